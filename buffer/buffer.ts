@@ -1,0 +1,68 @@
+import type { Clock } from '../agent/clock.ts';
+import type { GatewayEvent, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
+
+/** Whole frames of one lane, in order. `entries` are those not settled yet; `first`…`last` spans the frames in full. */
+export interface Batch {
+  readonly stream: Stream;
+  readonly first: Seq;
+  readonly last: Seq;
+  readonly entries: readonly Kept[];
+}
+
+/**
+ * Keeps every entry durably until it is settled. Properties:
+ * - an entry is on disk (committed, synced) before `append` resolves and before `next` shows it;
+ * - reading does not remove: only `settle` and `reject` do;
+ * - per lane, `next` gives the order of `append`;
+ * - (epoch, seq) never gets other content, whatever crashes;
+ * - after a crash an unsettled entry comes again, the same but for `repeat`.
+ */
+export interface Buffer {
+  /** Text of this start, e.g. `41-k3v9q0za`: with `seq` it names an entry for ever. */
+  readonly epoch: string;
+  /**
+   * Numbers the entries at once, in call order; resolves when all are on disk. Pollers do not wait, pushers do.
+   * Rejects with BufferFull: then none of the entries was taken.
+   */
+  append(stream: Stream, entries: readonly (Reading | Note)[]): Promise<void>;
+  /**
+   * The first frames of the lane that lie after `after` and are not settled, together about `mostEntries` (at least one frame, frames undivided),
+   * waiting for one. Damaged frames are skipped and told. Rejects only with the signal's reason or after `close`.
+   */
+  next(stream: Stream, after: Seq, mostEntries: number, signal: AbortSignal): Promise<Batch>;
+  /** Delivered: these seqs of the lane. Any order, idempotent. */
+  settle(stream: Stream, first: Seq, last: Seq): void;
+  /** Durable in dead letters, then settled. `record`: what was refused, as it would have been sent. */
+  reject(entry: Kept, reason: string, record: { key: string; value: string | null }): Promise<void>;
+  /** The newest slot of a counter that lies on disk, so that a restart does not answer it twice. Unix ms; undefined: none known. */
+  newestSlotMs(device: string, point: string): number | undefined;
+  readonly stats: () => BufferStats;
+  /** Commits what waits, seals, releases the lock. Within the signal's time; idempotent. */
+  close(signal: AbortSignal): Promise<void>;
+}
+
+export interface BufferStats {
+  /** Unsettled entries per lane, as far as this process knows them. */
+  readonly waiting: Readonly<Partial<Record<Stream, number>>>;
+  readonly bytes: number;
+  readonly maxBytes: number;
+  readonly full: boolean;
+  readonly segments: number;
+  readonly commits: number;
+  /** Entries accepted (committed) since the start. */
+  readonly accepted: number;
+  readonly refused: number;
+}
+
+export interface BufferOptions {
+  /** Folder of the segment files; made if missing. */
+  readonly path: string;
+  readonly maxBytes: number;
+  /** Shortest distance between two commits. */
+  readonly commitEveryMs: number;
+  readonly clock: Clock;
+  /** Loss, quarantine, dead letters: told here, never thrown. */
+  readonly event: (event: GatewayEvent) => void;
+  /** Called at once when a commit returned, with what is now on disk. For audits and tests. */
+  readonly tap?: (epoch: string, stream: Stream, seqs: readonly Seq[]) => void;
+}

@@ -1,0 +1,82 @@
+import type { ObjectEntries } from 'valibot';
+import type { Clock } from '../agent/clock.ts';
+import type { GatewayEvent, Kind, Observation, PointInfo } from '../agent/reading.ts';
+
+/**
+ * The part of the configuration's grammar that a driver owns. Loading it loads no protocol library.
+ * Everything here is pure: same settings, same plan.
+ */
+export interface DriverSchema<Plan = unknown> {
+  /** Values of a connection's `driver`, e.g. `modbus-tcp`. */
+  readonly names: readonly string[];
+  /** Keys besides the agent's own (`driver`, `enabled`, `every`, `within`, `labels`, `description`); valibot entries, durations already in ms. */
+  readonly connection: ObjectEntries;
+  readonly device: ObjectEntries;
+  readonly point: ObjectEntries;
+  /** Keys which a point takes from its device, profile or connection when it does not state them. Each stands in several of the three above. */
+  readonly inherited: readonly string[];
+  /** The kind of a point that states none. */
+  kindOf(point: Settings): Kind;
+  /** Builds what `open` takes. Reports contradictions that single keys cannot show; a reported error means that the plan is never opened. */
+  plan(connection: PlannedConnection, report: Report): Plan;
+}
+
+/** Settings as the schema read them (durations in ms), inherited ones filled in. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+export interface PlannedConnection {
+  readonly id: string;
+  readonly driver: string;
+  readonly settings: Settings;
+  readonly devices: readonly {
+    readonly id: string;
+    readonly settings: Settings;
+    readonly points: readonly { readonly info: PointInfo; readonly settings: Settings }[];
+  }[];
+}
+
+/** A problem (or warning) at a key of a device's point, a device, or the connection itself (`device` null). `key` null: the whole object. */
+export interface Report {
+  (
+    severity: 'error' | 'warning',
+    place: { device: string | null; point: string | null; key: string | null },
+    message: string,
+  ): void;
+}
+
+/** Sockets and decoding only: no slots, no retries of the link, no identity, no knowledge of the buffer. Can only read. */
+export interface Driver<Plan = unknown> {
+  /**
+   * `plan`: one connection with all its devices, frozen. Resolves when usable, rejects with LinkError, never retries.
+   * A silent device is no LinkError. `signal` gives up the attempt.
+   */
+  open(plan: Plan, host: DriverHost, signal: AbortSignal): Promise<Session>;
+}
+
+/** One poll of one device. `points`: those asked for now, all of this device. `dueMs`: boot time at which it was due; the soonest goes first. */
+export interface PollJob {
+  readonly device: string;
+  readonly points: readonly PointInfo[];
+  readonly dueMs: number;
+}
+
+export interface Session {
+  /**
+   * Calls overlap; the session serialises its line, soonest due first. Resolves with exactly one Observation per point, in the
+   * order of `job.points`, bad ones included, at the latest when `signal` fires (then BadTimeout). Rejects only with LinkError when the link is lost.
+   */
+  poll(job: PollJob, signal: AbortSignal): Promise<Observation[]>;
+  /** The link was lost (the error), or `close` was called (undefined). Never rejects. */
+  readonly ended: Promise<Error | undefined>;
+  /** Idempotent, within 2 s; polls under way reject with LinkError. */
+  close(): Promise<void>;
+}
+
+/** What the agent offers a driver. */
+export interface DriverHost {
+  readonly clock: Clock;
+  /** Pushed values. Resolves after the commit: acknowledge the source only then. Awaiting it is the back-pressure. */
+  push(seen: readonly Observation[], signal: AbortSignal): Promise<void>;
+  /** Never blocks, never throws. */
+  event(event: GatewayEvent): void;
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+// `npm test` runs everything but the slow suites; `npm run test:slow` (CI) runs only those.
+const slow = process.env['SLUICE_SLOW'] === '1';
+
+export default defineConfig({
+  test: {
+    include: [slow ? 'test/**/*.slow.test.ts' : 'test/**/*.test.ts'],
+    exclude: slow ? [] : ['test/**/*.slow.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+});
