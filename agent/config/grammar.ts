@@ -1,0 +1,207 @@
+/**
+ * The words that configuration schemas are made of, for the agent and for drivers. A leaf: imports only valibot.
+ *
+ * Every piece carries its own message: the end of the sentence "KEY is VALUE; …", normally `allowed: …`. The loader puts key and value
+ * before it. A driver that uses valibot's own pieces gives them such a message too (`oneOf`, `allowed()`).
+ */
+import { inspect } from 'node:util';
+import * as v from 'valibot';
+
+/** The end of a problem's sentence: what may stand there. */
+export const allowed = (what: string): string => `allowed: ${what}`;
+
+/** The end of a problem's sentence for what a later version brings. */
+export const notYet = 'not in this version';
+
+/** What the loader does with a text besides checking it: `secret` resolves and hides it, `path` and `file` count from the file's folder, `file` must be readable. */
+export interface Role {
+  readonly role: 'secret' | 'path' | 'file';
+}
+
+/** Ids of gateways, sites, connections, devices, profiles and points. */
+export function id() {
+  const message = allowed('1 to 64 of the characters A-Z a-z 0-9 . _ -');
+  return v.pipe(v.string(message), v.regex(/^[A-Za-z0-9._-]{1,64}$/, message));
+}
+
+/** Text for people: no control characters. */
+export function text(maxLength = 256) {
+  const message = allowed(`text of 1 to ${maxLength} characters`);
+  return v.pipe(v.string(message), v.regex(/^\P{Cc}+$/u, message), v.maxLength(maxLength, message));
+}
+
+export function flag() {
+  return v.boolean(allowed('true or false'));
+}
+
+/** A whole number within bounds. `what` replaces `MIN…MAX` in the message. */
+export function integer(min: number, max: number, what = `${min}…${max}`) {
+  const message = allowed(what);
+  return v.pipe(v.number(message), v.integer(message), v.minValue(min, message), v.maxValue(max, message));
+}
+
+/** A number, not necessarily whole; never infinite. */
+export function number(what = 'a number') {
+  const message = allowed(what);
+  return v.pipe(v.number(message), v.finite(message));
+}
+
+/** One of some words. `coming`: words that DESIGN knows and this version does not. */
+export function oneOf<const Words extends readonly string[]>(words: Words, coming: readonly string[] = []) {
+  const message = allowed(words.join(', '));
+  return v.picklist(words, (issue) =>
+    coming.some((word) => word === issue.input) ? `${notYet}; ${message}` : message,
+  );
+}
+
+/** A key that DESIGN knows and this version does not: refused by name. */
+export function later() {
+  return v.optional(v.never(notYet));
+}
+
+/** A list with at least one item. */
+export function list<const Item extends v.GenericSchema>(item: Item, what = 'a list with at least one item') {
+  const message = allowed(what);
+  return v.pipe(v.array(item, message), v.minLength(1, message));
+}
+
+/** An object with exactly these keys. */
+export function object<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.strictObject(entries, allowed(`an object { ${Object.keys(entries).join(', ')} }`));
+}
+
+/** Names and texts, both free. */
+export function labels() {
+  return v.record(text(64), text(), allowed('an object of texts'));
+}
+
+const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `"750ms"` → 750; undefined when it is not one number and one unit, or not whole milliseconds. */
+export function durationMs(value: string): number | undefined {
+  const match = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(value);
+  if (match === null) return undefined;
+  const ms = Number((Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]).toPrecision(15));
+  return Number.isInteger(ms) ? ms : undefined;
+}
+
+/** Milliseconds as the shortest duration text. */
+export function durationText(ms: number): string {
+  const unit = (['d', 'h', 'm', 's'] as const).find((name) => ms !== 0 && ms % unitMs[name] === 0) ?? 'ms';
+  return `${ms / unitMs[unit]}${unit}`;
+}
+
+/** `"750ms"`, `"1s"`, `"15m"`: one number and one unit, read as milliseconds. */
+export function duration(bounds: { minMs?: number; maxMs?: number } = {}) {
+  const { minMs = 0, maxMs = Number.MAX_SAFE_INTEGER } = bounds;
+  const most = bounds.maxMs === undefined ? ' or more' : `…${durationText(maxMs)}`;
+  const message = allowed(`${durationText(minMs)}${most}, as one number and one unit (ms s m h d, no space)`);
+  return v.pipe(
+    v.string(message),
+    v.check((value) => {
+      const ms = durationMs(value);
+      return ms !== undefined && ms >= minMs && ms <= maxMs;
+    }, message),
+    v.transform((value) => durationMs(value) ?? 0),
+  );
+}
+
+const unitBytes = {
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+} as const;
+
+/** `"2GB"` → 2000000000; undefined when it is not one number and one unit. */
+export function sizeBytes(value: string): number | undefined {
+  const match = /^(\d{1,9}(?:\.\d{1,6})?)(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/.exec(value);
+  return match === null ? undefined : Math.round(Number(match[1]) * unitBytes[match[2] as keyof typeof unitBytes]);
+}
+
+/** `"2GB"` (1000), `"512MiB"` (1024), read as bytes. `min` as text. */
+export function size(min: string) {
+  const message = allowed(`${min} or more, as one number and one of KB MB GB TB KiB MiB GiB TiB`);
+  return v.pipe(
+    v.string(message),
+    v.check((value) => (sizeBytes(value) ?? -1) >= (sizeBytes(min) ?? 0), message),
+    v.transform((value) => sizeBytes(value) ?? 0),
+  );
+}
+
+/** A host name or address, without scheme or port. */
+export function host() {
+  const message = allowed('a host name or an IP address, without a port');
+  return v.pipe(
+    v.string(message),
+    v.regex(/^(?:[A-Za-z0-9._-]{1,253}|(?=(?:[^:]*:){2})[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]+)?)$/, message),
+  );
+}
+
+export function port() {
+  return integer(1, 65_535);
+}
+
+/** `host:port`, `[::1]:port` → its parts; undefined when it is neither. */
+export function splitHostPort(value: string): { host: string; port: number } | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]{1,253})):(\d{1,5})$/.exec(value);
+  const found = Number(match?.[3]);
+  return match === null || found < 1 || found > 65_535 ? undefined : { host: match[1] ?? match[2] ?? '', port: found };
+}
+
+/** `host:port`, left as text. */
+export function hostPort() {
+  const message = allowed('HOST:PORT, e.g. "kafka-1.example:9093"');
+  return v.pipe(
+    v.string(message),
+    v.check((value) => splitHostPort(value) !== undefined, message),
+  );
+}
+
+/** A path that may come to be; counts from the folder of the configuration. */
+export function path() {
+  return v.pipe(text(4096), v.metadata({ role: 'path' } satisfies Role));
+}
+
+/** A file that must be readable at the start; counts from the folder of the configuration. */
+export function file() {
+  return v.pipe(text(4096), v.metadata({ role: 'file' } satisfies Role));
+}
+
+/** A password and the like: text, `"${env:NAME}"` or `"${file:PATH}"`. In loaded settings it is a `Secret`; its value is in no message. */
+export function secret() {
+  const message = allowed('"${env:NAME}" or "${file:PATH}"');
+  return v.pipe(v.string(message), v.minLength(1, message), v.metadata({ role: 'secret' } satisfies Role));
+}
+
+/** Holds a secret so that no log, message or dump can show it. */
+export class Secret {
+  readonly #value: string | null;
+
+  /** null: it was not there, and that was allowed (`check --no-secrets`). */
+  constructor(value: string | null) {
+    this.#value = value;
+  }
+
+  /** Call it where the value goes to its peer, nowhere else. */
+  reveal(): string {
+    if (this.#value === null) throw new Error('this secret was not resolved when the configuration was loaded');
+    return this.#value;
+  }
+
+  toString(): string {
+    return '[secret]';
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  [inspect.custom](): string {
+    return '[secret]';
+  }
+}
