@@ -1,0 +1,89 @@
+import { mostRegisters, readFunctions } from './protocol.ts';
+import type { Table } from './protocol.ts';
+
+/**
+ * Frames of Modbus TCP: MBAP header (transaction 2, protocol 2, length 2, unit 1), then function code and data.
+ * Only reads can be encoded: the function code comes from the name of a table, never from a number.
+ */
+
+export interface ReadRequest {
+  readonly unitId: number;
+  readonly table: Table;
+  readonly address: number;
+  readonly count: number;
+}
+
+export function encodeRead(transactionId: number, request: ReadRequest): Buffer {
+  const { unitId, table, address, count } = request;
+  if (!Object.hasOwn(readFunctions, table)) throw new RangeError(`no table ${table}: only reads can be encoded`);
+  const most = table === 'coil' || table === 'discrete' ? 2000 : mostRegisters;
+  if (count < 1 || count > most || address + count > 0x10000) {
+    throw new RangeError(
+      `${count} of table ${table} from ${address} cannot be read at once; allowed: 1…${most} within 65536`,
+    );
+  }
+  const frame = Buffer.alloc(12);
+  frame.writeUInt16BE(transactionId, 0);
+  frame.writeUInt16BE(6, 4);
+  frame.writeUInt8(unitId, 6);
+  frame.writeUInt8(readFunctions[table], 7);
+  frame.writeUInt16BE(address, 8);
+  frame.writeUInt16BE(count, 10);
+  return frame;
+}
+
+const headerBytes = 7;
+/** Length counts the unit id and a PDU of 1…253 bytes. */
+const shortestLength = 2;
+const longestLength = 254;
+
+export interface Frame {
+  readonly transactionId: number;
+  readonly unitId: number;
+  /** Function code and data. */
+  readonly pdu: Buffer;
+}
+
+/** The first frame of what was received; undefined: not all here yet; a text: why this is no Modbus TCP, told as early as it shows. */
+export function firstFrame(received: Buffer): { frame: Frame; bytes: number } | undefined | string {
+  if (received.length >= 4 && received.readUInt16BE(2) !== 0)
+    return `protocol id is ${received.readUInt16BE(2)}, not 0`;
+  if (received.length < 6) return undefined;
+  const length = received.readUInt16BE(4);
+  if (length < shortestLength || length > longestLength) {
+    return `length is ${length}; allowed: ${shortestLength}…${longestLength}`;
+  }
+  const bytes = headerBytes - 1 + length;
+  if (received.length < bytes) return undefined;
+  const frame = {
+    transactionId: received.readUInt16BE(0),
+    unitId: received.readUInt8(6),
+    pdu: received.subarray(headerBytes, bytes),
+  };
+  return { frame, bytes };
+}
+
+export type Answer =
+  | { readonly kind: 'data'; readonly data: Buffer }
+  | { readonly kind: 'exception'; readonly code: number };
+
+/** The frame as the answer to this request; a text: why it cannot be that answer. */
+export function answerTo(request: ReadRequest, frame: Frame): Answer | string {
+  if (frame.unitId !== request.unitId) return `unit ${frame.unitId} answered a request to unit ${request.unitId}`;
+  const { pdu } = frame;
+  const asked = readFunctions[request.table];
+  const functionCode = pdu.readUInt8(0);
+  if (functionCode === (asked | 0x80)) {
+    return pdu.length === 2
+      ? { kind: 'exception', code: pdu.readUInt8(1) }
+      : `an exception of ${pdu.length} bytes, not 2`;
+  }
+  if (functionCode !== asked) return `function code ${functionCode} answered a request of function code ${asked}`;
+  const expected =
+    request.table === 'coil' || request.table === 'discrete' ? Math.ceil(request.count / 8) : request.count * 2;
+  const told = pdu.length > 1 ? pdu.readUInt8(1) : 0;
+  if (told !== expected || pdu.length !== 2 + expected) {
+    return `${told} bytes told and ${pdu.length - 2} sent; ${expected} were asked`;
+  }
+  return { kind: 'data', data: pdu.subarray(2) };
+}

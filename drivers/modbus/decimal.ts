@@ -1,0 +1,44 @@
+/** A decimal number without rounding: digits × 10^exponent. Scaling in binary would turn 12345 × 0.01 into 123.45000000000002. */
+export interface Decimal {
+  readonly digits: bigint;
+  readonly exponent: number;
+}
+
+/** Reads what `String(number)` writes, and plain decimal text. */
+export function decimalOf(text: string): Decimal {
+  const [mantissa = '', exponent = '0'] = text.toLowerCase().split('e');
+  const [whole = '', fraction = ''] = mantissa.split('.');
+  return { digits: BigInt(whole + fraction), exponent: Number(exponent) - fraction.length };
+}
+
+export function times(a: Decimal, b: Decimal): Decimal {
+  return { digits: a.digits * b.digits, exponent: a.exponent + b.exponent };
+}
+
+export function plus(a: Decimal, b: Decimal): Decimal {
+  const exponent = Math.min(a.exponent, b.exponent);
+  return { digits: digitsAt(a, exponent) + digitsAt(b, exponent), exponent };
+}
+
+export function equal(a: Decimal, b: Decimal): boolean {
+  const exponent = Math.min(a.exponent, b.exponent);
+  return digitsAt(a, exponent) === digitsAt(b, exponent);
+}
+
+/** The nearest double; beyond its range ±Infinity. */
+export function numberOf(decimal: Decimal): number {
+  return Number(`${decimal.digits}e${decimal.exponent}`);
+}
+
+/** All digits in plain notation, no needless zeros: `18446744073709551.615`. */
+export function textOf({ digits, exponent }: Decimal): string {
+  if (exponent >= 0) return String(digits * 10n ** BigInt(exponent));
+  const sign = digits < 0n ? '-' : '';
+  const all = String(digits < 0n ? -digits : digits).padStart(1 - exponent, '0');
+  const fraction = all.slice(exponent).replace(/0+$/, '');
+  return sign + all.slice(0, exponent) + (fraction === '' ? '' : `.${fraction}`);
+}
+
+function digitsAt(decimal: Decimal, exponent: number): bigint {
+  return decimal.digits * 10n ** BigInt(decimal.exponent - exponent);
+}

@@ -1,0 +1,47 @@
+import type { ModbusPoint } from './plan.ts';
+
+/** One request: `count` registers from `address`, and the points whose words it brings. */
+export interface Block<Point> {
+  readonly table: ModbusPoint['table'];
+  readonly address: number;
+  readonly count: number;
+  readonly points: readonly Point[];
+}
+
+export type Readable = Pick<
+  ModbusPoint,
+  'table' | 'address' | 'registers' | 'timeoutMs' | 'retries' | 'pauseMs' | 'maxRegisters' | 'maxGap'
+>;
+
+/**
+ * The fewest requests that read these points: contiguous registers of one table, gaps of at most `maxGap`, at most `maxRegisters`
+ * in one, a value never split. Same points, same blocks, whatever their order. Points with different limits never share a block.
+ */
+export function planReads<Point extends Readable>(points: readonly Point[]): Block<Point>[] {
+  const groups = Map.groupBy(points, (point) =>
+    [point.table, point.maxRegisters, point.maxGap, point.timeoutMs, point.retries, point.pauseMs].join('/'),
+  );
+  return [...groups.values()].flatMap(blocksOf).toSorted(byAddress);
+}
+
+function blocksOf<Point extends Readable>(group: readonly Point[]): Block<Point>[] {
+  const blocks: { table: Readable['table']; address: number; count: number; points: Point[] }[] = [];
+  for (const point of group.toSorted(byAddress)) {
+    const block = blocks.at(-1);
+    if (block !== undefined) {
+      const gap = point.address - (block.address + block.count);
+      const count = Math.max(block.count, point.address + point.registers - block.address);
+      if (gap <= point.maxGap && count <= point.maxRegisters) {
+        block.count = count;
+        block.points.push(point);
+        continue;
+      }
+    }
+    blocks.push({ table: point.table, address: point.address, count: point.registers, points: [point] });
+  }
+  return blocks;
+}
+
+function byAddress(a: { table: string; address: number }, b: { table: string; address: number }): number {
+  return a.table === b.table ? a.address - b.address : a.table < b.table ? -1 : 1;
+}

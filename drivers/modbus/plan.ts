@@ -1,0 +1,40 @@
+import type { PointInfo } from '../../agent/reading.ts';
+import type { Decoding } from './decode.ts';
+
+/** A point with everything resolved: no defaults, no inheritance, no manual's way of counting left. */
+export interface ModbusPoint extends Decoding, ReadLimits {
+  readonly info: PointInfo;
+  /** Function codes 3 and 4. */
+  readonly table: 'holding' | 'input';
+  /** As the protocol counts, 0…65535. */
+  readonly address: number;
+  readonly registers: 1 | 2 | 4;
+  /** Whether readings carry the words as received. */
+  readonly raw: boolean;
+}
+
+/** How a point may be read. Points that differ in any of these never share a request. */
+export interface ReadLimits {
+  readonly timeoutMs: number;
+  /** Further tries after the first. */
+  readonly retries: number;
+  /** Quiet time before the next request on the connection. */
+  readonly pauseMs: number;
+  readonly maxRegisters: number;
+  /** Registers between two points that may be read over. */
+  readonly maxGap: number;
+}
+
+export interface ModbusDevice {
+  readonly id: string;
+  readonly unitId: number;
+  readonly points: readonly ModbusPoint[];
+}
+
+/** One connection with its devices, frozen; plain data, so that two plans can be compared. */
+export interface ModbusPlan {
+  readonly connection: string;
+  readonly host: string;
+  readonly port: number;
+  readonly devices: readonly ModbusDevice[];
+}

@@ -1,0 +1,37 @@
+/** Limits and names of the Modbus Application Protocol Specification V1.1b3, in one place. */
+
+export const tables = ['coil', 'discrete', 'holding', 'input'] as const;
+export type Table = (typeof tables)[number];
+
+/** The function code that reads a table (sections 6.1 to 6.4). */
+export const readFunctions = { coil: 1, discrete: 2, holding: 3, input: 4 } as const satisfies Record<Table, number>;
+
+/** Section 6.3: most registers of one answer. */
+export const mostRegisters = 125;
+export const lastAddress = 0xffff;
+
+/** Digit in front of a reference as manuals print it: 40001 is holding register 0. */
+export const referenceDigits = { '0': 'coil', '1': 'discrete', '3': 'input', '4': 'holding' } as const satisfies Record<
+  string,
+  Table
+>;
+
+/** OPC UA status names of exception codes (section 7); any other exception is a failure of the device. */
+const exceptionStatuses: Readonly<Record<number, string>> = {
+  1: 'BadNotSupported',
+  2: 'BadNodeIdUnknown',
+  3: 'BadOutOfRange',
+  5: 'BadResourceUnavailable',
+  6: 'BadResourceUnavailable',
+  10: 'BadNoCommunication',
+  11: 'BadNoCommunication',
+};
+
+export function statusOfException(code: number): string {
+  return exceptionStatuses[code] ?? 'BadDeviceFailure';
+}
+
+/** 0A and 0B come from a gateway whose device did not answer: silence, told by another. */
+export function meansSilence(exceptionCode: number): boolean {
+  return exceptionCode === 10 || exceptionCode === 11;
+}

@@ -1,0 +1,211 @@
+import type { Clock, Stamp } from '../../agent/clock.ts';
+import { LinkError } from '../../agent/errors.ts';
+import type { Observation, PointInfo } from '../../agent/reading.ts';
+import type { PollJob, Session } from '../driver.ts';
+import { decoderOf, hexWords } from './decode.ts';
+import type { Decoded } from './decode.ts';
+import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
+import { planReads } from './plan-reads.ts';
+import type { Block } from './plan-reads.ts';
+import { meansSilence, statusOfException } from './protocol.ts';
+import type { Outcome, TcpLink } from './transport-tcp.ts';
+
+interface ReadyPoint extends ModbusPoint {
+  readonly decode: (words: Buffer) => Decoded;
+}
+
+interface ReadyDevice {
+  readonly id: string;
+  readonly unitId: number;
+  readonly points: ReadonlyMap<string, ReadyPoint>;
+}
+
+/** One call of `poll`, until it is settled. */
+interface Call {
+  readonly job: PollJob;
+  readonly signal: AbortSignal;
+  /** By name of the point. */
+  readonly seen: Map<string, Observation>;
+  settled: boolean;
+  readonly resolve: (seen: Observation[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** One line, one request at a time: calls wait in a queue, the soonest due is served first and whole. */
+export class ModbusSession implements Session {
+  readonly ended: Promise<Error | undefined>;
+  readonly #link: TcpLink;
+  readonly #clock: Clock;
+  readonly #devices: ReadonlyMap<string, ReadyDevice>;
+  readonly #stopped = new AbortController();
+  readonly #blocks = new WeakMap<readonly PointInfo[], Block<ReadyPoint>[]>();
+  /** Devices that fell silent, with all that had been heard on the socket by then. */
+  readonly #silentSince = new Map<string, number>();
+  #queue: Call[] = [];
+  #serving = false;
+  #quietUntilMs = 0;
+
+  constructor(plan: ModbusPlan, link: TcpLink, clock: Clock) {
+    this.#link = link;
+    this.#clock = clock;
+    this.#devices = new Map(plan.devices.map((device) => [device.id, readyDevice(device)]));
+    this.ended = link.ended.then((error) => {
+      this.#stopped.abort(error ?? new LinkError(`${plan.connection}: the connection was closed`));
+      return error;
+    });
+  }
+
+  poll(job: PollJob, signal: AbortSignal): Promise<Observation[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<Observation[]>();
+    const call: Call = { job, signal, seen: new Map(), settled: false, resolve, reject };
+    const giveUp = (): void => {
+      this.#settle(call, 'BadTimeout');
+    };
+    if (signal.aborted) {
+      giveUp();
+      return promise;
+    }
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.#queue.push(call);
+    void this.#serve();
+    return promise.finally(() => {
+      signal.removeEventListener('abort', giveUp);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+    await this.ended;
+  }
+
+  async #serve(): Promise<void> {
+    if (this.#serving) return;
+    this.#serving = true;
+    // Calls made in one turn compete: the order of the calls says nothing, `dueMs` does.
+    await Promise.resolve();
+    for (;;) {
+      this.#queue = this.#queue.filter((call) => !call.settled).toSorted((a, b) => a.job.dueMs - b.job.dueMs);
+      const call = this.#queue.shift();
+      if (call === undefined) break;
+      try {
+        await this.#pollNow(call);
+      } catch (error) {
+        call.settled = true;
+        call.reject(error as Error);
+      }
+    }
+    this.#serving = false;
+  }
+
+  async #pollNow(call: Call): Promise<void> {
+    const device = this.#devices.get(call.job.device);
+    if (device === undefined) {
+      this.#settle(call, 'BadConfigurationError');
+      return;
+    }
+    for (const block of this.#blocksOf(device, call.job.points)) {
+      const outcome = await this.#ask(device.unitId, block, call);
+      if (call.settled) return;
+      note(call, block, outcome);
+      if (isSilence(outcome)) {
+        this.#settle(call, 'BadNoCommunication');
+        this.#suspect(device.id);
+        return;
+      }
+      if (outcome.kind === 'damaged') {
+        this.#settle(call, 'BadNoCommunication');
+        return;
+      }
+    }
+    this.#settle(call, 'BadConfigurationError');
+  }
+
+  /** One request with its retries. */
+  async #ask(unitId: number, block: Block<ReadyPoint>, call: Call): Promise<Outcome> {
+    const limits = block.points[0];
+    if (limits === undefined) throw new Error('a block without points');
+    for (let left = limits.retries; ; left--) {
+      await this.#rest();
+      const outcome = await this.#link.request({ unitId, ...block }, limits.timeoutMs);
+      this.#quietUntilMs = this.#clock.now().bootMs + limits.pauseMs;
+      if (!isSilence(outcome) || left <= 0 || call.settled) return outcome;
+    }
+  }
+
+  async #rest(): Promise<void> {
+    const waitMs = this.#quietUntilMs - this.#clock.now().bootMs;
+    if (waitMs > 0) await this.#clock.sleep(waitMs, this.#stopped.signal);
+  }
+
+  /**
+   * A silent device is its own matter, until it fell silent twice and nothing at all was heard on the socket in between: then the
+   * socket may be half open, where TCP itself would notice only after minutes.
+   */
+  #suspect(deviceId: string): void {
+    const heard = this.#link.bytesHeard;
+    if (this.#silentSince.get(deviceId) === heard) this.#link.lose('nothing was heard through two polls of a device');
+    this.#silentSince.set(deviceId, heard);
+  }
+
+  #blocksOf(device: ReadyDevice, points: readonly PointInfo[]): Block<ReadyPoint>[] {
+    let blocks = this.#blocks.get(points);
+    if (blocks === undefined) {
+      blocks = planReads(points.flatMap((info) => device.points.get(info.point) ?? []));
+      this.#blocks.set(points, blocks);
+    }
+    return blocks;
+  }
+
+  /** Resolves the call; points that nobody saw get `status`. */
+  #settle(call: Call, status: string): void {
+    if (call.settled) return;
+    call.settled = true;
+    const at = this.#clock.now();
+    call.resolve(call.job.points.map((info) => call.seen.get(info.point) ?? observation(info, at, bad(status))));
+  }
+}
+
+function readyDevice(device: ModbusDevice): ReadyDevice {
+  const points = device.points.map((point) => ({ ...point, decode: decoderOf(point) }));
+  return { id: device.id, unitId: device.unitId, points: new Map(points.map((point) => [point.info.point, point])) };
+}
+
+function isSilence(outcome: Outcome): boolean {
+  return outcome.kind === 'silence' || (outcome.kind === 'exception' && meansSilence(outcome.code));
+}
+
+/** Keeps what the outcome says about the points of the block. */
+function note(call: Call, block: Block<ReadyPoint>, outcome: Outcome): void {
+  for (const point of block.points) call.seen.set(point.info.point, observed(point, block.address, outcome));
+}
+
+function observed(point: ReadyPoint, start: number, outcome: Outcome): Observation {
+  const { info } = point;
+  const { kind, at } = outcome;
+  if (kind === 'silence') return observation(info, at, bad('BadTimeout'));
+  if (kind === 'damaged') return observation(info, at, bad('BadCommunicationError'));
+  if (kind === 'exception') {
+    return { ...observation(info, at, bad(statusOfException(outcome.code))), exceptionCode: outcome.code };
+  }
+  const from = (point.address - start) * 2;
+  const words = outcome.data.subarray(from, from + point.registers * 2);
+  return { ...observation(info, at, point.decode(words)), raw: point.raw ? hexWords(words) : null };
+}
+
+function bad(status: string): Decoded {
+  return { value: null, text: null, quality: 'bad', status };
+}
+
+function observation(point: PointInfo, at: Stamp, decoded: Decoded): Observation {
+  return {
+    point,
+    ...decoded,
+    exceptionCode: null,
+    at,
+    timeMs: null,
+    timeSource: 'gateway',
+    deviceTimeMs: null,
+    raw: null,
+    repeat: false,
+  };
+}

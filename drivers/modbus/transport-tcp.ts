@@ -1,0 +1,208 @@
+import { randomInt } from 'node:crypto';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import type { Clock, Stamp } from '../../agent/clock.ts';
+import { LinkError } from '../../agent/errors.ts';
+import { answerTo, encodeRead, firstFrame } from './codec.ts';
+import type { Answer, Frame, ReadRequest } from './codec.ts';
+
+/** What became of a request: an answer, silence until the deadline, or bytes that cannot be its answer (then the link is lost as well). */
+export type Outcome = (
+  | Answer
+  | { readonly kind: 'silence' }
+  | { readonly kind: 'damaged'; readonly reason: string }
+) & {
+  readonly at: Stamp;
+};
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Waiting {
+  readonly transactionId: number;
+  readonly request: ReadRequest;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** So many ids of unanswered requests are remembered; then the link is renewed, before an id could come round again. */
+const mostAbandoned = 0x8000;
+
+export async function openTcpLink(
+  address: Address,
+  connectTimeoutMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<TcpLink> {
+  const target = `${address.host}:${address.port}`;
+  signal.throwIfAborted();
+  const socket = connect({ ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 });
+  const settled = new AbortController();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', (cause) => {
+        reject(new LinkError(`${target} cannot be reached`, { cause }));
+      });
+      const given = AbortSignal.any([signal, settled.signal]);
+      clock.sleep(connectTimeoutMs, given).then(
+        () => reject(new LinkError(`${target} did not accept a connection within ${connectTimeoutMs}ms`)),
+        // After the connection stands this changes nothing.
+        () => reject(new LinkError(`${target}: the attempt was given up`, { cause: signal.reason })),
+      );
+    });
+  } catch (error) {
+    socket.on('error', () => {});
+    socket.destroy();
+    throw error;
+  } finally {
+    settled.abort(null);
+  }
+  socket.removeAllListeners('error');
+  return new TcpLink(socket, target, clock);
+}
+
+/**
+ * One socket, one request at a time. Properties:
+ * - only a frame with the request's own transaction id, unit, function code and byte count is its answer;
+ * - a late answer is known by its id and thrown away;
+ * - anything else that arrives means that the two ends no longer agree: the socket is destroyed, the link lost.
+ */
+export class TcpLink {
+  readonly ended: Promise<Error | undefined>;
+  readonly #target: string;
+  readonly #socket: Socket;
+  readonly #clock: Clock;
+  readonly #abandoned = new Set<number>();
+  readonly #end: (error: Error | undefined) => void;
+  #received: Buffer = Buffer.alloc(0);
+  #waiting: Waiting | undefined;
+  #lost: LinkError | undefined;
+  // Random, so that an answer which a gateway kept for an earlier connection is foreign to this one.
+  #lastId = randomInt(0x10000);
+
+  constructor(socket: Socket, target: string, clock: Clock) {
+    this.#socket = socket;
+    this.#target = target;
+    this.#clock = clock;
+    const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+    this.ended = promise;
+    this.#end = resolve;
+    socket.on('data', (chunk: Buffer) => {
+      this.#take(chunk);
+    });
+    socket.on('error', (cause) => {
+      this.lose('the connection broke', cause);
+    });
+    // `end` is the FIN: whoever waits hears of it now, not at the timeout.
+    for (const event of ['end', 'close']) {
+      socket.on(event, () => {
+        this.lose('the other end closed the connection');
+      });
+    }
+  }
+
+  /** Signs of life: grows with every byte that arrives. */
+  get bytesHeard(): number {
+    return this.#socket.bytesRead;
+  }
+
+  /** Rejects with LinkError when the link is lost before an answer. */
+  async request(request: ReadRequest, timeoutMs: number): Promise<Outcome> {
+    if (this.#abandoned.size >= mostAbandoned) this.lose(`${mostAbandoned} requests stayed unanswered`);
+    if (this.#received.length > 0) this.lose('half an answer arrived that nobody waits for');
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#waiting !== undefined) throw new Error('a request is under way: one at a time');
+    const transactionId = this.#nextId();
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+    const waiting: Waiting = { transactionId, request, resolve, reject };
+    this.#waiting = waiting;
+    this.#socket.write(encodeRead(transactionId, request));
+    const answered = new AbortController();
+    this.#clock.sleep(timeoutMs, answered.signal).then(
+      () => this.#giveUp(waiting),
+      () => {},
+    );
+    try {
+      return await promise;
+    } finally {
+      answered.abort(null);
+    }
+  }
+
+  /** Destroys the socket; a request under way rejects. */
+  lose(reason: string, cause?: unknown): void {
+    this.#finish(new LinkError(`${this.#target}: ${reason}`, { cause }), true);
+  }
+
+  close(): void {
+    this.#finish(new LinkError(`${this.#target}: closed`), false);
+  }
+
+  #finish(error: LinkError, told: boolean): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = error;
+    this.#socket.destroy();
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+    this.#end(told ? error : undefined);
+  }
+
+  #nextId(): number {
+    do this.#lastId = (this.#lastId + 1) % 0x10000;
+    while (this.#abandoned.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  async #giveUp(waiting: Waiting): Promise<void> {
+    // A busy process may be late itself: what the socket already holds is looked at first.
+    await setImmediate();
+    if (this.#waiting !== waiting) return;
+    if (this.#received.length > 0) {
+      this.#doubt('the answer broke off');
+      return;
+    }
+    this.#abandoned.add(waiting.transactionId);
+    this.#settle({ kind: 'silence', at: this.#clock.now() });
+  }
+
+  #take(chunk: Buffer): void {
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    while (this.#lost === undefined) {
+      const first = firstFrame(this.#received);
+      if (first === undefined) return;
+      if (typeof first === 'string') {
+        this.#doubt(first);
+        return;
+      }
+      this.#received = this.#received.subarray(first.bytes);
+      this.#judge(first.frame);
+    }
+  }
+
+  #judge(frame: Frame): void {
+    if (this.#abandoned.delete(frame.transactionId)) return;
+    const waiting = this.#waiting;
+    if (waiting?.transactionId !== frame.transactionId) {
+      this.#doubt(`an answer to transaction ${frame.transactionId}, which nobody asked`);
+      return;
+    }
+    const answer = answerTo(waiting.request, frame);
+    if (typeof answer === 'string') this.#doubt(answer);
+    else this.#settle({ ...answer, at: this.#clock.now() });
+  }
+
+  #doubt(reason: string): void {
+    this.#settle({ kind: 'damaged', reason, at: this.#clock.now() });
+    this.lose(`${reason}; the connection is dropped`);
+  }
+
+  #settle(outcome: Outcome): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.resolve(outcome);
+  }
+}

@@ -1,0 +1,192 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { LinkError } from '../../../agent/errors.ts';
+import type { Observation } from '../../../agent/reading.ts';
+import type { Session } from '../../../drivers/driver.ts';
+import { driver } from '../../../drivers/modbus/index.ts';
+import type { ModbusPlan } from '../../../drivers/modbus/plan.ts';
+import { answer, exception, honest, honestWord, startRawServer } from '../../simulators/modbus-raw-server.ts';
+import type { RawServer } from '../../simulators/modbus-raw-server.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { hostOf, planOf, pointsOf, until } from './support.ts';
+
+const never = new AbortController().signal;
+let server: RawServer;
+let clock: FakeClock;
+let session: Session;
+let plan: ModbusPlan;
+
+beforeEach(async () => {
+  server = await startRawServer(honest);
+  clock = new FakeClock();
+  plan = planOf(server.port, [
+    { id: 'A', unitId: 1, points: { low: { address: 0 }, next: { address: 1 }, far: { address: 100 } } },
+    { id: 'B', unitId: 2, points: { only: { address: 7 } } },
+  ]).plan;
+  session = await driver.open(plan, hostOf(clock), never);
+});
+
+afterEach(async () => {
+  await session.close();
+  await server.close();
+});
+
+function poll(device: string, dueMs = 0, signal = never): Promise<Observation[]> {
+  return session.poll({ device, points: pointsOf(plan, device), dueMs }, signal);
+}
+
+const statuses = (seen: Observation[]): string[] => seen.map(({ status }) => status);
+const values = (seen: Observation[]): (number | null)[] => seen.map(({ value }) => value);
+
+test('a poll brings every point, neighbours in one request', async () => {
+  const seen = await poll('A');
+  expect(values(seen)).toEqual([honestWord(1, 0), honestWord(1, 1), honestWord(1, 100)]);
+  expect(statuses(seen)).toEqual(['Good', 'Good', 'Good']);
+  expect(server.requests.map(({ functionCode, address, count }) => [functionCode, address, count])).toEqual([
+    [3, 0, 2],
+    [3, 100, 1],
+  ]);
+});
+
+test('only the points that were asked are read, and answered in the order of the question', async () => {
+  const [low, , far] = pointsOf(plan, 'A');
+  if (low === undefined || far === undefined) throw new Error('two points');
+  const seen = await session.poll({ device: 'A', points: [far, low], dueMs: 0 }, never);
+  expect(seen.map(({ point }) => point.point)).toEqual(['far', 'low']);
+  expect(values(seen)).toEqual([honestWord(1, 100), honestWord(1, 0)]);
+});
+
+test('a silent device times out after its retries, and its other points are not asked', async () => {
+  server.behave(() => {});
+  const seen = poll('A');
+  await until(() => server.requests.length === 1);
+  await clock.advance(1000);
+  await until(() => server.requests.length === 2);
+  await clock.advance(1000);
+  expect(statuses(await seen)).toEqual(['BadTimeout', 'BadTimeout', 'BadNoCommunication']);
+  expect(server.requests).toHaveLength(2);
+});
+
+test('a retry that is answered gives the value', async () => {
+  server.behave((request, peer) => {
+    if (request.number > 0) honest(request, peer);
+  });
+  const seen = poll('B');
+  await until(() => server.requests.length === 1);
+  await clock.advance(1000);
+  expect(values(await seen)).toEqual([honestWord(2, 7)]);
+});
+
+test('a silent device leaves the next one its turn on the same socket', async () => {
+  server.behave((request, peer) => {
+    if (request.unitId === 2) honest(request, peer);
+  });
+  const silent = poll('A', 1);
+  const healthy = poll('B', 2);
+  await until(() => server.requests.length === 1);
+  await clock.advance(1000);
+  await until(() => server.requests.length === 2);
+  await clock.advance(1000);
+  expect(statuses(await silent)).toEqual(['BadTimeout', 'BadTimeout', 'BadNoCommunication']);
+  expect(values(await healthy)).toEqual([honestWord(2, 7)]);
+  expect(server.connections()).toBe(1);
+});
+
+test('a socket on which nothing is heard through two polls of a device is given up', async () => {
+  server.behave(() => {});
+  for (const round of [1, 2]) {
+    const seen = poll('B');
+    await until(() => server.requests.length === 2 * round - 1);
+    await clock.advance(1000);
+    await until(() => server.requests.length === 2 * round);
+    await clock.advance(1000);
+    expect(statuses(await seen)).toEqual(['BadTimeout']);
+  }
+  expect(await session.ended).toBeInstanceOf(LinkError);
+});
+
+test.each([
+  [1, 'BadNotSupported'],
+  [2, 'BadNodeIdUnknown'],
+  [3, 'BadOutOfRange'],
+  [4, 'BadDeviceFailure'],
+  [5, 'BadResourceUnavailable'],
+  [6, 'BadResourceUnavailable'],
+  [8, 'BadDeviceFailure'],
+  [99, 'BadDeviceFailure'],
+])('exception %i is told as %s with its code, and the other blocks are still read', async (code, status) => {
+  server.behave((request, peer) => {
+    if (request.address === 0) peer.send(exception(request, code));
+    else honest(request, peer);
+  });
+  const seen = await poll('A');
+  expect(seen.map((one) => [one.status, one.exceptionCode, one.value])).toEqual([
+    [status, code, null],
+    [status, code, null],
+    ['Good', null, honestWord(1, 100)],
+  ]);
+});
+
+test.each([10, 11])('exception %i is silence told by a gateway: retried, then the cycle ends', async (code) => {
+  server.behave((request, peer) => {
+    peer.send(exception(request, code));
+  });
+  const seen = await poll('A');
+  expect(seen.map((one) => [one.status, one.exceptionCode])).toEqual([
+    ['BadNoCommunication', code],
+    ['BadNoCommunication', code],
+    ['BadNoCommunication', null],
+  ]);
+  expect(server.requests).toHaveLength(2);
+});
+
+test('a reset while a request waits is told at once', async () => {
+  server.behave((_, peer) => {
+    peer.reset();
+  });
+  await expect(poll('A')).rejects.toBeInstanceOf(LinkError);
+  expect(await session.ended).toBeInstanceOf(LinkError);
+});
+
+test('a FIN while a request waits is told at once', async () => {
+  server.behave((_, peer) => {
+    peer.finish();
+  });
+  await expect(poll('A')).rejects.toBeInstanceOf(LinkError);
+  expect(await session.ended).toBeInstanceOf(LinkError);
+});
+
+test('the pause is kept between requests', async () => {
+  await session.close();
+  plan = planOf(server.port, [{ id: 'A', points: { one: { address: 0 }, two: { address: 100 } } }], { pause: 50 }).plan;
+  session = await driver.open(plan, hostOf(clock), never);
+  const seen = poll('A');
+  await until(() => server.requests.length === 1);
+  await clock.advance(49);
+  expect(server.requests).toHaveLength(1);
+  await clock.advance(1);
+  expect(statuses(await seen)).toEqual(['Good', 'Good']);
+});
+
+test('counters carry the words as received, also where they are no number', async () => {
+  await session.close();
+  plan = planOf(server.port, [
+    {
+      id: 'A',
+      points: {
+        total: { address: 0, type: 'uint32', kind: 'counter', scale: 0.001 },
+        flow: { address: 2, type: 'float32' },
+        level: { address: 4, type: 'float32', raw: true },
+      },
+    },
+  ]).plan;
+  session = await driver.open(plan, hostOf(clock), never);
+  server.behave((request, peer) => {
+    peer.send(answer(request, [0x0047, 0xe352, 0x4366, 0x6666, 0x7fc0, 0]));
+  });
+  const seen = await poll('A');
+  expect(seen.map(({ value, status, raw }) => [value, status, raw])).toEqual([
+    [4711.25, 'Good', '0047 e352'],
+    [230.4, 'Good', null],
+    [null, 'BadSensorFailure', '7fc0 0000'],
+  ]);
+});

@@ -1,0 +1,188 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+
+/**
+ * Modbus TCP servers on raw sockets, well-behaved and not. Every frame is built here by hand: nothing of the codec under test is used,
+ * so that both cannot be wrong in the same way.
+ */
+
+export interface RawRequest {
+  readonly transactionId: number;
+  readonly unitId: number;
+  readonly functionCode: number;
+  readonly address: number;
+  readonly count: number;
+  /** From 0, over the whole life of the server. */
+  readonly number: number;
+}
+
+export interface Peer {
+  /** From 1, in the order of arrival. */
+  readonly connection: number;
+  send(bytes: Buffer): void;
+  /** RST. */
+  reset(): void;
+  /** FIN. */
+  finish(): void;
+}
+
+export type Behaviour = (request: RawRequest, peer: Peer) => void;
+
+export interface RawServer {
+  readonly port: number;
+  readonly requests: readonly RawRequest[];
+  readonly connections: () => number;
+  /** Holds from the next request on. */
+  behave(next: Behaviour): void;
+  /** Resets what is connected; stays open for others. */
+  resetAll(): void;
+  readonly close: () => Promise<void>;
+}
+
+export async function startRawServer(
+  first: Behaviour,
+  options: { host?: string; port?: number } = {},
+): Promise<RawServer> {
+  let behaviour = first;
+  const requests: RawRequest[] = [];
+  const sockets = new Set<Socket>();
+  let connections = 0;
+
+  const server = createServer((socket) => {
+    const peer: Peer = {
+      connection: ++connections,
+      send: (bytes) => {
+        if (!socket.destroyed) socket.write(bytes);
+      },
+      reset: () => socket.resetAndDestroy(),
+      finish: () => socket.end(),
+    };
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    let received = Buffer.alloc(0);
+    socket.on('data', (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk]);
+      // Every read request is 12 bytes.
+      while (received.length >= 12) {
+        const request = {
+          transactionId: received.readUInt16BE(0),
+          unitId: received.readUInt8(6),
+          functionCode: received.readUInt8(7),
+          address: received.readUInt16BE(8),
+          count: received.readUInt16BE(10),
+          number: requests.length,
+        };
+        received = received.subarray(12);
+        requests.push(request);
+        behaviour(request, peer);
+      }
+    });
+  });
+  server.listen(options.port ?? 0, options.host ?? '127.0.0.1');
+  await once(server, 'listening');
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    requests,
+    connections: () => connections,
+    behave: (next) => {
+      behaviour = next;
+    },
+    resetAll: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** What a frame says; anything may be replaced by a lie. */
+export interface Told {
+  transactionId?: number;
+  protocolId?: number;
+  length?: number;
+  unitId?: number;
+  functionCode?: number;
+  byteCount?: number;
+}
+
+/** A frame that answers `request` with these words. */
+export function answer(request: RawRequest, words: readonly number[], lie: Told = {}): Buffer {
+  const byteCount = lie.byteCount ?? words.length * 2;
+  return Buffer.from([
+    ...pair(lie.transactionId ?? request.transactionId),
+    ...pair(lie.protocolId ?? 0),
+    ...pair(lie.length ?? 3 + words.length * 2),
+    lie.unitId ?? request.unitId,
+    lie.functionCode ?? request.functionCode,
+    byteCount & 0xff,
+    ...words.flatMap(pair),
+  ]);
+}
+
+export function exception(request: RawRequest, code: number): Buffer {
+  return Buffer.from([...pair(request.transactionId), 0, 0, 0, 3, request.unitId, request.functionCode | 0x80, code]);
+}
+
+const pair = (word: number): [number, number] => [(word >> 8) & 0xff, word & 0xff];
+
+/** The word that an honest register of these servers holds: its unit and address can be told from it. */
+export function honestWord(unitId: number, address: number): number {
+  return ((unitId & 0x1f) << 11) | (address & 0x7ff);
+}
+
+export function honestWords(request: RawRequest): number[] {
+  return Array.from({ length: request.count }, (_, index) => honestWord(request.unitId, request.address + index));
+}
+
+export const honest: Behaviour = (request, peer) => peer.send(answer(request, honestWords(request)));
+
+export interface CountingServer {
+  readonly port: number;
+  /** How often a unit's registers 0 and 1 were read: the counter of its last answer. */
+  polls(unitId: number): number;
+  readonly connections: () => number;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Units whose registers tell which poll they answer, so that gaps and order can be checked at the far end.
+ * Holding and input registers alike: words 0 and 1 are the unit's poll counter (uint32, ABCD, 1 at the first), raised by every request
+ * that begins at register 0; word r ≥ 2 is `countedWord(unit, poll, r)`. Outside `registers`: exception 02; other units: exception 0B.
+ */
+export async function startCountingServer(options: {
+  units: readonly number[];
+  registers: number;
+  host?: string;
+  port?: number;
+}): Promise<CountingServer> {
+  const polls = new Map(options.units.map((unitId) => [unitId, 0]));
+  const server = await startRawServer((request, peer) => {
+    const { unitId, address, count } = request;
+    let poll = polls.get(unitId);
+    if (poll === undefined) return peer.send(exception(request, 11));
+    if (address + count > options.registers) return peer.send(exception(request, 2));
+    if (address === 0) polls.set(unitId, ++poll);
+    const words = Array.from({ length: count }, (_, index) => countedWord(unitId, poll, address + index));
+    return peer.send(answer(request, words));
+  }, options);
+  return {
+    port: server.port,
+    polls: (unitId) => polls.get(unitId) ?? 0,
+    connections: server.connections,
+    close: server.close,
+  };
+}
+
+/** The word that register `address` of a unit holds at its poll number `poll`. */
+export function countedWord(unitId: number, poll: number, address: number): number {
+  if (address === 0) return (poll >>> 16) & 0xffff;
+  if (address === 1) return poll & 0xffff;
+  return (unitId * 7919 + poll * 31 + address) & 0xffff;
+}
