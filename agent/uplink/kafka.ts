@@ -1,0 +1,240 @@
+import { createSecureContext } from 'node:tls';
+import { CompressionTypes, Kafka, Partitioners, logLevel } from 'kafkajs';
+import type { ICustomPartitioner, Producer, RecordMetadata, SASLOptions } from 'kafkajs';
+import { UplinkError, messageOf } from '../errors.ts';
+import { registerZstd } from './codecs.ts';
+import { within } from './deadline.ts';
+import { uplinkErrorOf } from './kafka-errors.ts';
+import { mendIdleTimer } from './kafkajs-idle.ts';
+import { Sockets } from './sockets.ts';
+import type { Destination, OutRecord, Uplink, UplinkFactory } from './uplink.ts';
+
+export interface KafkaConfig {
+  /** `host:port` each. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** PEM texts; null: no TLS. */
+  readonly tls: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    readonly serverName?: string;
+  } | null;
+  readonly sasl: {
+    readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+    readonly username: string;
+    /** Asked at every connect, so that a changed secret needs no restart. */
+    readonly password: () => string;
+  } | null;
+  readonly topics: Readonly<Record<Destination, string>>;
+  readonly compression: 'none' | 'gzip' | 'zstd';
+  readonly sendTimeoutMs?: number;
+  readonly connectTimeoutMs?: number;
+  /** What kafkajs has to say; silent if absent. */
+  readonly log?: (severity: 'error' | 'warning' | 'info' | 'debug', message: string) => void;
+}
+
+const compressionTypes = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  zstd: CompressionTypes.ZSTD,
+} as const;
+
+const ackOfAllInSyncReplicas = -1;
+const closeTimeoutMs = 1500;
+
+/** Kafka by kafkajs. Its traps, and what each rule here is for, are told in agent/DESIGN.md. */
+export function kafkaUplink(config: KafkaConfig): UplinkFactory {
+  registerZstd();
+  mendIdleTimer();
+  return (name) => new KafkaUplink(config, name);
+}
+
+class KafkaUplink implements Uplink {
+  readonly #config: KafkaConfig;
+  readonly #name: string;
+  readonly #sendTimeoutMs: number;
+  readonly #connectTimeoutMs: number;
+  readonly #placed = new Set<number>();
+  #sockets: Sockets | undefined;
+  #producer: Producer | undefined;
+  #spent = false;
+
+  constructor(config: KafkaConfig, name: string) {
+    this.#config = config;
+    this.#name = name;
+    this.#sendTimeoutMs = config.sendTimeoutMs ?? 30_000;
+    this.#connectTimeoutMs = config.connectTimeoutMs ?? 10_000;
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    const doing = `connecting to ${this.#config.brokers.join(', ')}`;
+    await this.#once(doing, async () => {
+      const producer = this.#build();
+      await within(this.#connectTimeoutMs, signal, doing, () => producer.connect());
+    });
+  }
+
+  async send(to: Destination, records: readonly OutRecord[], signal: AbortSignal): Promise<void> {
+    const topic = this.#config.topics[to];
+    const doing = `sending to topic ${topic}`;
+    await this.#once(doing, async () => {
+      const producer = this.#producer;
+      if (producer === undefined) throw new UplinkError('retry', 'NOT_CONNECTED', `${doing}: not connected`);
+      this.#placed.clear();
+      const acked = await within(this.#sendTimeoutMs, signal, doing, () =>
+        producer.send({
+          topic,
+          acks: ackOfAllInSyncReplicas,
+          timeout: this.#sendTimeoutMs,
+          compression: compressionTypes[this.#config.compression],
+          messages: records.map(({ key, value, timestampMs }) => ({ key, value, timestamp: String(timestampMs) })),
+        }),
+      );
+      this.#verify(acked, doing);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#spent = true;
+    const sockets = this.#sockets;
+    const producer = this.#producer;
+    this.#producer = undefined;
+    if (sockets === undefined || producer === undefined) return;
+    const late = new AbortController();
+    const limit = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, closeTimeoutMs);
+      late.signal.addEventListener('abort', () => clearTimeout(timer));
+    });
+    await Promise.race([sockets.destroy(), limit]);
+    late.abort();
+    // Only to let go of its timers: without sockets it can say nothing any more.
+    producer.disconnect().catch(() => undefined);
+  }
+
+  /**
+   * After a send that failed in one partition, kafkajs rolls back the sequence numbers of all, and the next record on a good one is acked
+   * and never written. So a producer that failed once is spent.
+   */
+  async #once(doing: string, work: () => Promise<void>): Promise<void> {
+    if (this.#spent)
+      throw new UplinkError('retry', 'SPENT', `Kafka: ${doing}: this producer failed before or was closed`);
+    try {
+      await work();
+    } catch (error) {
+      this.#spent = true;
+      throw uplinkErrorOf(error, doing);
+    }
+  }
+
+  /**
+   * When a partition moves to a broker that has answered already, the retry inside kafkajs forgets it and resolves. Only partitions that
+   * were acked by name count.
+   */
+  #verify(acked: readonly RecordMetadata[], doing: string): void {
+    for (const { partition, errorCode } of acked) if (errorCode === 0) this.#placed.delete(partition);
+    if (this.#placed.size === 0) return;
+    const missing = [...this.#placed].join(', ');
+    throw new UplinkError('retry', 'NOT_ACKED', `Kafka: ${doing}: partitions ${missing} were not acknowledged`);
+  }
+
+  #build(): Producer {
+    const { brokers, clientId, log } = this.#config;
+    const sockets = new Sockets(this.#tls());
+    const sasl = this.#sasl();
+    const kafka = new Kafka({
+      // Shuffled: kafkajs always begins with the first, and asks only two.
+      brokers: shuffled(brokers),
+      clientId: `${clientId}-${this.#name}`,
+      socketFactory: sockets.factory,
+      ssl: this.#config.tls !== null,
+      connectionTimeout: this.#connectTimeoutMs / 2,
+      authenticationTimeout: this.#connectTimeoutMs,
+      requestTimeout: this.#sendTimeoutMs,
+      retry: { retries: 1, initialRetryTime: 100, maxRetryTime: 500 },
+      logLevel: log === undefined ? logLevel.NOTHING : logLevel.INFO,
+      logCreator: () => (entry) => log?.(severityOf(entry.level), `kafkajs: ${entry.log.message}`),
+      ...(sasl === undefined ? {} : { sasl }),
+    });
+    this.#sockets = sockets;
+    this.#producer = kafka.producer({
+      idempotent: true,
+      allowAutoTopicCreation: false,
+      createPartitioner: remembering(this.#placed),
+      retry: { retries: 1 },
+    });
+    return this.#producer;
+  }
+
+  #tls(): ConstructorParameters<typeof Sockets>[0] {
+    const { tls } = this.#config;
+    if (tls === null) return null;
+    const { serverName, ...pem } = tls;
+    try {
+      return { context: createSecureContext(pem), serverName };
+    } catch (cause) {
+      throw new UplinkError(
+        'operator',
+        'TLS_SETTINGS',
+        '`uplink.kafka.tls`: the certificates or the key cannot be used',
+        { cause },
+      );
+    }
+  }
+
+  #sasl(): SASLOptions | undefined {
+    const { sasl } = this.#config;
+    if (sasl === null) return undefined;
+    try {
+      const mechanism = sasl.mechanism.toLowerCase() as 'plain';
+      return { mechanism, username: sasl.username, password: sasl.password() };
+    } catch (cause) {
+      throw new UplinkError(
+        'operator',
+        'SASL_SECRET',
+        `\`uplink.kafka.sasl.password\` cannot be read: ${messageOf(cause)}`,
+        { cause },
+      );
+    }
+  }
+}
+
+/**
+ * Where the Java client would put it (murmur2 of the key), noting in `placed` each partition in use. The hash costs more than the rest
+ * of the encoding and a site has few keys, so it is kept.
+ */
+function remembering(placed: Set<number>): ICustomPartitioner {
+  return () => {
+    const choose = Partitioners.DefaultPartitioner();
+    const known = new Map<string, number>();
+    let partitions = 0;
+    return (request) => {
+      const { partitionMetadata, message } = request;
+      if (partitionMetadata.length !== partitions || known.size > 10_000) {
+        known.clear();
+        partitions = partitionMetadata.length;
+      }
+      const key = message.key as string;
+      let partition = known.get(key);
+      if (partition === undefined) {
+        partition = choose(request);
+        known.set(key, partition);
+      }
+      placed.add(partition);
+      return partition;
+    };
+  };
+}
+
+function severityOf(level: logLevel): 'error' | 'warning' | 'info' | 'debug' {
+  if (level === logLevel.ERROR) return 'error';
+  if (level === logLevel.WARN) return 'warning';
+  return level === logLevel.DEBUG ? 'debug' : 'info';
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
