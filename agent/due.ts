@@ -1,0 +1,334 @@
+import type { Stamp } from './clock.ts';
+import type { Observation, PointInfo, Reading } from './reading.ts';
+import { type Schedule, SlotSet, slotsBetween } from './slots.ts';
+
+export interface PolledPoint {
+  readonly info: PointInfo;
+  readonly schedule: Schedule;
+  /** How long a counter's slot stays due. The other kinds do not use it: they skip what they miss. */
+  readonly withinMs: number;
+}
+
+/** What one poll asks for. */
+export interface Ask {
+  readonly points: readonly PointInfo[];
+  /** Boot time at which it was due; a second attempt is due when it is made, so that a dead device does not overtake living ones. */
+  readonly dueMs: number;
+  /** The poll is given up after this long. */
+  readonly deadlineMs: number;
+  /** Only points that failed before: their silence says nothing new about the device. */
+  readonly secondAttempt: boolean;
+}
+
+export interface Look {
+  readonly write: readonly Reading[];
+  /** null: nothing to ask now, look again after `napMs`, or as soon as a session opens. */
+  readonly ask: Ask | null;
+  readonly napMs: number;
+  /** A slot came and there was no session for it for longer than a quick reconnect takes. */
+  readonly notConnected: boolean;
+  /** Counter slots too many to be written one by one; told as a span. */
+  readonly missedSpans: readonly MissedSpan[];
+}
+
+export interface MissedSpan {
+  readonly counters: number;
+  readonly everyMs: number;
+  readonly afterMs: number;
+  readonly beforeMs: number;
+}
+
+/** A wall clock that moved by more than this against boot time was stepped; less is slewing and rounding. */
+const STEP_MS = 500;
+/** A step is seen at the next look: never later than this. */
+const LONGEST_NAP_MS = 10_000;
+/** A link that drops comes back within this or its device is told as lost: a blip costs a gauge nothing. */
+const RECONNECT_MS = 2_000;
+/** DESIGN section 4: a point that stays bad says so again after 15 min. The second allows for slots that came a little early. */
+const BAD_AGAIN_MS = 15 * 60_000 - 1_000;
+/** DESIGN section 4: the newest missed counter slots written one by one, 35 days at 15m. */
+const MOST_MISSED_SLOTS = 3_360;
+/** A poll gets at least one request with its retry at the default timeout of 1s, else a slow device would never finish any. */
+const SHORTEST_DEADLINE_MS = 2_000;
+/** And at most this, so that a driver that hangs costs a counter one attempt, not its slot. */
+const LONGEST_DEADLINE_MS = 60_000;
+/** How far the newest slot on disk reaches back as done: covers a clock that boots some hours back, but one year ahead must not silence a counter for a year. */
+const DONE_BEFORE_NEWEST_MS = 24 * 3_600_000;
+
+/** A slot that waits for its answer. */
+interface Pending {
+  /** null: the poll at the start, outside the schedule. */
+  readonly slotMs: number | null;
+  readonly dueBootMs: number;
+  readonly untilBootMs: number;
+  /** From here on a missing session is told. */
+  readonly patientUntilBootMs: number;
+  nextTryBootMs: number;
+  tried: boolean;
+  last: Observation | null;
+}
+
+interface PointState extends PolledPoint {
+  readonly counter: boolean;
+  pending: Pending | null;
+  /** Recorded (counters), or begun (the rest). */
+  readonly done: SlotSet;
+  failing: boolean;
+  badToldBootMs: number | null;
+}
+
+/**
+ * Decides for one device what is due, what to ask and what to write. Knows no clock, no session and no buffer: the same calls give the
+ * same answers. Promises, as long as it is looked at:
+ * - a counter's slot gets at most one reading, whatever the wall clock does, and exactly one unless the wall jumped over it;
+ * - nothing is asked twice for a slot but a counter that is still missing.
+ */
+export class Agenda {
+  readonly #points: PointState[];
+  readonly #groups: { schedule: Schedule; points: PointState[] }[];
+  #looked: { bootMs: number; wallMs: number; untilWallMs: number } | null = null;
+  #skippedSlots = 0;
+
+  constructor(points: readonly PolledPoint[], newestSlotMs: (point: string) => number | undefined) {
+    this.#points = points.map((point) => {
+      const counter = point.info.kind === 'counter';
+      const done = new SlotSet(point.schedule);
+      const newest = counter ? newestSlotMs(point.info.point) : undefined;
+      if (newest !== undefined) done.add(newest, newest - DONE_BEFORE_NEWEST_MS);
+      return { ...point, counter, pending: null, done, failing: false, badToldBootMs: null };
+    });
+    this.#groups = [...Map.groupBy(this.#points, (point) => point.schedule.key).values()].flatMap((group) =>
+      group[0] === undefined ? [] : [{ schedule: group[0].schedule, points: group }],
+    );
+  }
+
+  /** Slots of points that are not counters, passed over because the device, the line or this process was late. */
+  get skippedSlots(): number {
+    return this.#skippedSlots;
+  }
+
+  nextSlotMs(wallMs: number): number {
+    return Math.min(...this.#groups.map((group) => group.schedule.slotAfter(wallMs)));
+  }
+
+  look(now: Stamp, connected: boolean): Look {
+    const write: Reading[] = [];
+    const missedSpans: MissedSpan[] = [];
+    const afterMs = this.#lookedUntil(now);
+    if (afterMs === null) this.#start(now);
+    else for (const group of this.#groups) this.#begin(group, afterMs, now, write, missedSpans);
+
+    const notConnected =
+      !connected && this.#points.some(({ pending }) => pending !== null && pending.patientUntilBootMs <= now.bootMs);
+    for (const point of this.#points) {
+      if (point.pending === null || point.pending.untilBootMs > now.bootMs) continue;
+      if (point.counter || !connected) this.#giveUp(point, point.pending, connected, now, write);
+    }
+    const ask = connected ? this.#ask(now) : null;
+    return { write, ask, napMs: this.#napMs(now, connected), notConnected, missedSpans };
+  }
+
+  /** `seen`: what came of an ask, in any order; what it leaves out stays due. */
+  answered(seen: readonly Observation[], now: Stamp): Reading[] {
+    const write: Reading[] = [];
+    const byPoint = new Map(this.#points.map((point) => [point.info.point, point]));
+    for (const observation of seen) {
+      const point = byPoint.get(observation.point.point);
+      if (point === undefined || point.pending === null) continue;
+      const { pending } = point;
+      if (observation.quality !== 'bad') {
+        write.push({ ...observation, slotMs: pending.slotMs });
+        this.#finish(point, pending);
+        point.failing = false;
+      } else if (point.counter) {
+        pending.last = observation;
+        pending.tried = true;
+        pending.nextTryBootMs = now.bootMs + pauseMs(point.withinMs);
+      } else {
+        this.#fail(point, pending, observation, write);
+      }
+    }
+    return write;
+  }
+
+  /** The link went while these were asked: they stay due, and are asked again as soon as there is a session. */
+  linkLost(asked: readonly PointInfo[], now: Stamp): void {
+    const names = new Set(asked.map((info) => info.point));
+    for (const { info, pending } of this.#points) {
+      if (pending !== null && names.has(info.point)) pending.last ??= unanswered(info, 'BadNotConnected', now);
+    }
+  }
+
+  /**
+   * The wall time up to which slots have begun. After a step it is the last look as the new time would have called it, so that a boundary
+   * just jumped over is late, not lost, and hours jumped over are no burst.
+   */
+  #lookedUntil(now: Stamp): number | null {
+    const last = this.#looked;
+    if (last === null) {
+      this.#looked = { bootMs: now.bootMs, wallMs: now.wallMs, untilWallMs: now.wallMs };
+      return null;
+    }
+    const elapsedMs = now.bootMs - last.bootMs;
+    const stepped = Math.abs(now.wallMs - last.wallMs - elapsedMs) > STEP_MS;
+    const afterMs = stepped ? now.wallMs - elapsedMs : last.untilWallMs;
+    this.#looked = { bootMs: now.bootMs, wallMs: now.wallMs, untilWallMs: Math.max(afterMs, now.wallMs) };
+    return afterMs;
+  }
+
+  /** At the start everything is asked once: counters for their slot if it is still due, the rest outside the schedule. */
+  #start(now: Stamp): void {
+    for (const { schedule, points } of this.#groups) {
+      const slotMs = schedule.slotAtOrBefore(now.wallMs);
+      for (const point of points) {
+        if (!point.counter) this.#open(point, slotMs === now.wallMs ? slotMs : null, now);
+        else if (!point.done.has(slotMs) && now.wallMs - slotMs < point.withinMs) this.#open(point, slotMs, now);
+      }
+    }
+  }
+
+  #begin(
+    group: { schedule: Schedule; points: PointState[] },
+    afterMs: number,
+    now: Stamp,
+    write: Reading[],
+    missedSpans: MissedSpan[],
+  ): void {
+    const { schedule, points } = group;
+    const { slots, more } = slotsBetween(schedule, afterMs, now.wallMs, MOST_MISSED_SLOTS);
+    const newest = slots.at(-1);
+    if (newest === undefined) return;
+    const counters = points.filter((point) => point.counter);
+    if (more && counters.length > 0) {
+      const beforeMs = slots[0] ?? newest;
+      missedSpans.push({ counters: counters.length, everyMs: schedule.everyMs, afterMs, beforeMs });
+    }
+    for (const point of counters) {
+      for (const slotMs of slots) {
+        if (point.done.has(slotMs)) continue;
+        if (point.pending !== null) this.#giveUp(point, point.pending, true, now, write);
+        if (now.wallMs - slotMs < point.withinMs) {
+          this.#open(point, slotMs, now);
+        } else {
+          write.push(missed(point.info, slotMs, now));
+          point.done.add(slotMs);
+        }
+      }
+    }
+    for (const point of points) if (!point.counter) this.#beginOrSkip(point, slots, newest, now, write);
+  }
+
+  /** Half of `every` late is still the slot's own value; later it is passed over, so that a slow device is not asked without a break. */
+  #beginOrSkip(point: PointState, slots: readonly number[], newest: number, now: Stamp, write: Reading[]): void {
+    const fresh = now.wallMs - newest <= point.schedule.everyMs / 2;
+    const skipped = (fresh ? slots.slice(0, -1) : slots).filter((slotMs) => !point.done.has(slotMs));
+    this.#skippedSlots += skipped.length;
+    const [first] = skipped;
+    if (first !== undefined && badIsNews(point, now.bootMs)) {
+      write.push(missed(point.info, first, now));
+      point.badToldBootMs = now.bootMs;
+    }
+    if (fresh && !point.done.has(newest)) this.#open(point, newest, now);
+  }
+
+  #open(point: PointState, slotMs: number | null, now: Stamp): void {
+    const dueBootMs = slotMs === null ? now.bootMs : now.bootMs - (now.wallMs - slotMs);
+    // The first look is patient from its own instant on: the connection has had no time yet to open.
+    const patientMs = slotMs === null ? RECONNECT_MS : Math.min(point.schedule.everyMs / 2, RECONNECT_MS);
+    const patientUntilBootMs = Math.max(dueBootMs + patientMs, point.pending?.patientUntilBootMs ?? 0);
+    point.pending = {
+      slotMs,
+      dueBootMs,
+      untilBootMs: point.counter ? dueBootMs + point.withinMs : patientUntilBootMs,
+      patientUntilBootMs,
+      nextTryBootMs: dueBootMs,
+      tried: false,
+      last: null,
+    };
+    if (!point.counter && slotMs !== null) point.done.add(slotMs);
+  }
+
+  #giveUp(point: PointState, pending: Pending, connected: boolean, now: Stamp, write: Reading[]): void {
+    const last = pending.last ?? unanswered(point.info, connected ? 'BadNoData' : 'BadNotConnected', now);
+    if (!point.counter) {
+      this.#fail(point, pending, last, write);
+      return;
+    }
+    write.push({ ...last, slotMs: pending.slotMs });
+    this.#finish(point, pending);
+  }
+
+  #fail(point: PointState, pending: Pending, bad: Observation, write: Reading[]): void {
+    if (!point.failing || badIsNews(point, pending.dueBootMs)) {
+      write.push({ ...bad, slotMs: pending.slotMs });
+      point.badToldBootMs = pending.dueBootMs;
+    }
+    point.failing = true;
+    point.pending = null;
+  }
+
+  #finish(point: PointState, pending: Pending): void {
+    if (pending.slotMs !== null) point.done.add(pending.slotMs);
+    point.pending = null;
+  }
+
+  #ask(now: Stamp): Ask | null {
+    const due = this.#points.filter(({ pending }) => pending !== null && pending.nextTryBootMs <= now.bootMs);
+    if (due.length === 0) return null;
+    const firstTries = due.flatMap(({ pending }) => (pending === null || pending.tried ? [] : [pending.dueBootMs]));
+    const untilNextSlotMs = this.nextSlotMs(now.wallMs) - now.wallMs;
+    const untilGivenUpMs = due.every((point) => point.counter)
+      ? Math.max(...due.map(({ pending }) => pending?.untilBootMs ?? 0)) - now.bootMs
+      : Infinity;
+    return {
+      points: due.map((point) => point.info),
+      dueMs: Math.min(now.bootMs, ...firstTries),
+      deadlineMs: Math.max(SHORTEST_DEADLINE_MS, Math.min(LONGEST_DEADLINE_MS, untilNextSlotMs, untilGivenUpMs)),
+      secondAttempt: firstTries.length === 0,
+    };
+  }
+
+  #napMs(now: Stamp, connected: boolean): number {
+    let napMs = Math.min(LONGEST_NAP_MS, this.nextSlotMs(now.wallMs) - now.wallMs);
+    for (const { pending } of this.#points) {
+      if (pending === null) continue;
+      const instants = [pending.untilBootMs, connected ? pending.nextTryBootMs : pending.patientUntilBootMs];
+      for (const atMs of instants) if (atMs > now.bootMs) napMs = Math.min(napMs, atMs - now.bootMs);
+    }
+    return napMs;
+  }
+}
+
+/**
+ * Between two attempts for a counter: a tenth of `within`, so about ten attempts; at most 10 s, so that a meter that comes back is read soon; at
+ * least 1 s, so that one that answers at once with an exception is not hammered.
+ */
+function pauseMs(withinMs: number): number {
+  return Math.max(1_000, Math.min(withinMs / 10, 10_000));
+}
+
+function badIsNews(point: PointState, bootMs: number): boolean {
+  return point.badToldBootMs === null || bootMs - point.badToldBootMs >= BAD_AGAIN_MS;
+}
+
+/** What is to be said of a point that nobody could ask, or whose answer never came. */
+export function unanswered(point: PointInfo, status: string, at: Stamp): Observation {
+  return {
+    point,
+    value: null,
+    text: null,
+    quality: 'bad',
+    status,
+    exceptionCode: null,
+    at,
+    timeMs: null,
+    timeSource: 'gateway',
+    deviceTimeMs: null,
+    raw: null,
+    repeat: false,
+  };
+}
+
+function missed(point: PointInfo, slotMs: number, now: Stamp): Reading {
+  return { ...unanswered(point, 'BadNoData', now), timeMs: slotMs, slotMs };
+}

@@ -1,0 +1,202 @@
+import { type Session } from '../drivers/driver.ts';
+import type { Clock, Stamp } from './clock.ts';
+import { Agenda, type Ask, type PolledPoint, unanswered } from './due.ts';
+import { LinkError, messageOf } from './errors.ts';
+import { Presence, isSilence } from './presence.ts';
+import type { GatewayEvent, Observation, Reading, Stream } from './reading.ts';
+
+/** Where a poller takes its session from; the supervisor is one. */
+export interface SessionSource {
+  current(): Session | null;
+  waitForSession(signal: AbortSignal): Promise<Session>;
+}
+
+export interface PollerOptions {
+  readonly device: { readonly id: string; readonly points: readonly PolledPoint[] };
+  readonly link: SessionSource;
+  readonly clock: Clock;
+  /** Takes what was read. Never awaited, must not throw: a full buffer is the sink's to count. */
+  readonly sink: (stream: Stream, readings: readonly Reading[]) => void;
+  readonly event: (event: GatewayEvent) => void;
+  /** Faults of a driver that broke its contract; once per text. */
+  readonly log: (message: string) => void;
+  readonly newestSlotMs: (device: string, point: string) => number | undefined;
+}
+
+export interface PollerState {
+  readonly device: string;
+  /** `waiting`: not asked yet. */
+  readonly presence: 'waiting' | 'ok' | 'lost';
+  readonly lostSince: Stamp | null;
+  /** The last poll that gave at least one value. */
+  readonly lastGood: Stamp | null;
+  readonly nextSlotMs: number;
+  readonly polls: number;
+  readonly good: number;
+  readonly bad: number;
+  readonly skippedSlots: number;
+}
+
+export interface Poller {
+  state(): PollerState;
+  /** Gives up the poll under way, keeps what it has answered already. Counter slots still due are left to the next start. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** A session that does not give up a poll when told to is left alone after this long. */
+const GRACE_MS = 1_000;
+
+/** One loop per device: look, ask, write, nap. All decisions are the agenda's. */
+export function startPoller(options: PollerOptions): Poller {
+  const { device, link, clock, sink, event, log, newestSlotMs } = options;
+  const agenda = new Agenda(device.points, (point) => newestSlotMs(device.id, point));
+  const presence = new Presence(device.id);
+  const stopping = new AbortController();
+  const faults = new Set<string>();
+  let attempt: AbortController | null = null;
+  let lastGood: Stamp | null = null;
+  const counts = { polls: 0, good: 0, bad: 0 };
+
+  function deliver(readings: readonly Reading[]): void {
+    for (const [stream, ofStream] of Map.groupBy(readings, (reading) => reading.point.stream)) sink(stream, ofStream);
+  }
+
+  function tell(news: GatewayEvent | null): void {
+    if (news !== null) event(news);
+  }
+
+  function fault(text: string): void {
+    if (faults.has(text)) return;
+    faults.add(text);
+    log(`Device ${device.id}: ${text}`);
+  }
+
+  async function poll(session: Session, ask: Ask): Promise<void> {
+    counts.polls++;
+    attempt = new AbortController();
+    let seen: Observation[] | null;
+    try {
+      seen = await withDeadline(attempt, ask.deadlineMs, clock, (signal) =>
+        session.poll({ device: device.id, points: ask.points, dueMs: ask.dueMs }, signal),
+      );
+      if (seen === null) fault('the driver did not give up a poll at its deadline.');
+    } catch (error) {
+      if (error instanceof LinkError) {
+        agenda.linkLost(ask.points, clock.now());
+        // The supervisor needs to see the end too, else this loop would ask the dead session again at once.
+        await Promise.race([session.ended, nap(GRACE_MS)]);
+        return;
+      }
+      fault(`the driver failed: ${messageOf(error)}`);
+      seen = ask.points.map((point) => unanswered(point, 'BadInternalError', clock.now()));
+    } finally {
+      attempt = null;
+    }
+    const now = clock.now();
+    seen ??= ask.points.map((point) => unanswered(point, 'BadTimeout', now));
+    const good = seen.filter((observation) => observation.quality !== 'bad');
+    counts.good += good.length;
+    if (good.length > 0) lastGood = now;
+    if (stopping.signal.aborted) {
+      deliver(agenda.answered(good, now));
+      return;
+    }
+    counts.bad += seen.length - good.length;
+    if (seen.some((observation) => !isSilence(observation.status))) tell(presence.answer(now));
+    else if (!ask.secondAttempt) tell(presence.silence(seen[0]?.status ?? 'BadTimeout', now));
+    deliver(agenda.answered(seen, now));
+  }
+
+  function nap(ms: number): Promise<void> {
+    return clock.sleep(ms, stopping.signal);
+  }
+
+  async function napOrSession(ms: number): Promise<void> {
+    const either = new AbortController();
+    const stop = (): void => either.abort(stopping.signal.reason);
+    stopping.signal.addEventListener('abort', stop, { once: true });
+    // A source that will give no session any more must not turn the nap into a spin.
+    const session = link.waitForSession(either.signal).catch(() => new Promise<never>(() => {}));
+    const slept = clock.sleep(ms, either.signal);
+    try {
+      await Promise.race([slept, session]);
+    } finally {
+      stopping.signal.removeEventListener('abort', stop);
+      either.abort();
+      slept.catch(ignore);
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const now = clock.now();
+      const session = link.current();
+      const look = agenda.look(now, session !== null);
+      if (look.notConnected) tell(presence.silence('BadNotConnected', now));
+      counts.bad += look.write.length;
+      deliver(look.write);
+      for (const span of look.missedSpans) event(slotsMissed(device.id, span));
+      if (session !== null && look.ask !== null) await poll(session, look.ask);
+      else if (session !== null) await nap(look.napMs);
+      else await napOrSession(look.napMs);
+    }
+  }
+
+  const running = run().catch((error: unknown) => {
+    if (!stopping.signal.aborted) throw error;
+  });
+
+  return {
+    state: () => ({
+      device: device.id,
+      presence: presence.lostSince !== null ? 'lost' : lastGood !== null ? 'ok' : 'waiting',
+      lostSince: presence.lostSince,
+      lastGood,
+      nextSlotMs: agenda.nextSlotMs(clock.now().wallMs),
+      ...counts,
+      skippedSlots: agenda.skippedSlots,
+    }),
+    async stop() {
+      stopping.abort(new Error(`The poller of ${device.id} was stopped.`));
+      attempt?.abort(stopping.signal.reason);
+      await running;
+    },
+  };
+}
+
+const ignore = (): void => {};
+
+/** Aborts `attempt` after `ms`. Resolves with null when `work` then goes on regardless for longer than the grace. */
+async function withDeadline<T>(
+  attempt: AbortController,
+  ms: number,
+  clock: Clock,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | null> {
+  const done = new AbortController();
+  const abandoned = new Promise<null>((resolve) => {
+    const grace = (): void => void clock.sleep(GRACE_MS, done.signal).then(() => resolve(null), ignore);
+    attempt.signal.addEventListener('abort', grace, { once: true });
+  });
+  clock.sleep(ms, done.signal).then(() => attempt.abort(new Error(`No answer within ${ms} ms.`)), ignore);
+  try {
+    return await Promise.race([work(attempt.signal), abandoned]);
+  } finally {
+    done.abort();
+  }
+}
+
+function slotsMissed(
+  device: string,
+  span: { counters: number; everyMs: number; afterMs: number; beforeMs: number },
+): GatewayEvent {
+  const from = new Date(span.afterMs).toISOString();
+  const to = new Date(span.beforeMs).toISOString();
+  return {
+    event: 'slots-missed',
+    severity: 'error',
+    device,
+    message: `Device ${device}: ${span.counters} counters were not read after ${from} and before ${to}; newer missed slots are written one by one.`,
+    facts: { counters: span.counters, everyMs: span.everyMs, from, to },
+  };
+}

@@ -1,0 +1,52 @@
+import type { Stamp } from './clock.ts';
+import type { GatewayEvent } from './reading.ts';
+
+/** Statuses of a point whose device said nothing; any other, an exception too, is an answer. */
+const silent: ReadonlySet<string> = new Set(['BadTimeout', 'BadNoCommunication', 'BadNotConnected']);
+
+export function isSilence(status: string): boolean {
+  return silent.has(status);
+}
+
+/** Whether a device answers, told once per change. */
+export class Presence {
+  readonly #device: string;
+  #lostSince: Stamp | null = null;
+
+  constructor(device: string) {
+    this.#device = device;
+  }
+
+  get lostSince(): Stamp | null {
+    return this.#lostSince;
+  }
+
+  silence(status: string, now: Stamp): GatewayEvent | null {
+    if (this.#lostSince !== null) return null;
+    this.#lostSince = now;
+    const why =
+      status === 'BadNotConnected'
+        ? 'its connection is not open; check host, port and network'
+        : 'check its power, wiring and address';
+    return {
+      event: 'device-lost',
+      severity: 'warning',
+      device: this.#device,
+      message: `Device ${this.#device} does not answer (${status}): ${why}.`,
+      facts: { status },
+    };
+  }
+
+  answer(now: Stamp): GatewayEvent | null {
+    if (this.#lostSince === null) return null;
+    const awayMs = now.bootMs - this.#lostSince.bootMs;
+    this.#lostSince = null;
+    return {
+      event: 'device-found',
+      severity: 'info',
+      device: this.#device,
+      message: `Device ${this.#device} answers again after ${Math.round(awayMs / 1000)} s.`,
+      facts: { awayMs },
+    };
+  }
+}

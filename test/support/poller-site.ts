@@ -1,0 +1,104 @@
+import type { PolledPoint } from '../../agent/due.ts';
+import { type Poller, startPoller } from '../../agent/poller.ts';
+import type { GatewayEvent, PointInfo, Reading } from '../../agent/reading.ts';
+import { fromFullHour } from '../../agent/slots.ts';
+import { type Supervisor, startSupervisor } from '../../agent/supervisor.ts';
+import { FakeClock, settled } from './fake-clock.ts';
+import { ScriptedDriver, pointInfo } from './scripted-driver.ts';
+
+export const second = 1_000;
+export const minute = 60_000;
+
+export function counter(name: string, everyMs = 15 * minute, withinMs = 5 * minute): PolledPoint {
+  return { info: pointInfo(name, 'counter'), schedule: fromFullHour(everyMs), withinMs };
+}
+
+export function gauge(name: string, everyMs = 10 * second, kind: PointInfo['kind'] = 'gauge'): PolledPoint {
+  return { info: pointInfo(name, kind), schedule: fromFullHour(everyMs), withinMs: 0 };
+}
+
+/** One device behind a scripted driver, with the real poller and supervisor, on a clock that the test moves. */
+export class PollerSite {
+  readonly clock: FakeClock;
+  readonly driver: ScriptedDriver;
+  readonly readings: Reading[] = [];
+  readonly events: GatewayEvent[] = [];
+  readonly logged: string[] = [];
+  readonly #points: readonly PolledPoint[];
+  #running: { poller: Poller; supervisor: Supervisor } | null = null;
+
+  constructor(points: readonly PolledPoint[], wall = '2026-11-22T13:00:00Z') {
+    this.#points = points;
+    this.clock = new FakeClock(wall);
+    this.driver = new ScriptedDriver(this.clock);
+  }
+
+  get poller(): Poller {
+    if (this.#running === null) throw new Error('start() first');
+    return this.#running.poller;
+  }
+
+  /** The connection is open by the time it returns, unless the script says otherwise. */
+  async start(): Promise<this> {
+    const { clock, driver } = this;
+    const log = (message: string): void => void this.logged.push(message);
+    const supervisor = startSupervisor({
+      connection: 'panel',
+      load: () => Promise.resolve(driver),
+      plan: null,
+      host: { clock, push: () => Promise.resolve(), event: (event) => this.events.push(event) },
+      clock,
+      log: (_, message) => log(message),
+      random: () => 0.5,
+    });
+    await settled();
+    const poller = startPoller({
+      device: { id: 'EM-1', points: this.#points },
+      link: supervisor,
+      clock,
+      sink: (_, readings) => this.readings.push(...readings),
+      event: (event) => this.events.push(event),
+      log,
+      newestSlotMs: (_, point) => this.#newestSlotMs(point),
+    });
+    this.#running = { poller, supervisor };
+    await settled();
+    return this;
+  }
+
+  /** As at the end of the process: what was written stays known. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#running = null;
+    await running?.poller.stop();
+    await running?.supervisor.close();
+  }
+
+  /** `HH:MM:SS value|status` of a point's readings; with its slot where it is not the time shown. */
+  told(point: string): string[] {
+    return this.readings
+      .filter((reading) => reading.point.point === point)
+      .map(({ slotMs, value, status }) => `${slotMs === null ? '-' : time(slotMs)} ${value ?? status}`);
+  }
+
+  polls(): string[] {
+    return this.driver.polls.map(({ at, points }) => `${time(at.wallMs)} ${points.join(' ')}`);
+  }
+
+  eventNames(): string[] {
+    return this.events.map((event) => event.event);
+  }
+
+  #newestSlotMs(point: string): number | undefined {
+    const slots = this.readings.flatMap((reading) =>
+      reading.point.point === point && reading.point.kind === 'counter' && reading.slotMs !== null
+        ? [reading.slotMs]
+        : [],
+    );
+    return slots.length === 0 ? undefined : Math.max(...slots);
+  }
+}
+
+function time(wallMs: number): string {
+  return new Date(wallMs).toISOString().slice(11, 19);
+}
