@@ -36,14 +36,16 @@ export interface Buffer {
   reject(entry: Kept, reason: string, record: { key: string; value: string | null }): Promise<void>;
   /** The newest slot of a counter that lies on disk, so that a restart does not answer it twice. Unix ms; undefined: none known. */
   newestSlotMs(device: string, point: string): number | undefined;
-  readonly stats: () => BufferStats;
+  stats(): BufferStats;
+  /** Resolves if the writer thread died: nothing can be accepted any more, the process must end and be started anew. Never rejects. */
+  readonly failed: Promise<Error>;
   /** Commits what waits, seals, releases the lock. Within the signal's time; idempotent. */
   close(signal: AbortSignal): Promise<void>;
 }
 
 export interface BufferStats {
-  /** Unsettled entries per lane, as far as this process knows them. */
-  readonly waiting: Readonly<Partial<Record<Stream, number>>>;
+  /** Unsettled entries per lane, at most a second old. */
+  readonly waiting: Readonly<Record<Stream, number>>;
   readonly bytes: number;
   readonly maxBytes: number;
   readonly full: boolean;
@@ -63,6 +65,8 @@ export interface BufferOptions {
   readonly clock: Clock;
   /** Loss, quarantine, dead letters: told here, never thrown. */
   readonly event: (event: GatewayEvent) => void;
+  /** Trouble that the buffer goes on with by itself, for the log. */
+  readonly log?: (message: string) => void;
   /** Called at once when a commit returned, with what is now on disk. For audits and tests. */
   readonly tap?: (epoch: string, stream: Stream, seqs: readonly Seq[]) => void;
 }

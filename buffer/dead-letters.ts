@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import Database from 'better-sqlite3';
+import type { DeadLetter } from './protocol.ts';
+import { streamOf } from './protocol.ts';
+import { sizeOf } from './segment.ts';
+
+/** Records that the broker refused for good, one row each, kept until a person has looked at them. */
+export class DeadLetters {
+  readonly #file: string;
+  #db: Database.Database | null = null;
+
+  constructor(folder: string) {
+    this.#file = join(folder, 'dead-letters.db');
+  }
+
+  /** On disk when this returns. The same entry twice is one row. */
+  add(letter: DeadLetter): void {
+    try {
+      this.#open();
+      const { lane, epoch, seq, reason, key, value, wallMs } = letter;
+      const fields = [epoch, seq, streamOf(lane), reason, key, value, wallMs];
+      const crc = crc32(`dead-letters ${JSON.stringify(fields)}`);
+      this.#open()
+        .prepare(
+          'INSERT OR IGNORE INTO letters (epoch, seq, stream, reason, key, value, wallMs, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+        )
+        .run(...fields, crc);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  bytes(): number {
+    return sizeOf(this.#file) + sizeOf(`${this.#file}-wal`);
+  }
+
+  close(): void {
+    this.#db?.close();
+    this.#db = null;
+  }
+
+  #open(): Database.Database {
+    if (this.#db) return this.#db;
+    const db = new Database(this.#file, { timeout: 0 });
+    db.pragma('journal_mode = DELETE');
+    db.pragma('synchronous = EXTRA');
+    db.exec(
+      `CREATE TABLE IF NOT EXISTS letters (epoch TEXT NOT NULL, seq INTEGER NOT NULL, stream TEXT NOT NULL, reason TEXT NOT NULL,
+       key TEXT NOT NULL, value TEXT, wallMs INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (epoch, seq))`,
+    );
+    this.#db = db;
+    return db;
+  }
+}

@@ -1,0 +1,118 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import type { Seq } from '../agent/reading.ts';
+import { streams } from '../agent/reading.ts';
+import { BufferError } from '../agent/errors.ts';
+
+export interface LockState {
+  /** Starts of this buffer so far. */
+  readonly starts: number;
+  /** The owner before closed in order. */
+  readonly clean: boolean;
+  /** Per lane: entries up to this seq may have been sent before they were settled. */
+  readonly doubtful: readonly Seq[];
+  /** No seq below was left free. */
+  readonly floor: Seq;
+}
+
+/**
+ * The buffer's lock: a small SQLite file held in BEGIN EXCLUSIVE for as long as the owner lives (the kernel lets go of it at any end, and a pid file is
+ * no lock). It also holds the few facts that outlive the segments; if it is lost, they are taken from the segments at their most careful.
+ */
+export class Lock {
+  /** What the owner before left. */
+  readonly before: LockState;
+  readonly #db: Database.Database;
+
+  constructor(folder: string) {
+    this.#db = openLocked(join(folder, 'lock.db'));
+    this.before = read(this.#db) ?? { starts: 0, clean: false, doubtful: streams.map(() => 0), floor: 0 };
+  }
+
+  /** Durable before this start commits anything: whatever happens from here on, its end counts as unclean until `release`. */
+  begun(starts: number, doubtful: readonly Seq[]): void {
+    this.#write({ starts, clean: false, doubtful, floor: this.before.floor });
+    begin(this.#db, this.#db.name);
+  }
+
+  /** The last act of an owner. With a state: it ended in order. */
+  release(state?: Omit<LockState, 'clean'>): void {
+    if (state) this.#write({ ...state, clean: true });
+    this.#db.close();
+  }
+
+  #write(state: LockState): void {
+    this.#db
+      .prepare('INSERT OR REPLACE INTO state (id, starts, clean, doubtful, floor) VALUES (1, ?, ?, ?, ?)')
+      .run(state.starts, state.clean ? 1 : 0, JSON.stringify(state.doubtful), state.floor);
+    // Who takes the lock right behind this COMMIT finds a true state, and `begin` then refuses us.
+    this.#db.exec('COMMIT');
+  }
+}
+
+function openLocked(file: string): Database.Database {
+  try {
+    return prepared(file);
+  } catch (error) {
+    if (!isDamage(error)) throw isBusy(error) ? inUse(file, error) : error;
+    // It holds nothing that the segments do not tell more carefully.
+    for (const tail of ['', '-journal']) rmSync(file + tail, { force: true });
+    return prepared(file);
+  }
+}
+
+function prepared(file: string): Database.Database {
+  const db = new Database(file, { timeout: 0 });
+  try {
+    db.pragma('synchronous = FULL');
+    begin(db, file);
+    db.exec(
+      'CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, starts INTEGER, clean INTEGER, doubtful TEXT, floor INTEGER)',
+    );
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function begin(db: Database.Database, file: string): void {
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    throw isBusy(error) ? inUse(file, error) : error;
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
+}
+
+function isDamage(error: unknown): boolean {
+  return (
+    error instanceof Database.SqliteError && ['SQLITE_NOTADB', 'SQLITE_CORRUPT', 'SQLITE_ERROR'].includes(error.code)
+  );
+}
+
+function inUse(file: string, cause: unknown): BufferError {
+  return new BufferError(
+    'BUFFER_IN_USE',
+    `${file}: another sluice process owns this buffer; one buffer has one owner. Stop the other (systemctl stop sluice), or give this one its own "stateDir".`,
+    { cause },
+  );
+}
+
+function read(db: Database.Database): LockState | undefined {
+  const row = db.prepare('SELECT starts, clean, doubtful, floor FROM state WHERE id = 1').get() as
+    | { starts: number; clean: number; doubtful: string; floor: number }
+    | undefined;
+  if (!row) return undefined;
+  const doubtful = JSON.parse(row.doubtful) as number[];
+  return {
+    starts: row.starts,
+    clean: row.clean === 1,
+    doubtful: streams.map((_, lane) => doubtful[lane] ?? 0),
+    floor: row.floor,
+  };
+}

@@ -1,0 +1,390 @@
+import { BufferError, BufferFull, messageOf } from '../agent/errors.ts';
+import { streams } from '../agent/reading.ts';
+import type { Kept, Note, PointInfo, Reading, Seq, Stream } from '../agent/reading.ts';
+import type { Batch, Buffer, BufferOptions, BufferStats } from './buffer.ts';
+import { decodeFrame, encodeFrame, isReading, keep } from './frame.ts';
+import type { Numbered } from './frame.ts';
+import { NewestSlots } from './newest-slots.ts';
+import { laneOf } from './protocol.ts';
+import type { Committed, Descriptor, FrameBytes, Opened, ReadFrame, ReadFrames, Space } from './protocol.ts';
+import { Recent } from './recent.ts';
+import { SegmentDescriptors } from './segment-descriptors.ts';
+import { WriterThread } from './thread.ts';
+
+/** After a quiet spell the first entry waits this long for company. */
+const gatherMs = 20;
+/** What may wait in memory for a stuck disk. */
+const mostWaitingBytes = 16 * 1024 * 1024;
+/** Committed entries kept in memory per lane for a forwarder that keeps up. */
+const mostRecent = 20_000;
+/** Part of the quota that only events may use: losses must be told. */
+const readingsShare = 0.98;
+/** A reading's fields in memory, besides its texts; and about what it takes on disk. */
+const entryBytes = 200;
+const diskBytes = 16;
+
+/**
+ * Opens the buffer in `options.path`, taking over whatever earlier starts left there.
+ * Rejects with BufferError: `BUFFER_IN_USE` if another process owns it.
+ */
+export async function openBuffer(options: BufferOptions): Promise<Buffer> {
+  let space: Space = { bytes: 0, segments: 0, waiting: [] };
+  const thread = new WriterThread({
+    event: options.event,
+    trouble: (message) => options.log?.(`buffer: ${message}`),
+    space: (next) => {
+      space = next;
+    },
+  });
+  try {
+    const opened = await thread.call('open', { path: options.path, maxBytes: options.maxBytes });
+    space = opened;
+    return new DurableBuffer(options, thread, opened, {
+      get: () => space,
+      set: (next) => {
+        space = next;
+      },
+    });
+  } catch (error) {
+    await thread.terminate();
+    throw error;
+  }
+}
+
+interface Pending {
+  readonly stream: Stream;
+  readonly entries: Numbered[];
+}
+
+/** The commit that gathers entries now: its promise is what their `append` returned. */
+class Gathering {
+  readonly lanes = new Map<Stream, Pending>();
+  readonly promise: Promise<void>;
+  bytes = 0;
+  resolve: () => void = () => undefined;
+  reject: (error: Error) => void = () => undefined;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Pollers do not wait: a rejection that nobody awaits is told by `failed`.
+    this.promise.catch(() => undefined);
+  }
+}
+
+class DurableBuffer implements Buffer {
+  readonly epoch: string;
+  readonly failed: Promise<Error>;
+  readonly #options: BufferOptions;
+  readonly #thread: WriterThread;
+  readonly #space: { get: () => Space; set: (space: Space) => void };
+  readonly #doubtful: readonly Seq[];
+  readonly #handedOut: Seq[] = streams.map(() => 0);
+  readonly #recent: Recent[];
+  readonly #slots = new NewestSlots();
+  readonly #segments = new SegmentDescriptors();
+  readonly #ids = new Map<string, number>();
+  #described: Descriptor[] = [];
+  #nextSeq: Seq;
+  #gathering = new Gathering();
+  #waitingBytes = 0;
+  /** Entries of the append that found no room, until one finds some. */
+  #lastRefused = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #lastCommitMs = -Infinity;
+  #committing: Promise<void> | null = null;
+  #wantsSlots = true;
+  #closing: Promise<void> | null = null;
+  readonly #closed = new AbortController();
+  #wake: (() => void)[] = [];
+  #counts = { commits: 0, accepted: 0, refused: 0 };
+
+  constructor(
+    options: BufferOptions,
+    thread: WriterThread,
+    opened: Opened,
+    space: { get: () => Space; set: (space: Space) => void },
+  ) {
+    this.#options = options;
+    this.#thread = thread;
+    this.#space = space;
+    this.failed = thread.failed;
+    this.epoch = opened.epoch;
+    this.#nextSeq = opened.nextSeq;
+    this.#doubtful = opened.doubtful;
+    this.#recent = streams.map(() => new Recent(opened.nextSeq - 1, mostRecent));
+    if (opened.slots) this.#slots.unpack(opened.slots);
+    this.#segments.add(opened.slotFrames.described);
+    for (const frame of opened.slotFrames.frames) this.#slots.noteAll(this.#decode('meter-readings', frame) ?? []);
+    this.#segments.clear();
+  }
+
+  append(stream: Stream, entries: readonly (Reading | Note)[]): Promise<void> {
+    if (entries.length === 0) return Promise.resolve();
+    const refusal = this.#refusal(stream, entries.length);
+    if (refusal) {
+      this.#counts.refused += entries.length;
+      this.#lastRefused = entries.length;
+      return Promise.reject(refusal);
+    }
+    this.#lastRefused = 0;
+    const gathering = this.#gathering;
+    const pending = gathering.lanes.get(stream) ?? { stream, entries: [] };
+    gathering.lanes.set(stream, pending);
+    for (const entry of entries) {
+      pending.entries.push({ seq: this.#nextSeq++, entry });
+      const bytes = entryBytes + (isReading(entry) ? (entry.text?.length ?? 0) : (entry.json?.length ?? 0)) * 2;
+      gathering.bytes += bytes;
+      this.#waitingBytes += bytes;
+      if (isReading(entry)) this.#slots.noteAll([entry]);
+    }
+    this.#schedule();
+    return gathering.promise;
+  }
+
+  async next(stream: Stream, after: Seq, mostEntries: number, signal: AbortSignal): Promise<Batch> {
+    const lane = laneOf(stream);
+    const recent = this.#recent[lane];
+    let from = after;
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#closed.signal.aborted) throw new BufferError('CLOSED', 'the buffer is closed');
+      if (recent?.reaches(from)) {
+        const taken = recent.take(from, mostEntries);
+        if (taken) return this.#batch(stream, after + 1, taken.through, taken.entries);
+        await this.#committedOrAborted(signal);
+        continue;
+      }
+      const known = this.#segments.known();
+      const found = await this.#thread.call('read', { lane, after: from, most: mostEntries, known });
+      this.#segments.add(found.described);
+      const entries = this.#entriesOf(stream, found);
+      from = found.through;
+      if (entries.length > 0) return this.#batch(stream, after + 1, from, entries);
+    }
+  }
+
+  settle(stream: Stream, first: Seq, last: Seq): void {
+    const lane = laneOf(stream);
+    this.#recent[lane]?.forget(last);
+    this.#thread.settle(lane, first, last);
+  }
+
+  async reject(entry: Kept, reason: string, record: { key: string; value: string | null }): Promise<void> {
+    const { epoch, seq, stream } = entry;
+    const { wallMs } = this.#options.clock.now();
+    await this.#thread.call('reject', { lane: laneOf(stream), epoch, seq, reason, ...record, wallMs });
+  }
+
+  newestSlotMs(device: string, point: string): number | undefined {
+    return this.#slots.get(device, point);
+  }
+
+  stats(): BufferStats {
+    const { bytes, segments, waiting } = this.#space.get();
+    const perLane = Object.fromEntries(streams.map((stream, lane) => [stream, waiting[lane] ?? 0])) as Record<
+      Stream,
+      number
+    >;
+    const { maxBytes } = this.#options;
+    return {
+      waiting: perLane,
+      bytes,
+      maxBytes,
+      full: this.#isFull('meter-readings', this.#lastRefused),
+      segments,
+      ...this.#counts,
+    };
+  }
+
+  close(signal: AbortSignal): Promise<void> {
+    this.#closing ??= this.#close(signal);
+    return this.#closing;
+  }
+
+  async #close(signal: AbortSignal): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    const cut = (): void => void this.#thread.terminate();
+    signal.addEventListener('abort', cut, { once: true });
+    try {
+      await this.#committing;
+      await this.#commit();
+      this.#closed.abort();
+      this.#wakeAll();
+      await this.#thread.call('close', { sent: this.#handedOut });
+    } catch (error) {
+      this.#options.log?.(`buffer: closed without sealing, the next start recovers it: ${messageOf(error)}`);
+    } finally {
+      this.#closed.abort();
+      this.#wakeAll();
+      signal.removeEventListener('abort', cut);
+      await this.#thread.terminate();
+    }
+  }
+
+  #refusal(stream: Stream, count: number): Error | null {
+    if (this.#closing) return new BufferError('CLOSED', 'the buffer is closed');
+    if (this.#isFull(stream, count)) {
+      const { bytes } = this.#space.get();
+      return new BufferFull(
+        `the buffer holds ${bytes} of ${this.#options.maxBytes} bytes (buffer.maxSize) and whenFull is "stop"`,
+      );
+    }
+    if (this.#waitingBytes + count * entryBytes > mostWaitingBytes)
+      return new BufferFull(
+        `${this.#waitingBytes} bytes of readings wait in memory for the disk at ${this.#options.path}`,
+      );
+    return null;
+  }
+
+  #isFull(stream: Stream, count: number): boolean {
+    const share = stream === 'gateway-events' ? 1 : readingsShare;
+    const coming = (this.#waitingBytes / entryBytes + count) * diskBytes;
+    return this.#space.get().bytes + coming > this.#options.maxBytes * share;
+  }
+
+  #schedule(): void {
+    if (this.#timer || this.#committing || this.#closing) return;
+    const sinceMs = performance.now() - this.#lastCommitMs;
+    const delayMs = Math.max(gatherMs, this.#options.commitEveryMs - sinceMs);
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      void this.#commit();
+    }, delayMs);
+  }
+
+  /** Everything gathered so far, as one transaction. One at a time: the next gathers meanwhile. */
+  async #commit(): Promise<void> {
+    const gathering = this.#gathering;
+    if (gathering.lanes.size === 0) return;
+    this.#gathering = new Gathering();
+    this.#lastCommitMs = performance.now();
+    const work = this.#write(gathering);
+    this.#committing = work;
+    await work;
+    this.#committing = null;
+    if (this.#gathering.lanes.size > 0) this.#schedule();
+  }
+
+  async #write(gathering: Gathering): Promise<void> {
+    const anchor = this.#options.clock.now();
+    try {
+      const frames = [...gathering.lanes.values()].map(({ stream, entries }) => this.#encode(anchor, stream, entries));
+      const described = this.#described;
+      this.#described = [];
+      const slots = this.#wantsSlots ? this.#slots.pack() : null;
+      const committed: Committed = await this.#thread.call('commit', { frames, described, slots });
+      this.#space.set(committed);
+      this.#wantsSlots = committed.wantsSlots;
+      this.#counts.commits += 1;
+      for (const { stream, entries } of gathering.lanes.values()) {
+        const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));
+        const last = kept.at(-1)?.seq ?? 0;
+        this.#counts.accepted += kept.length;
+        this.#options.tap?.(
+          this.epoch,
+          stream,
+          kept.map((one) => one.seq),
+        );
+        this.#recent[laneOf(stream)]?.add({ last, entries: kept });
+      }
+      gathering.resolve();
+      this.#wakeAll();
+    } catch (error) {
+      gathering.reject(error instanceof Error ? error : new Error(String(error)));
+      for (const { stream, entries } of gathering.lanes.values())
+        this.#options.event({
+          event: 'loss',
+          severity: 'error',
+          message: `${entries.length} entries of ${stream} could not be written: ${messageOf(error)}`,
+          facts: { stream, count: entries.length, firstSeq: entries[0]?.seq ?? 0, lastSeq: entries.at(-1)?.seq ?? 0 },
+        });
+    } finally {
+      this.#waitingBytes -= gathering.bytes;
+    }
+  }
+
+  #encode(anchor: ReturnType<BufferOptions['clock']['now']>, stream: Stream, entries: readonly Numbered[]): FrameBytes {
+    const points = new Set<number>();
+    const body = encodeFrame(anchor, entries, (point) => {
+      const id = this.#idOf(point);
+      points.add(id);
+      return id;
+    });
+    const first = entries[0]?.seq ?? 0;
+    const last = entries.at(-1)?.seq ?? 0;
+    return { lane: laneOf(stream), first, last, count: entries.length, body, points: [...points] };
+  }
+
+  #idOf(point: PointInfo): number {
+    const known = this.#ids.get(point.hash);
+    if (known !== undefined) return known;
+    const id = this.#ids.size + 1;
+    this.#ids.set(point.hash, id);
+    this.#described.push({ id, json: JSON.stringify(point) });
+    return id;
+  }
+
+  #batch(stream: Stream, first: Seq, last: Seq, entries: readonly Kept[]): Batch {
+    const lane = laneOf(stream);
+    const given = this.#handedOut[lane] ?? 0;
+    const doubtful = this.#doubtful[lane] ?? 0;
+    this.#handedOut[lane] = Math.max(given, last);
+    const mayRepeat = (entry: Kept): boolean =>
+      entry.seq <= given || (entry.epoch !== this.epoch && entry.seq <= doubtful);
+    const marked = entries.map((entry) => (!entry.repeat && mayRepeat(entry) ? { ...entry, repeat: true } : entry));
+    return { stream, first, last, entries: marked };
+  }
+
+  #entriesOf(stream: Stream, found: ReadFrames): Kept[] {
+    return found.frames.flatMap((frame) => {
+      const entries = this.#decode(stream, frame);
+      if (!entries) {
+        this.settle(stream, frame.first, frame.last);
+        return [];
+      }
+      return entries.filter((entry) =>
+        frame.settled.every((range) => entry.seq < range.first || entry.seq > range.last),
+      );
+    });
+  }
+
+  /** null: sound by its CRC, yet not to be read. Told as loss. */
+  #decode(stream: Stream, frame: ReadFrame): Kept[] | null {
+    try {
+      return decodeFrame(frame.body, {
+        epoch: frame.epoch,
+        stream,
+        describe: (id) => this.#segments.point(frame.segment, id),
+      });
+    } catch (error) {
+      this.#options.event({
+        event: 'loss',
+        severity: 'error',
+        message: `A frame of ${stream} in buffer segment ${frame.segment} cannot be decoded: ${messageOf(error)}. Keep the file.`,
+        facts: { stream, segment: frame.segment, firstSeq: frame.first, lastSeq: frame.last },
+      });
+      return null;
+    }
+  }
+
+  #committedOrAborted(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      signal.addEventListener('abort', done, { once: true });
+      this.#wake.push(done);
+    });
+  }
+
+  #wakeAll(): void {
+    const waiting = this.#wake;
+    this.#wake = [];
+    for (const wake of waiting) wake();
+  }
+}

@@ -1,0 +1,134 @@
+import type { GatewayEvent, Seq, Stream } from '../agent/reading.ts';
+import { streams } from '../agent/reading.ts';
+
+/** A lane's number in files and messages: part of the format, so never renumbered. */
+export function laneOf(stream: Stream): number {
+  return streams.indexOf(stream);
+}
+
+export function streamOf(lane: number): Stream {
+  const stream = streams[lane];
+  if (stream === undefined) throw new RangeError(`lane ${lane} is not known`);
+  return stream;
+}
+
+/** One lane's entries of one commit, encoded; `points`: the descriptors that it uses. */
+export interface FrameBytes {
+  readonly lane: number;
+  readonly first: Seq;
+  readonly last: Seq;
+  readonly count: number;
+  readonly body: Uint8Array;
+  readonly points: readonly number[];
+}
+
+/** A descriptor as a segment carries it: its number within the epoch, and PointInfo as JSON. */
+export interface Descriptor {
+  readonly id: number;
+  readonly json: string;
+}
+
+export interface Commit {
+  readonly frames: readonly FrameBytes[];
+  /** Descriptors which the writer has not been told of before. */
+  readonly described: readonly Descriptor[];
+  /** The newest slots of all counters up to this commit, packed; asked for by `wantsSlots`. */
+  readonly slots: Uint8Array | null;
+}
+
+export interface Space {
+  readonly bytes: number;
+  readonly segments: number;
+  /** Unsettled entries per lane. */
+  readonly waiting: readonly number[];
+}
+
+export interface Committed extends Space {
+  /** The next commit should bring the newest slots. */
+  readonly wantsSlots: boolean;
+}
+
+/** A frame as read from disk. `settled`: ranges of it that need not be sent again. */
+export interface ReadFrame {
+  readonly epoch: string;
+  readonly segment: string;
+  readonly lane: number;
+  readonly first: Seq;
+  readonly last: Seq;
+  readonly body: Uint8Array;
+  readonly settled: readonly { readonly first: Seq; readonly last: Seq }[];
+}
+
+export interface ReadFrames {
+  readonly frames: readonly ReadFrame[];
+  /** All unsettled frames of the lane up to here are in `frames`: the next look may start behind it. */
+  readonly through: Seq;
+  /** Descriptors of the segments named in `frames`, those the reader does not know. */
+  readonly described: readonly Described[];
+}
+
+/** Descriptors of a segment up to its row `last`. */
+export interface Described {
+  readonly segment: string;
+  readonly descriptors: readonly Descriptor[];
+  readonly last: number;
+}
+
+export interface DeadLetter {
+  readonly lane: number;
+  readonly epoch: string;
+  readonly seq: Seq;
+  readonly reason: string;
+  readonly key: string;
+  readonly value: string | null;
+  readonly wallMs: number;
+}
+
+/** What a store on disk told when it was opened. */
+export interface Opened extends Space {
+  readonly epoch: string;
+  readonly nextSeq: Seq;
+  /** Per lane: entries of earlier starts up to this seq may have been sent before. */
+  readonly doubtful: readonly Seq[];
+  /** The newest packed slots, and all later frames with slots. */
+  readonly slots: Uint8Array | null;
+  readonly slotFrames: ReadFrames;
+}
+
+export interface StoreOptions {
+  readonly path: string;
+  readonly maxBytes: number;
+}
+
+/** What the writer thread does on request, and answers. Structured clones cross the thread; bodies of frames are handed over. */
+export interface WriterCalls {
+  open: { take: StoreOptions; give: Opened };
+  commit: { take: Commit; give: Committed };
+  read: { take: ReadRequest; give: ReadFrames };
+  reject: { take: DeadLetter; give: null };
+  close: { take: { readonly sent: readonly Seq[] }; give: null };
+}
+
+export interface ReadRequest {
+  readonly lane: number;
+  readonly after: Seq;
+  readonly most: number;
+  /** Per segment: the row up to which the reader knows its descriptors. */
+  readonly known: ReadonlyMap<string, number>;
+}
+
+export type Call = {
+  [Name in keyof WriterCalls]: { readonly call: Name; readonly take: WriterCalls[Name]['take'] };
+}[keyof WriterCalls];
+
+export type ToWriter =
+  | { readonly type: 'call'; readonly number: number; readonly call: Call }
+  | { readonly type: 'settle'; readonly lane: number; readonly first: Seq; readonly last: Seq };
+
+export type FromWriter =
+  | { readonly type: 'gave'; readonly number: number; readonly value: unknown }
+  | { readonly type: 'failed'; readonly number: number; readonly code: string; readonly message: string }
+  | { readonly type: 'event'; readonly event: GatewayEvent }
+  /** For the log: the writer goes on by itself. */
+  | { readonly type: 'trouble'; readonly message: string }
+  | { readonly type: 'space'; readonly space: Space };

@@ -1,0 +1,294 @@
+import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+import Database from 'better-sqlite3';
+import { BufferError } from '../agent/errors.ts';
+import { streams } from '../agent/reading.ts';
+import type { Seq } from '../agent/reading.ts';
+import type { Descriptor, FrameBytes } from './protocol.ts';
+import { decodeSettled, encodeSettled } from './ranges.ts';
+import type { Settled } from './ranges.ts';
+
+/** `SLUI` in the header of every segment. */
+const applicationId = 0x53_4c_55_49;
+const formatVersion = 1;
+
+const tables = `
+CREATE TABLE descriptors (n INTEGER PRIMARY KEY, id INTEGER NOT NULL, json TEXT NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE frames (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, lane INTEGER NOT NULL, count INTEGER NOT NULL,
+  body BLOB NOT NULL, settled BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE settlements (n INTEGER PRIMARY KEY, settled BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE summary (lane INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE slots (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
+`;
+
+/** Where a frame (or, as a summary, all frames of a lane) lies, without its bytes. */
+export interface Extent {
+  readonly first: Seq;
+  readonly last: Seq;
+  /** Entries. */
+  readonly count: number;
+}
+
+interface FrameRow {
+  first: number;
+  last: number;
+  lane: number;
+  count: number;
+  body: Buffer;
+  settled: Buffer;
+  crc: number;
+}
+
+/**
+ * An open SQLite file of the buffer: `<first seq>-<epoch>.db`. Written by one handle, only by appending rows; sealed, it is never written again.
+ * Every row carries a CRC over all its fields, its table and its segment: SQLite itself hands out damaged rows without a word.
+ * Any method may throw what SQLite throws: then this handle is spent.
+ */
+export class SegmentFile {
+  readonly file: string;
+  readonly name: string;
+  readonly #db: Database.Database;
+  readonly #statements = new Map<string, Database.Statement>();
+
+  private constructor(file: string, db: Database.Database) {
+    this.file = file;
+    this.name = basename(file, '.db');
+    this.#db = db;
+  }
+
+  /** A new, empty segment, durable in its folder. */
+  static create(file: string, rollBytes: number): SegmentFile {
+    const db = new Database(file, { timeout: 0 });
+    try {
+      db.pragma('page_size = 4096');
+      setDurable(db, file);
+      // Between checkpoints a page that is written over and over reaches the file only once; small quotas need them oftener.
+      db.pragma(`wal_autocheckpoint = ${Math.max(8, Math.min(1000, Math.floor(rollBytes / 4096 / 4)))}`);
+      db.pragma('cache_size = -1024');
+      db.exec(
+        `BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}; ${tables} COMMIT;`,
+      );
+      syncFolder(dirname(file));
+      return new SegmentFile(file, db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** A segment that has been written before. SQLite replays its WAL if it was not sealed. */
+  static open(file: string): SegmentFile {
+    const db = new Database(file, { timeout: 0, fileMustExist: true });
+    try {
+      if (db.pragma('application_id', { simple: true }) !== applicationId)
+        throw new BufferError('FOREIGN_FILE', `${file} is no segment of a sluice buffer`);
+      const found = db.pragma('user_version', { simple: true });
+      if (found !== formatVersion)
+        throw new BufferError(
+          'SEGMENT_VERSION',
+          `${file} has segment version ${String(found)}; this sluice knows ${formatVersion}`,
+        );
+      db.pragma('synchronous = FULL');
+      return new SegmentFile(file, db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** One transaction, on disk when this returns. `descriptors`: those of the frames which this segment does not carry yet. */
+  commit(
+    frames: readonly FrameBytes[],
+    descriptors: readonly Descriptor[],
+    settled: readonly Settled[],
+    slots: { seq: Seq; body: Uint8Array } | null,
+  ): void {
+    const settledBytes = encodeSettled(settled);
+    this.#db.exec('BEGIN IMMEDIATE');
+    for (const { id, json } of descriptors)
+      this.#run(
+        'INSERT INTO descriptors (id, json, crc) VALUES (?, ?, ?)',
+        id,
+        json,
+        this.#crc('descriptors', [id, json]),
+      );
+    for (const { first, last, lane, count, body: bytes } of frames) {
+      const body = asBuffer(bytes);
+      const crc = this.#crc('frames', [first, last, lane, count, body, settledBytes]);
+      this.#run('INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?)', first, last, lane, count, body, settledBytes, crc);
+    }
+    if (slots) {
+      const body = asBuffer(slots.body);
+      this.#run(
+        'INSERT OR REPLACE INTO slots VALUES (?, ?, ?)',
+        slots.seq,
+        body,
+        this.#crc('slots', [slots.seq, body]),
+      );
+    }
+    this.#db.exec('COMMIT');
+  }
+
+  /** What is settled, when no frame came by to carry it. */
+  commitSettled(settled: readonly Settled[]): void {
+    const bytes = encodeSettled(settled);
+    this.#run('INSERT INTO settlements (settled, crc) VALUES (?, ?)', bytes, this.#crc('settlements', [bytes]));
+  }
+
+  /** What this segment knows to be settled: its newest sound row of each kind. Positions only grow, so the union of all that is found holds. */
+  settled(): Settled[][] {
+    const found: Settled[][] = [];
+    for (const row of this.#rows<FrameRow>('SELECT settled, crc FROM settlements ORDER BY n DESC')) {
+      if (row.crc !== this.#crc('settlements', [row.settled])) continue;
+      found.push(decodeSettled(row.settled));
+      break;
+    }
+    for (const row of this.#rows<FrameRow>('SELECT * FROM frames ORDER BY first DESC')) {
+      if (!this.#isSound(row)) continue;
+      found.push(decodeSettled(row.settled));
+      break;
+    }
+    return found;
+  }
+
+  /** The frame's bytes, or null if they are damaged. */
+  read(first: Seq): Uint8Array | null {
+    const row = this.#prepared('SELECT * FROM frames WHERE first = ?').get(first) as FrameRow | undefined;
+    return row && this.#isSound(row) ? row.body : null;
+  }
+
+  /** Sound descriptors behind row `after`, and the last row looked at. */
+  descriptors(after: number): { descriptors: Descriptor[]; last: number } {
+    const rows = this.#prepared('SELECT n, id, json, crc FROM descriptors WHERE n > ? ORDER BY n').all(after) as {
+      n: number;
+      id: number;
+      json: string;
+      crc: number;
+    }[];
+    const sound = rows.filter(({ id, json, crc }) => crc === this.#crc('descriptors', [id, json]));
+    return { descriptors: sound.map(({ id, json }) => ({ id, json })), last: rows.at(-1)?.n ?? after };
+  }
+
+  /** The newest packed slots and the seq up to which they speak. */
+  slots(): { seq: Seq; body: Uint8Array } | null {
+    for (const { seq, body, crc } of this.#rows<{ seq: number; body: Buffer; crc: number }>(
+      'SELECT * FROM slots ORDER BY seq DESC',
+    ))
+      if (crc === this.#crc('slots', [seq, body])) return { seq, body };
+    return null;
+  }
+
+  /** Every lane's frames in order. A `last` that cannot be (its row is damaged, as reading it will show) must not hide the frames behind it. */
+  index(): Extent[][] {
+    const lanes: Extent[][] = streams.map(() => []);
+    for (const { first, last, lane, count } of this.#rows<FrameRow>(
+      'SELECT first, last, lane, count FROM frames ORDER BY first',
+    )) {
+      const before = lanes[lane]?.at(-1);
+      if (before && before.last >= first) lanes[lane]?.splice(-1, 1, { ...before, last: before.first });
+      lanes[lane]?.push({ first, last: Math.max(first, last), count });
+    }
+    return lanes;
+  }
+
+  /** The lanes' extents as written at the sealing; null where that did not happen (or is damaged). */
+  summary(): (Extent | null)[] | null {
+    if (!this.isSealed()) return null;
+    const rows = this.#prepared('SELECT * FROM summary').all() as (Extent & { lane: number; crc: number })[];
+    if (rows.length !== streams.length) return null;
+    const lanes: (Extent | null)[] = streams.map(() => null);
+    for (const { lane, first, last, count, crc } of rows) {
+      if (crc !== this.#crc('summary', [lane, first, last, count])) return null;
+      lanes[lane] = count === 0 ? null : { first, last, count };
+    }
+    return lanes;
+  }
+
+  isSealed(): boolean {
+    return this.#db.pragma('journal_mode', { simple: true }) === 'delete';
+  }
+
+  /** Everything into the one file, which then opens on a read-only disk and is never written again. */
+  seal(summary: readonly (Extent | null)[]): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    for (const [lane, extent] of summary.entries()) {
+      const { first, last, count } = extent ?? { first: 0, last: 0, count: 0 };
+      const crc = this.#crc('summary', [lane, first, last, count]);
+      this.#run('INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?)', lane, first, last, count, crc);
+    }
+    this.#db.exec('COMMIT');
+    this.#statements.clear();
+    const mode = this.#db.pragma('journal_mode = DELETE', { simple: true });
+    if (mode !== 'delete') throw new BufferError('SEAL_FAILED', `${this.file}: journal_mode stays ${String(mode)}`);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #isSound(row: FrameRow): boolean {
+    return row.crc === this.#crc('frames', [row.first, row.last, row.lane, row.count, row.body, row.settled]);
+  }
+
+  #crc(table: string, fields: readonly (number | string | Buffer)[]): number {
+    let crc = crc32(`${this.name} ${table}`);
+    for (const field of fields) crc = crc32(typeof field === 'number' ? ` ${field} ` : field, crc);
+    return crc;
+  }
+
+  #run(sql: string, ...values: readonly unknown[]): void {
+    this.#prepared(sql).run(...values);
+  }
+
+  #rows<Row>(sql: string): Iterable<Row> {
+    return this.#db.prepare(sql).iterate() as Iterable<Row>;
+  }
+
+  #prepared(sql: string): Database.Statement {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const statement = this.#db.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+/** WAL with a sync at every commit, read back: better-sqlite3 opens existing WAL files with less, and a setting that did not take must not pass. */
+function setDurable(db: Database.Database, file: string): void {
+  const mode = db.pragma('journal_mode = WAL', { simple: true });
+  db.pragma('synchronous = FULL');
+  const synchronous = db.pragma('synchronous', { simple: true });
+  if (mode !== 'wal' || synchronous !== 2)
+    throw new BufferError(
+      'NOT_DURABLE',
+      `${file}: journal_mode is ${String(mode)}, synchronous ${String(synchronous)}; needed: wal, 2 (FULL)`,
+    );
+}
+
+export function segmentName(first: Seq, epoch: string): string {
+  return `${String(first).padStart(12, '0')}-${epoch}`;
+}
+
+/** First seq and epoch of a segment file's name; null for any other file. */
+export function parseSegmentName(fileName: string): { first: Seq; epoch: string; starts: number } | null {
+  const match = /^(\d{12,16})-((\d+)-[0-9a-z]{8})\.db$/.exec(fileName);
+  return match ? { first: Number(match[1]), epoch: match[2] ?? '', starts: Number(match[3]) } : null;
+}
+
+export function syncFolder(folder: string): void {
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+export function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,99 @@
+import { Worker } from 'node:worker_threads';
+import { BufferError } from '../agent/errors.ts';
+import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import type { Call, FromWriter, Space, ToWriter, WriterCalls } from './protocol.ts';
+
+export interface ThreadListener {
+  event(event: GatewayEvent): void;
+  space(space: Space): void;
+  trouble(message: string): void;
+}
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** The main thread's end of the writer thread: calls with answers, and settlements without. */
+export class WriterThread {
+  /** The thread ended without being asked to. */
+  readonly failed: Promise<Error>;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #number = 0;
+  #isEnded = false;
+
+  constructor(listener: ThreadListener) {
+    // `tsc` rewrites imports, not this URL.
+    const own = import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js';
+    this.#worker = new Worker(new URL(own, import.meta.url), { name: 'buffer-writer' });
+    this.#worker.on('message', (message: FromWriter) => this.#heard(message, listener));
+    this.failed = new Promise((resolve) => {
+      const fail = (error: Error): void => {
+        if (!this.#isEnded) resolve(error);
+        this.#end(error);
+      };
+      this.#worker.once('error', (cause) =>
+        fail(new BufferError('WRITER_DIED', "the buffer's writer thread died", { cause })),
+      );
+      this.#worker.once('exit', (code) =>
+        fail(new BufferError('WRITER_DIED', `the buffer's writer thread ended with code ${code}`)),
+      );
+    });
+  }
+
+  call<Name extends keyof WriterCalls>(
+    name: Name,
+    take: WriterCalls[Name]['take'],
+    handOver: readonly ArrayBuffer[] = [],
+  ): Promise<WriterCalls[Name]['give']> {
+    if (this.#isEnded) return Promise.reject(new BufferError('CLOSED', 'the buffer is closed'));
+    const number = ++this.#number;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(number, { resolve, reject });
+      this.#post({ type: 'call', number, call: { call: name, take } as Call }, handOver);
+    });
+  }
+
+  settle(lane: number, first: Seq, last: Seq): void {
+    if (!this.#isEnded) this.#post({ type: 'settle', lane, first, last }, []);
+  }
+
+  /** Ends the thread, whatever it is doing; what still waits for an answer is rejected. */
+  async terminate(): Promise<void> {
+    this.#end(new BufferError('CLOSED', 'the buffer is closed'));
+    await this.#worker.terminate();
+  }
+
+  #end(error: Error): void {
+    this.#isEnded = true;
+    for (const one of this.#waiting.values()) one.reject(error);
+    this.#waiting.clear();
+  }
+
+  #post(message: ToWriter, handOver: readonly ArrayBuffer[]): void {
+    this.#worker.postMessage(message, handOver);
+  }
+
+  #heard(message: FromWriter, listener: ThreadListener): void {
+    switch (message.type) {
+      case 'gave':
+        this.#waiting.get(message.number)?.resolve(message.value);
+        this.#waiting.delete(message.number);
+        break;
+      case 'failed':
+        this.#waiting.get(message.number)?.reject(new BufferError(message.code, message.message));
+        this.#waiting.delete(message.number);
+        break;
+      case 'event':
+        listener.event(message.event);
+        break;
+      case 'space':
+        listener.space(message.space);
+        break;
+      case 'trouble':
+        listener.trouble(message.message);
+        break;
+    }
+  }
+}

@@ -1,0 +1,340 @@
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BufferError, BufferFull } from '../../agent/errors.ts';
+import type { GatewayEvent, Kept, Note, Stream } from '../../agent/reading.ts';
+import type { Batch, Buffer, BufferOptions } from '../../buffer/buffer.ts';
+import { openBuffer } from '../../buffer/open.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { pointInfo, reading } from '../support/readings.ts';
+
+const soon = (): AbortSignal => AbortSignal.timeout(5_000);
+
+let folder: string;
+let events: GatewayEvent[];
+const open: Buffer[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-buffer-'));
+  events = [];
+});
+
+afterEach(async () => {
+  for (const buffer of open.splice(0)) await buffer.close(soon());
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function opened(some: Partial<BufferOptions> = {}): Promise<Buffer> {
+  const buffer = await openBuffer({
+    path: folder,
+    maxBytes: 64_000_000,
+    commitEveryMs: 20,
+    clock: new FakeClock(),
+    event: (event) => events.push(event),
+    ...some,
+  });
+  open.push(buffer);
+  return buffer;
+}
+
+/** As kill -9 leaves it: the files as they are now, without an orderly end. */
+function crashed(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'sluice-crashed-'));
+  cpSync(folder, copy, { recursive: true, filter: (file) => !file.endsWith('-shm') });
+  return copy;
+}
+
+const values = (batch: Batch): (number | null)[] =>
+  batch.entries.map((entry) => (entry.form === 'reading' ? entry.value : null));
+const counted = (first: number, count: number): ReturnType<typeof reading>[] =>
+  Array.from({ length: count }, (_, at) => reading({ value: first + at }));
+const sensor = pointInfo({ point: 'flow', kind: 'gauge', stream: 'sensor-values' });
+
+async function drain(buffer: Buffer, stream: Stream, count: number, settle = true): Promise<Kept[]> {
+  const entries: Kept[] = [];
+  let after = 0;
+  while (entries.length < count) {
+    const batch = await buffer.next(stream, after, 100, soon());
+    entries.push(...batch.entries);
+    if (settle) buffer.settle(stream, batch.first, batch.last);
+    after = batch.last;
+  }
+  return entries;
+}
+
+describe('the buffer', () => {
+  it('gives each lane its entries in the order of append, under one sequence', async () => {
+    const buffer = await opened();
+    await Promise.all([
+      buffer.append('meter-readings', counted(0, 3)),
+      buffer.append('sensor-values', [reading({ point: sensor, value: 0.5 })]),
+      buffer.append('meter-readings', counted(3, 2)),
+    ]);
+    const meters = await buffer.next('meter-readings', 0, 100, soon());
+    expect(values(meters)).toEqual([0, 1, 2, 3, 4]);
+    expect(meters.entries.map((entry) => entry.seq)).toEqual([1, 2, 3, 5, 6]);
+    expect((await buffer.next('sensor-values', 0, 100, soon())).entries.map((entry) => entry.seq)).toEqual([4]);
+  });
+
+  it('has an entry on disk, readable by anybody, when append resolves', async () => {
+    const buffer = await opened();
+    await buffer.append('meter-readings', counted(0, 7));
+    const copy = crashed();
+    const name = readdirSync(copy).find((file) => /^\d{12}-.*\.db$/.test(file)) ?? '';
+    const db = new Database(join(copy, name));
+    expect(db.prepare('SELECT first, last, count FROM frames').all()).toEqual([{ first: 1, last: 7, count: 7 }]);
+    db.close();
+    rmSync(copy, { recursive: true });
+  });
+
+  it('commits the first reading of a quiet spell at once and keeps commitEvery between the next', async () => {
+    const buffer = await opened({ commitEveryMs: 300 });
+    const began = performance.now();
+    await buffer.append('meter-readings', counted(0, 1));
+    const first = performance.now() - began;
+    await buffer.append('meter-readings', counted(1, 1));
+    expect(first).toBeLessThan(250);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(300);
+    expect(buffer.stats().commits).toBe(2);
+  });
+
+  it('waits for the next commit when there is nothing, and gives up with its signal', async () => {
+    const buffer = await opened();
+    const waiting = buffer.next('sensor-values', 0, 10, soon());
+    await buffer.append('sensor-values', [reading({ point: sensor })]);
+    expect((await waiting).entries).toHaveLength(1);
+    await expect(buffer.next('gateway-events', 0, 10, AbortSignal.timeout(10))).rejects.toThrow(/timeout/);
+  });
+
+  it('gives after a restart what was not settled, and nothing that was', async () => {
+    const first = await opened();
+    await first.append('meter-readings', counted(0, 10));
+    await first.append('meter-readings', counted(10, 10));
+    first.settle('meter-readings', 1, 10);
+    await first.close(soon());
+    const second = await opened();
+    const batch = await second.next('meter-readings', 0, 100, soon());
+    expect(values(batch)).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+    expect(batch.entries[0]?.epoch).toBe(first.epoch);
+    expect(second.epoch).not.toBe(first.epoch);
+  });
+
+  it('settles part of a frame for good', async () => {
+    const first = await opened();
+    await first.append('meter-readings', counted(0, 10));
+    first.settle('meter-readings', 1, 4);
+    first.settle('meter-readings', 8, 8);
+    await first.close(soon());
+    const second = await opened();
+    expect(values(await second.next('meter-readings', 0, 100, soon()))).toEqual([4, 5, 6, 8, 9]);
+  });
+
+  it('never gives an (epoch, seq) twice, and goes on counting when all segments are gone', async () => {
+    const first = await opened();
+    await first.append('meter-readings', counted(0, 5));
+    await first.close(soon());
+    for (const name of readdirSync(folder)) if (/^\d{12}-/.test(name)) rmSync(join(folder, name));
+    const second = await opened();
+    await second.append('meter-readings', counted(5, 1));
+    expect((await second.next('meter-readings', 0, 10, soon())).entries[0]?.seq).toBe(6);
+    expect(Number.parseInt(second.epoch, 10)).toBe(Number.parseInt(first.epoch, 10) + 1);
+  });
+
+  it('marks as repeat after a clean end only what a reader had been given', async () => {
+    const first = await opened();
+    await first.append('meter-readings', counted(0, 3));
+    await first.next('meter-readings', 0, 10, soon());
+    await first.append('meter-readings', counted(3, 3));
+    await first.close(soon());
+    const second = await opened();
+    const entries = await drain(second, 'meter-readings', 6);
+    expect(entries.map((entry) => entry.repeat)).toEqual([true, true, true, false, false, false]);
+  });
+
+  it('marks as repeat after a crash everything of earlier starts, and changes nothing else', async () => {
+    const first = await opened();
+    await first.append('meter-readings', counted(0, 3));
+    const before = await drain(first, 'meter-readings', 3, false);
+    const copy = crashed();
+    const second = await opened({ path: copy });
+    const after = await drain(second, 'meter-readings', 3);
+    expect(after).toEqual(before.map((entry) => ({ ...entry, repeat: true })));
+    await second.close(soon());
+    rmSync(copy, { recursive: true });
+  });
+
+  it('marks as repeat what a second reader of the same start is given again', async () => {
+    const buffer = await opened();
+    await buffer.append('meter-readings', counted(0, 2));
+    expect((await buffer.next('meter-readings', 0, 10, soon())).entries.map((entry) => entry.repeat)).toEqual([
+      false,
+      false,
+    ]);
+    expect((await buffer.next('meter-readings', 0, 10, soon())).entries.map((entry) => entry.repeat)).toEqual([
+      true,
+      true,
+    ]);
+  });
+
+  it('refuses a second owner and leaves the first unharmed', async () => {
+    const first = await opened();
+    await expect(opened()).rejects.toMatchObject({ code: 'BUFFER_IN_USE' });
+    await first.append('meter-readings', counted(0, 1));
+    expect(await drain(first, 'meter-readings', 1)).toHaveLength(1);
+  });
+
+  it('rolls segments and unlinks those whose every lane is settled', async () => {
+    const buffer = await opened({ maxBytes: 1_600_000 });
+    for (let round = 0; round < 12; round++)
+      await buffer.append(
+        'meter-readings',
+        Array.from({ length: 4000 }, () => reading({ value: Math.random() })),
+      );
+    const full = buffer.stats().segments;
+    expect(full).toBeGreaterThan(2);
+    await drain(buffer, 'meter-readings', 48_000);
+    await buffer.append('gateway-events', [{ at: new FakeClock().now(), key: 'ps-12', json: '{}' }]);
+    await expect
+      .poll(() => readdirSync(folder).filter((name) => /^\d{12}-.*\.db$/.test(name)).length)
+      .toBeLessThanOrEqual(2);
+  });
+
+  it('drains from disk what memory no longer holds, in order', async () => {
+    const buffer = await opened();
+    for (let round = 0; round < 30; round++) await buffer.append('meter-readings', counted(round * 1000, 1000));
+    const entries = await drain(buffer, 'meter-readings', 30_000);
+    expect(entries.map((entry) => (entry.form === 'reading' ? entry.value : null))).toEqual(
+      Array.from({ length: 30_000 }, (_, at) => at),
+    );
+    expect(entries.some((entry) => entry.repeat)).toBe(false);
+  });
+
+  it('refuses readings at its quota, still takes events, and takes readings again when there is room', async () => {
+    const buffer = await opened({ maxBytes: 1_000_000 });
+    const refused: unknown[] = [];
+    let accepted = 0;
+    for (let round = 0; round < 60 && refused.length === 0; round++) {
+      const batch = Array.from({ length: 4000 }, () => reading({ value: Math.random() }));
+      await buffer.append('meter-readings', batch).then(
+        () => (accepted += batch.length),
+        (error: unknown) => refused.push(error),
+      );
+    }
+    expect(refused[0]).toBeInstanceOf(BufferFull);
+    expect(buffer.stats().full).toBe(true);
+    const note: Note = { at: new FakeClock().now(), key: 'ps-12', json: '{"event":"loss"}' };
+    await buffer.append('gateway-events', [note]);
+    expect(await drain(buffer, 'meter-readings', accepted)).toHaveLength(accepted);
+    await expect.poll(() => buffer.stats().full, { timeout: 5000 }).toBe(false);
+    await buffer.append('meter-readings', counted(0, 1));
+  });
+
+  it('keeps a rejected entry in the dead letters and never gives it again', async () => {
+    const first = await opened();
+    await first.append('meter-readings', counted(0, 3));
+    const batch = await first.next('meter-readings', 0, 10, soon());
+    const poison = batch.entries[1];
+    if (!poison) throw new Error('no entry');
+    await first.reject(poison, 'MESSAGE_TOO_LARGE: too big', { key: 'ps-12/EM-1', value: '{"v":1}' });
+    await first.close(soon());
+    const db = new Database(join(folder, 'dead-letters.db'), { readonly: true });
+    expect(db.prepare('SELECT epoch, seq, stream, reason, key, value FROM letters').all()).toEqual([
+      {
+        epoch: first.epoch,
+        seq: 2,
+        stream: 'meter-readings',
+        reason: 'MESSAGE_TOO_LARGE: too big',
+        key: 'ps-12/EM-1',
+        value: '{"v":1}',
+      },
+    ]);
+    db.close();
+    const second = await opened();
+    expect(values(await second.next('meter-readings', 0, 10, soon()))).toEqual([0, 2]);
+  });
+
+  it('knows the newest slot of a counter after a crash, also when its segment is long gone', async () => {
+    const first = await opened({ maxBytes: 1_600_000 });
+    await first.append('meter-readings', [reading({ slotMs: 1_000_000 })]);
+    for (let round = 0; round < 12; round++)
+      await first.append(
+        'meter-readings',
+        Array.from({ length: 4000 }, () => reading({ value: Math.random() })),
+      );
+    await drain(first, 'meter-readings', 48_001);
+    await first.append('meter-readings', [reading({ point: pointInfo({ point: 'other' }), slotMs: 2_000_000 })]);
+    const copy = crashed();
+    const second = await opened({ path: copy });
+    expect(second.newestSlotMs('EM-1', 'energy')).toBe(1_000_000);
+    expect(second.newestSlotMs('EM-1', 'other')).toBe(2_000_000);
+    expect(second.newestSlotMs('EM-1', 'unknown')).toBeUndefined();
+    await second.close(soon());
+    rmSync(copy, { recursive: true });
+  });
+
+  it('skips and tells a frame with a flipped bit, and gives all others', async () => {
+    const first = await opened();
+    for (let round = 0; round < 3; round++) await first.append('meter-readings', counted(round * 10, 10));
+    await first.close(soon());
+    const name = readdirSync(folder).find((file) => /^\d{12}-.*\.db$/.test(file)) ?? '';
+    const db = new Database(join(folder, name));
+    const row = db.prepare('SELECT body FROM frames WHERE first = 11').get() as { body: Uint8Array };
+    row.body[row.body.length - 1] = (row.body.at(-1) ?? 0) ^ 1;
+    db.prepare('UPDATE frames SET body = ? WHERE first = 11').run(row.body);
+    db.close();
+    const second = await opened();
+    const entries = await drain(second, 'meter-readings', 20);
+    expect(entries.map((entry) => entry.seq)).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
+    ]);
+    expect(events).toMatchObject([
+      { event: 'loss', facts: { stream: 'meter-readings', firstSeq: 11, lastSeq: 20, count: 10 } },
+    ]);
+  });
+
+  it('starts beside a segment that is no database, and puts it aside', async () => {
+    writeFileSync(
+      join(folder, '000000000001-1-aaaaaaaa.db'),
+      'this is no database, but longer than a header of one hundred bytes'.repeat(20),
+    );
+    const buffer = await opened();
+    await buffer.append('meter-readings', counted(0, 1));
+    expect(await drain(buffer, 'meter-readings', 1)).toHaveLength(1);
+    expect(events.map((event) => event.event)).toEqual(['quarantine']);
+    expect(existsSync(join(folder, 'quarantine', '000000000001-1-aaaaaaaa.db'))).toBe(true);
+  });
+
+  it('starts with a damaged lock file', async () => {
+    const first = await opened();
+    await first.append('meter-readings', counted(0, 2));
+    await first.close(soon());
+    const bytes = readFileSync(join(folder, 'lock.db'));
+    writeFileSync(join(folder, 'lock.db'), bytes.fill(7, 0, 4096));
+    const second = await opened();
+    expect((await drain(second, 'meter-readings', 2)).map((entry) => entry.repeat)).toEqual([true, true]);
+    expect(Number.parseInt(second.epoch, 10)).toBeGreaterThan(Number.parseInt(first.epoch, 10));
+  });
+
+  it('commits what waits when it is closed, and takes nothing afterwards', async () => {
+    const first = await opened({ commitEveryMs: 60_000 });
+    await first.append('meter-readings', counted(0, 1));
+    const late = first.append('meter-readings', counted(1, 1));
+    await first.close(soon());
+    await late;
+    await expect(first.append('meter-readings', counted(2, 1))).rejects.toBeInstanceOf(BufferError);
+    const second = await opened();
+    expect(await drain(second, 'meter-readings', 2)).toHaveLength(2);
+    expect(readdirSync(folder).filter((name) => name.endsWith('-wal'))).toEqual([]);
+  });
+
+  it('hands every sequence number to the tap only when its commit has returned', async () => {
+    const tapped: number[] = [];
+    const buffer = await opened({ tap: (_epoch, _stream, seqs) => tapped.push(...seqs) });
+    const done = buffer.append('meter-readings', counted(0, 3));
+    expect(tapped).toEqual([]);
+    await done;
+    expect(tapped).toEqual([1, 2, 3]);
+  });
+});
