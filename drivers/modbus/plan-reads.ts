@@ -15,7 +15,7 @@ export type Readable = Pick<
 
 /**
  * The fewest requests that read these points: contiguous registers of one table, gaps of at most `maxGap`, at most `maxRegisters`
- * in one, a value never split. Same points, same blocks, whatever their order. Points with different limits never share a block.
+ * in one, a value never split. Same points, same blocks. Points with different limits never share a block.
  */
 export function planReads<Point extends Readable>(points: readonly Point[]): Block<Point>[] {
   const groups = Map.groupBy(points, (point) =>
@@ -42,6 +42,9 @@ function blocksOf<Point extends Readable>(group: readonly Point[]): Block<Point>
   return blocks;
 }
 
-function byAddress(a: { table: string; address: number }, b: { table: string; address: number }): number {
-  return a.table === b.table ? a.address - b.address : a.table < b.table ? -1 : 1;
+type Place = Pick<Readable, 'table' | 'address'> & { readonly registers?: number };
+
+function byAddress(a: Place, b: Place): number {
+  if (a.table !== b.table) return a.table < b.table ? -1 : 1;
+  return a.address - b.address || (a.registers ?? 0) - (b.registers ?? 0);
 }

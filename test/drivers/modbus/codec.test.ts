@@ -1,0 +1,88 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import * as codec from '../../../drivers/modbus/codec.ts';
+import { answerTo, encodeRead, firstFrame } from '../../../drivers/modbus/codec.ts';
+import type { ReadRequest } from '../../../drivers/modbus/codec.ts';
+import type { Table } from '../../../drivers/modbus/protocol.ts';
+
+const request: ReadRequest = { unitId: 7, table: 'holding', address: 0x0bd3, count: 2 };
+const bytes = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex');
+const pdu = (hex: string, unitId = 7) => ({ transactionId: 1, unitId, pdu: bytes(hex) });
+
+test('a read is encoded as the specification shows it', () => {
+  expect(encodeRead(0x1501, request).toString('hex')).toBe('15010000000607030bd30002');
+});
+
+test('no function code that writes can be built, whatever is asked for', () => {
+  const asked = fc.record({
+    unitId: fc.integer({ min: 0, max: 255 }),
+    table: fc.oneof(
+      fc.constantFrom('coil', 'discrete', 'holding', 'input', '__proto__', 'constructor', 'write', '6'),
+      fc.string(),
+    ) as fc.Arbitrary<Table>,
+    address: fc.integer({ min: -1, max: 0x10001 }),
+    count: fc.integer({ min: -1, max: 3000 }),
+  });
+  const seen = new Set<number>();
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 0xffff }), asked, (transactionId, request_) => {
+      let frame: Buffer;
+      try {
+        frame = encodeRead(transactionId, request_);
+      } catch {
+        return;
+      }
+      seen.add(frame.readUInt8(7));
+      expect(frame).toHaveLength(12);
+    }),
+    { numRuns: 5000 },
+  );
+  expect([...seen].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4]);
+  // Nothing else here makes bytes.
+  expect(Object.keys(codec).toSorted()).toEqual(['answerTo', 'encodeRead', 'firstFrame']);
+});
+
+test('more than 125 registers, none, or registers past 65535 cannot be asked', () => {
+  expect(() => encodeRead(1, { ...request, count: 126 })).toThrow(RangeError);
+  expect(() => encodeRead(1, { ...request, count: 0 })).toThrow(RangeError);
+  expect(() => encodeRead(1, { ...request, address: 65535 })).toThrow(RangeError);
+});
+
+test('a frame is known as soon as it is whole, and not before', () => {
+  const frame = bytes('0001 0000 0007 07 03 04 4366 6666');
+  for (let length = 0; length < frame.length; length++) expect(firstFrame(frame.subarray(0, length))).toBeUndefined();
+  expect(firstFrame(Buffer.concat([frame, frame]))).toEqual({
+    frame: pdu('03 04 4366 6666'),
+    bytes: frame.length,
+  });
+});
+
+test.each([
+  ['another protocol', '0001 0001', /protocol id is 1/],
+  ['no length', '0001 0000 0000', /length is 0/],
+  ['no function code', '0001 0000 0001', /length is 1/],
+  ['more than a frame may hold', '0001 0000 00ff', /length is 255/],
+  ['HTTP', Buffer.from('HTTP/1.1').toString('hex'), /protocol id/],
+])('%s is refused with the first bytes that show it', (_, hex, reason) => {
+  expect(firstFrame(bytes(hex))).toMatch(reason);
+});
+
+test('the answer is taken with exactly the bytes that were asked', () => {
+  expect(answerTo(request, pdu('03 04 4366 6666'))).toEqual({ kind: 'data', data: bytes('43666666') });
+  expect(answerTo(request, pdu('83 02'))).toEqual({ kind: 'exception', code: 2 });
+});
+
+test.each([
+  ['another unit', pdu('03 04 4366 6666', 8), /unit 8/],
+  ['another function code', pdu('04 04 4366 6666'), /function code 4/],
+  ['the exception of another function code', pdu('84 02'), /function code 132/],
+  ['fewer bytes', pdu('03 02 4366'), /2 bytes told/],
+  ['more bytes', pdu('03 06 4366 6666 0000'), /6 bytes told/],
+  ['a byte count that lies', pdu('03 04 4366'), /4 bytes told and 2 sent/],
+  ['bytes after the data', pdu('03 04 4366 6666 00'), /5 sent/],
+  ['no byte count', pdu('03'), /bytes told/],
+  ['an exception without its code', pdu('83'), /exception/],
+  ['an exception with more', pdu('83 02 00'), /exception/],
+])('%s is no answer', (_, frame, reason) => {
+  expect(answerTo(request, frame)).toMatch(reason);
+});
