@@ -38,7 +38,7 @@ export async function openTcpLink(
   signal: AbortSignal,
 ): Promise<TcpLink> {
   const target = `${address.host}:${address.port}`;
-  signal.throwIfAborted();
+  if (signal.aborted) throw new LinkError(`${target}: the attempt was given up`, { cause: signal.reason });
   const socket = connect({ ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 });
   const settled = new AbortController();
   try {

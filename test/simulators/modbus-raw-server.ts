@@ -96,6 +96,7 @@ export async function startRawServer(
     },
     close: async () => {
       for (const socket of sockets) socket.destroy();
+      if (!server.listening) return;
       server.close();
       await once(server, 'close');
     },
