@@ -70,8 +70,13 @@ export class PollerSite {
   async stop(): Promise<void> {
     const running = this.#running;
     this.#running = null;
-    await running?.poller.stop();
-    await running?.supervisor.close();
+    if (running === null) return;
+    const stopped = running.poller.stop();
+    const atOnce = await Promise.race([stopped.then(() => true), settled().then(() => false)]);
+    // A driver that does not give up its poll is left alone after a second.
+    if (!atOnce) await this.clock.advance(1_000);
+    await stopped;
+    await running.supervisor.close();
   }
 
   /** `HH:MM:SS value|status` of a point's readings; with its slot where it is not the time shown. */

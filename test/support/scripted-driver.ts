@@ -48,10 +48,7 @@ export class ScriptedDriver implements Driver {
   }
 
   #session(): Session {
-    let end: (error: Error | undefined) => void = () => {};
-    const ended = new Promise<Error | undefined>((resolve) => {
-      end = resolve;
-    });
+    const { promise: ended, resolve: end } = Promise.withResolvers<Error | undefined>();
     const closed = new AbortController();
     const live = {
       end: (error: Error | undefined): void => {

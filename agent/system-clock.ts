@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs';
+import type { Clock, Stamp, Trust } from './clock.ts';
+import type { TrustSource } from './time-sources.ts';
+
+export interface ClockStep {
+  /** What the wall clock would show without the step. Unix ms. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly stepMs: number;
+}
+
+export interface SystemClock extends Clock {
+  /** Resolves when the source has answered once; until then trust is `unknown`. */
+  readonly ready: Promise<void>;
+  /** Returns what takes the listener away again. */
+  onStep(listener: (step: ClockStep) => void): () => void;
+  /** Ends timers; whoever still sleeps sleeps for ever. */
+  close(): void;
+}
+
+export interface SystemClockOptions {
+  readonly source: TrustSource;
+  readonly builtAtMs: number;
+  /** The newest time that was trusted before this start: a clock before it is wrong. */
+  readonly newestTrustedMs?: number;
+  readonly machine?: Machine;
+}
+
+/** What the clock reads; handed in by tests only. */
+export interface Machine {
+  /** Monotonic, stops in suspend. Fractions of a ms. */
+  monotonicMs(): number;
+  wallMs(): number;
+  /** Since the boot, suspend included; truncated to 10 ms by the kernel. */
+  uptimeMs(): number;
+  bootId(): string;
+}
+
+const linux: Machine = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  uptimeMs: () => Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1000,
+  bootId: () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
+};
+
+const TICK_MS = 1_000;
+/** More than truncation and a slow read explain: the machine was suspended. */
+const SUSPEND_MS = 50;
+const SLOW_READ_MS = 20;
+/** More than slewing moves the wall between two looks. */
+const STEP_MS = 500;
+const ASK_AGAIN_MS = 10_000;
+/** A synchronised clock stays good for long; asking may start a process. */
+const ASK_AGAIN_SYNCED_MS = 60_000;
+
+interface Sleeper {
+  leftMs(): number;
+  wake(): void;
+  timer: NodeJS.Timeout | null;
+}
+
+/** The time of this machine. One timer a second in all, and one for each sleeper only in the last second of its sleep. */
+export function systemClock(options: SystemClockOptions): SystemClock {
+  const machine = options.machine ?? linux;
+  const boot = machine.bootId();
+  const oldestPlausibleMs = Math.max(options.builtAtMs, options.newestTrustedMs ?? 0);
+  const listeners = new Set<(step: ClockStep) => void>();
+  const sleepers = new Set<Sleeper>();
+  let toBootMs = machine.uptimeMs() - machine.monotonicMs();
+  let wallLeadMs = machine.wallMs() - machine.monotonicMs();
+  let newestBootMs = 0;
+  let said: Trust = 'unknown';
+  let asking = false;
+  let askAtMs = 0;
+
+  /** Moves the offsets where the machine was suspended or the wall was stepped. */
+  function follow(): void {
+    const startedMs = machine.monotonicMs();
+    const wallMs = machine.wallMs();
+    const uptimeMs = machine.uptimeMs();
+    // Held up between the readings they belong to no one instant: the next look will do.
+    if (machine.monotonicMs() - startedMs > SLOW_READ_MS) return;
+    const offMs = uptimeMs - startedMs - toBootMs;
+    const suspendMs = Math.abs(offMs) > SUSPEND_MS ? offMs : 0;
+    toBootMs += suspendMs;
+    const stepMs = Math.round(wallMs - startedMs - wallLeadMs - suspendMs);
+    wallLeadMs = wallMs - startedMs;
+    if (Math.abs(stepMs) <= STEP_MS) return;
+    for (const listener of listeners) listener({ fromMs: wallMs - stepMs, toMs: wallMs, stepMs });
+  }
+
+  function now(): Stamp {
+    if (Math.abs(machine.wallMs() - machine.monotonicMs() - wallLeadMs) > SUSPEND_MS) follow();
+    const wallMs = machine.wallMs();
+    newestBootMs = Math.max(newestBootMs, Math.floor(machine.monotonicMs() + toBootMs));
+    return { boot, bootMs: newestBootMs, wallMs, trust: wallMs < oldestPlausibleMs ? 'unsynced' : said };
+  }
+
+  async function ask(): Promise<void> {
+    asking = true;
+    said = await options.source();
+    asking = false;
+    askAtMs = machine.monotonicMs() + (said === 'synced' ? ASK_AGAIN_SYNCED_MS : ASK_AGAIN_MS);
+  }
+
+  function tick(): void {
+    follow();
+    if (!asking && machine.monotonicMs() >= askAtMs) void ask();
+    for (const sleeper of sleepers) schedule(sleeper);
+  }
+
+  /** Far sleepers wait for a later tick, so that a step or a suspend moves them. */
+  function schedule(sleeper: Sleeper): void {
+    if (sleeper.timer !== null) return;
+    const leftMs = sleeper.leftMs();
+    if (leftMs > TICK_MS * 1.5) return;
+    sleeper.timer = setTimeout(
+      () => {
+        sleeper.timer = null;
+        if (sleeper.leftMs() > 0) schedule(sleeper);
+        else sleeper.wake();
+      },
+      Math.max(0, leftMs),
+    );
+  }
+
+  function sleepWhile(leftMs: () => number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason as Error);
+        return;
+      }
+      const end = (): void => {
+        sleepers.delete(sleeper);
+        if (sleeper.timer !== null) clearTimeout(sleeper.timer);
+        if (sleepers.size === 0) ticking.unref();
+        signal.removeEventListener('abort', abort);
+      };
+      const abort = (): void => {
+        end();
+        reject(signal.reason as Error);
+      };
+      const sleeper: Sleeper = {
+        leftMs,
+        timer: null,
+        wake: () => {
+          end();
+          resolve();
+        },
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      sleepers.add(sleeper);
+      ticking.ref();
+      schedule(sleeper);
+    });
+  }
+
+  const ticking = setInterval(tick, TICK_MS).unref();
+  const ready = ask();
+
+  return {
+    now,
+    ready,
+    sleep(ms, signal) {
+      const untilMs = now().bootMs + ms;
+      return sleepWhile(() => untilMs - now().bootMs, signal);
+    },
+    sleepUntil: (wallMs, signal) => sleepWhile(() => wallMs - now().wallMs, signal),
+    onStep(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      clearInterval(ticking);
+      for (const sleeper of sleepers) if (sleeper.timer !== null) clearTimeout(sleeper.timer);
+      sleepers.clear();
+    },
+  };
+}
