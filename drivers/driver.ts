@@ -19,6 +19,8 @@ export interface DriverSchema<Plan = unknown> {
   kindOf(point: Settings): Kind;
   /** Builds what `open` takes. Reports contradictions that single keys cannot show; a reported error means that the plan is never opened. */
   plan(connection: PlannedConnection, report: Report): Plan;
+  /** Requests on the link when all points are due at once, for `sluice check`. */
+  requestsPerCycle?(plan: Plan): number;
 }
 
 /** Settings as the schema read them (durations in ms), inherited ones filled in. */

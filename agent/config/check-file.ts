@@ -1,0 +1,235 @@
+import type * as v from 'valibot';
+import { driverFor, type Registry } from '../../drivers/registry.ts';
+import type { DriverSchema } from '../../drivers/driver.ts';
+import { allowed, notYet } from './grammar.ts';
+import { inspectObject, type Checked, type InspectOptions } from './inspect.ts';
+import { nearest } from './nearest.ts';
+import { nameOf, quoted, type Problems } from './problems.ts';
+import {
+  connectionBase,
+  connectionEntries,
+  deviceBase,
+  deviceEntries,
+  fileEntries,
+  pointBase,
+  pointEntries,
+  profileEntries,
+} from './schema.ts';
+import { child, items, properties, valueOf, type Node } from './source.ts';
+
+/** Every object of the file, checked by itself; what they say to each other comes after (assemble.ts). */
+export interface CheckedFile {
+  readonly top: Checked;
+  readonly connections: ReadonlyMap<string, CheckedConnection>;
+  readonly profiles: ReadonlyMap<string, CheckedProfile>;
+  readonly devices: readonly CheckedDevice[];
+}
+
+export interface CheckedConnection {
+  readonly driver: string;
+  readonly schema: DriverSchema | undefined;
+  readonly checked: Checked;
+}
+
+export interface CheckedProfile {
+  readonly checked: Checked;
+  readonly points: readonly Checked[];
+}
+
+export interface CheckedDevice {
+  readonly checked: Checked;
+  /** Names that exist; undefined where the file is wrong about them. */
+  readonly connection: string | undefined;
+  readonly profile: string | undefined;
+  readonly points: readonly Checked[];
+}
+
+interface Context extends InspectOptions {
+  readonly registry: Registry;
+}
+
+export function checkFile(root: Node, context: Context): CheckedFile {
+  const top = inspectObject(fileEntries, root, context);
+  const connections = checkConnections(child(root, 'connections'), context);
+  const profileNodes = namedObjects(child(root, 'profiles'), context.problems);
+  const drafts = objects(child(root, 'devices'), context.problems).map((node) =>
+    draftDevice(node, connections, profileNodes, context),
+  );
+  const profiles = new Map(
+    [...profileNodes].map(([name, node]) => {
+      const user = drafts.find((draft) => draft.profile === name && draft.schema !== undefined);
+      return [name, checkProfile(node, user?.schema ?? onlySchema(context.registry), context)] as const;
+    }),
+  );
+  const devices = drafts.map((draft) => checkDevice(draft, profiles, context));
+  tellTwins(
+    devices.flatMap(({ checked }) => child(checked.node, 'id') ?? []),
+    context.problems,
+  );
+  return { top, connections, profiles, devices };
+}
+
+function checkConnections(node: Node | undefined, context: Context): Map<string, CheckedConnection> {
+  const { problems, registry } = context;
+  const checked = new Map<string, CheckedConnection>();
+  for (const [name, each] of namedObjects(node, problems)) {
+    const driverNode = child(each, 'driver');
+    const driver = driverNode === undefined ? undefined : valueOf(driverNode);
+    const schema = typeof driver === 'string' ? driverFor(driver, registry)?.schema : undefined;
+    const entries = schema === undefined ? connectionBase : connectionEntries(schema);
+    const result = inspectObject(entries, each, { ...context, open: schema === undefined });
+    if (driverNode !== undefined && typeof driver === 'string' && schema === undefined) {
+      problems.atValue('error', driverNode, `driver is ${quoted(driver)}; ${driverHint(driver, registry)}`);
+    }
+    checked.set(name, { driver: String(driver), schema, checked: result });
+  }
+  return checked;
+}
+
+function driverHint(driver: string, registry: Registry): string {
+  const names = registry.families.flatMap(({ schema }) => schema.names);
+  if (registry.notYet.includes(driver)) return `${notYet}; ${allowed(names.join(', '))}`;
+  const meant = nearest(driver, names);
+  return meant === undefined ? allowed(names.join(', ')) : `did you mean \`${meant}\`?`;
+}
+
+interface Draft {
+  readonly node: Node;
+  readonly connection: string | undefined;
+  readonly profile: string | undefined;
+  readonly schema: DriverSchema | undefined;
+}
+
+/** Finds out whose keys a device holds before they are checked. */
+function draftDevice(
+  node: Node,
+  connections: ReadonlyMap<string, CheckedConnection>,
+  profiles: ReadonlyMap<string, Node>,
+  { problems, registry }: Context,
+): Draft {
+  const connection = reference(child(node, 'connection'), connections.keys(), problems);
+  const profile = reference(
+    child(node, 'profile'),
+    profiles.keys(),
+    problems,
+    '; built-in profiles are not in this version',
+  );
+  const schema = connection === undefined ? onlySchema(registry) : connections.get(connection)?.schema;
+  return { node, connection, profile, schema };
+}
+
+/** With one family there is no doubt whose keys they are, whatever a connection is called. */
+function onlySchema({ families }: Registry): DriverSchema | undefined {
+  return families.length === 1 ? families[0]?.schema : undefined;
+}
+
+function reference(node: Node | undefined, names: Iterable<string>, problems: Problems, more = ''): string | undefined {
+  const value = node === undefined ? undefined : valueOf(node);
+  if (node === undefined || typeof value !== 'string') return undefined;
+  const known = [...names];
+  if (known.includes(value)) return value;
+  const meant = nearest(value, known);
+  const hint =
+    meant === undefined
+      ? allowed(known.length === 0 ? 'nothing, none is defined' : known.join(', '))
+      : `did you mean \`${meant}\`?`;
+  problems.atValue('error', node, `${nameOf(node)} is ${quoted(value)}; there is none of that name; ${hint}${more}`);
+  return undefined;
+}
+
+function checkProfile(node: Node, schema: DriverSchema | undefined, context: Context): CheckedProfile {
+  const { description, every, within, points } = deviceBase;
+  const entries = schema === undefined ? { description, every, within, points } : profileEntries(schema);
+  const checked = inspectObject(entries, node, { ...context, open: schema === undefined });
+  return { checked, points: checkPoints(node, schema, new Set(), context) };
+}
+
+function checkDevice(draft: Draft, profiles: ReadonlyMap<string, CheckedProfile>, context: Context): CheckedDevice {
+  const { node, schema, connection, profile } = draft;
+  const entries = schema === undefined ? deviceBase : deviceEntries(schema);
+  const checked = inspectObject(entries, node, { ...context, open: schema === undefined });
+  const known = profile === undefined ? [] : (profiles.get(profile)?.points ?? []);
+  const points = checkPoints(node, schema, new Set(known.map((point) => String(point.settings['name']))), context);
+  return { checked, connection, profile, points };
+}
+
+/** `base`: names of the profile's points. What overrides one of them needs to state only what differs. */
+function checkPoints(
+  owner: Node,
+  schema: DriverSchema | undefined,
+  base: ReadonlySet<string>,
+  context: Context,
+): Checked[] {
+  const entries: v.ObjectEntries = schema === undefined ? pointBase : pointEntries(schema);
+  const given = new Set(Object.keys(entries).filter((key) => key !== 'name'));
+  const nodes = objects(child(owner, 'points'), context.problems);
+  tellTwins(
+    nodes.flatMap((node) => child(node, 'name') ?? []),
+    context.problems,
+    base,
+  );
+  return nodes.map((node) => {
+    const name = child(node, 'name');
+    const overrides = name !== undefined && base.has(String(valueOf(name)));
+    return inspectObject(entries, node, { ...context, open: schema === undefined, ...(overrides ? { given } : {}) });
+  });
+}
+
+/** Ids that stand twice, or differ only in case: a file system or a person downstream would take them for one. */
+function tellTwins(nodes: readonly Node[], problems: Problems, base: ReadonlySet<string> = new Set()): void {
+  const seen = new Map<string, Node>();
+  const below = new Map([...base].map((name) => [name.toLowerCase(), name]));
+  for (const node of nodes) {
+    const value = valueOf(node);
+    if (typeof value !== 'string') continue;
+    const first = seen.get(value.toLowerCase());
+    if (first !== undefined) tellTwin(node, value, String(valueOf(first)), problems.place(first), problems);
+    else seen.set(value.toLowerCase(), node);
+    const inherited = below.get(value.toLowerCase());
+    if (inherited !== undefined && inherited !== value) tellTwin(node, value, inherited, 'its profile', problems);
+  }
+}
+
+function tellTwin(node: Node, value: string, other: string, place: string, problems: Problems): void {
+  const how = value === other ? 'already used' : `like ${quoted(other)} but for case`;
+  problems.atValue(
+    'error',
+    node,
+    `${nameOf(node)} is ${quoted(value)}; ${how} at ${place}; allowed: a name of its own`,
+  );
+}
+
+/** The objects under a name each; wrong names are told, and what is no object. */
+function namedObjects(node: Node | undefined, problems: Problems): Map<string, Node> {
+  const found = new Map<string, Node>();
+  const spelled = new Map<string, { name: string; node: Node }>();
+  for (const { key, keyNode, value } of node?.type === 'object' ? properties(node) : []) {
+    if (!/^[A-Za-z0-9._-]{1,64}$/.test(key)) {
+      problems.atKey(
+        'error',
+        keyNode,
+        `${quoted(key)} is no name; ${allowed('1 to 64 of the characters A-Z a-z 0-9 . _ -')}`,
+      );
+    }
+    const twin = spelled.get(key.toLowerCase());
+    if (twin !== undefined && twin.name !== key) {
+      problems.atKey(
+        'error',
+        keyNode,
+        `${quoted(key)} is like ${quoted(twin.name)} at ${problems.place(twin.node)} but for case; allowed: a name of its own`,
+      );
+    }
+    spelled.set(key.toLowerCase(), { name: key, node: keyNode });
+    if (value.type === 'object') found.set(key, value);
+    else problems.atValue('error', value, `${nameOf(value)} is no object; ${allowed('an object { … }')}`);
+  }
+  return found;
+}
+
+function objects(node: Node | undefined, problems: Problems): Node[] {
+  return (node === undefined ? [] : items(node)).filter((each) => {
+    if (each.type !== 'object')
+      problems.atValue('error', each, `${nameOf(each)} is no object; ${allowed('an object { … }')}`);
+    return each.type === 'object';
+  });
+}

@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { registry as allDrivers, type Registry } from '../../drivers/registry.ts';
+import { assemble } from './assemble.ts';
+import { checkFile } from './check-file.ts';
+import { Problems, quoted, type Problem } from './problems.ts';
+import { Resolver, why } from './secrets.ts';
+import type { SiteConfig } from './site-config.ts';
+import { items, properties, readSource, type Node } from './source.ts';
+
+export interface LoadOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Secrets, certificate files and a writable buffer are not needed now: what is missing is a warning. */
+  readonly noSecrets?: boolean;
+  readonly registry?: Registry;
+}
+
+export interface LoadResult {
+  /** In file order, warnings among errors. */
+  readonly problems: readonly Problem[];
+  /** null when any problem is an error. */
+  readonly config: SiteConfig | null;
+}
+
+/** Reads and checks a configuration as a whole. Touches no line and no network. Throws only where the program itself is wrong. */
+export function loadConfig(file: string, options: LoadOptions): LoadResult {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    const problems = new Problems({ file, text: '', root: undefined, faults: [] });
+    problems.atOffset(0, `the file ${why(error)}; name another: sluice check FILE`);
+    return { problems: problems.list(), config: null };
+  }
+  return readConfig(file, bytes, options);
+}
+
+/** The same for bytes at hand; `file` names them, and its folder is where relative paths begin. */
+export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions): LoadResult {
+  const source = readSource(file, bytes);
+  const problems = new Problems(source);
+  for (const { offset, message } of source.faults) problems.atOffset(offset, message);
+  if (source.root === undefined) return { problems: problems.list(), config: null };
+  tellDoubles(source.root, problems);
+  const folder = dirname(resolve(file));
+  const noSecrets = options.noSecrets === true;
+  const resolver = new Resolver(problems, folder, options.env, noSecrets);
+  const checked = checkFile(source.root, {
+    problems,
+    registry: options.registry ?? allDrivers,
+    resolve: (role, node, value) => resolver.resolve(role, node, value),
+  });
+  const config = assemble(checked, { file, problems, noSecrets });
+  return { problems: problems.list(), config: problems.hasErrors ? null : config };
+}
+
+/** JSON lets the last of two equal keys win silently. */
+function tellDoubles(node: Node, problems: Problems): void {
+  const first = new Map<string, Node>();
+  for (const { key, keyNode, value } of node.type === 'object' ? properties(node) : []) {
+    const before = first.get(key);
+    if (before === undefined) first.set(key, keyNode);
+    else problems.atKey('error', keyNode, `${quoted(key)} stands twice; first at ${problems.place(before)}`);
+    tellDoubles(value, problems);
+  }
+  for (const item of items(node)) tellDoubles(item, problems);
+}

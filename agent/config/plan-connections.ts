@@ -1,0 +1,179 @@
+import * as v from 'valibot';
+import type { DriverSchema, PlannedConnection, Report } from '../../drivers/driver.ts';
+import type { PointInfo } from '../reading.ts';
+import { deepFreeze } from './canonical.ts';
+import type { CheckedConnection, CheckedDevice, CheckedFile } from './check-file.ts';
+import type { Checked } from './inspect.ts';
+import { levelsOf, resolvePoints, type Levels, type ResolvedPoint } from './points.ts';
+import { quoted, type Problems } from './problems.ts';
+import type { ConnectionConfig } from './site-config.ts';
+import { child, type Node } from './source.ts';
+
+interface Context {
+  readonly gateway: string;
+  readonly site: string | null;
+  readonly problems: Problems;
+}
+
+interface ResolvedDevice {
+  readonly id: string;
+  readonly device: CheckedDevice;
+  readonly profile: Checked | undefined;
+  readonly points: readonly ResolvedPoint[];
+}
+
+/** Every enabled connection with its enabled devices and points, planned by its driver. Tells what they say against each other. */
+export function planConnections(file: CheckedFile, context: Context): ConnectionConfig[] {
+  const planned = [...file.connections].flatMap(([id, connection]) => {
+    const users = file.devices.filter((device) => device.connection === id && isOn(device.checked));
+    if (!isOn(connection.checked) || connection.schema === undefined) return [];
+    if (users.length === 0) {
+      context.problems.atObject(
+        'warning',
+        connection.checked.node,
+        'no enabled device uses this connection; it is left out',
+      );
+      return [];
+    }
+    const { schema } = connection;
+    const devices = users.map((device) => resolveDevice(device, connection, schema, file, context));
+    return planConnection(id, connection, schema, devices, context) ?? [];
+  });
+  const devicesNode = child(file.top.node, 'devices');
+  if (planned.length === 0 && devicesNode !== undefined && !context.problems.hasErrors) {
+    context.problems.atValue('warning', devicesNode, 'devices has none that is enabled; nothing will be read');
+  }
+  return planned;
+}
+
+const isOn = (checked: Checked): boolean => checked.settings['enabled'] !== false;
+
+function resolveDevice(
+  device: CheckedDevice,
+  connection: CheckedConnection,
+  schema: DriverSchema,
+  file: CheckedFile,
+  { gateway, site, problems }: Context,
+): ResolvedDevice {
+  const profile = device.profile === undefined ? undefined : file.profiles.get(device.profile);
+  const base = { device: device.checked, profile: profile?.checked, connection: connection.checked };
+  const id = (device.checked.settings['id'] ?? '') as string;
+  const levels = levelsOf(device.points, profile?.points ?? [], base);
+  const points = resolvePoints(levels, schema, {
+    gateway,
+    site,
+    device: id,
+    profile: device.profile ?? null,
+    problems,
+  });
+  const faulty = [device.checked, profile?.checked].some((checked) => checked?.faulty.has('points') === true);
+  if (levels.length === 0 && !faulty)
+    problems.atObject(
+      'error',
+      device.checked.node,
+      'no points; allowed: points of its own, or a profile that has some',
+    );
+  return { id, device, profile: profile?.checked, points };
+}
+
+/** undefined when the driver cannot be asked: the settings it needs are wrong. */
+function planConnection(
+  id: string,
+  connection: CheckedConnection,
+  schema: DriverSchema,
+  all: readonly ResolvedDevice[],
+  { problems }: Context,
+): ConnectionConfig | undefined {
+  if (hinders(connection.checked, schema.connection, schema)) return undefined;
+  const devices = all.filter(
+    ({ id: name, device, profile }) =>
+      name !== '' && !hinders(device.checked, schema.device, schema) && !hinders(profile, {}, schema),
+  );
+  const asked: PlannedConnection = {
+    id,
+    driver: connection.driver,
+    settings: pick(schema.connection, connection.checked.settings),
+    devices: devices.map(({ id: name, device, profile, points }) => ({
+      id: name,
+      settings: deviceSettings(schema, [device.checked, profile, connection.checked]),
+      points: points.map(({ info, settings }) => ({ info, settings })),
+    })),
+  };
+  const plan: unknown = deepFreeze(schema.plan(asked, reportTo(problems, connection.checked, devices)));
+  return {
+    id,
+    driver: connection.driver,
+    plan,
+    requestsPerCycle: schema.requestsPerCycle?.(plan) ?? null,
+    devices: devices.map(({ id: name, points }) => ({
+      id: name,
+      points: points.map(({ info, everyMs, withinMs }) => ({ info, everyMs, withinMs })),
+    })),
+  };
+}
+
+/** Wrong in a way that would make the driver say wrong things: a needed key, or one that its points inherit. */
+function hinders(checked: Checked | undefined, entries: v.ObjectEntries, schema: DriverSchema): boolean {
+  const needed = (key: string): boolean => {
+    const entry = entries[key];
+    return entry !== undefined && !v.safeParse(entry, undefined).success;
+  };
+  return [...(checked?.faulty ?? [])].some((key) => schema.inherited.includes(key) || needed(key));
+}
+
+function pick(entries: v.ObjectEntries, settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.keys(entries).flatMap((key) => (settings[key] === undefined ? [] : [[key, settings[key]]])),
+  );
+}
+
+function deviceSettings(schema: DriverSchema, levels: readonly (Checked | undefined)[]): Record<string, unknown> {
+  const inherited = schema.inherited.flatMap((key) => {
+    const level =
+      levels.find((each) => each?.stated.has(key) === true) ?? levels.find((each) => each?.settings[key] !== undefined);
+    return schema.device[key] === undefined || level === undefined ? [] : [[key, level.settings[key]] as const];
+  });
+  return { ...pick(schema.device, levels[0]?.settings ?? {}), ...Object.fromEntries(inherited) };
+}
+
+/** Gives what a driver tells its place in the file: where the key is stated, which may be in a profile or at the connection. */
+function reportTo(problems: Problems, connection: Checked, devices: readonly ResolvedDevice[]): Report {
+  return (severity, place, message) => {
+    const device = devices.find(({ id }) => id === place.device);
+    if (device === undefined) {
+      tellAt(problems, severity, [connection], place.key, message);
+      return;
+    }
+    const levels: Levels | undefined = device.points.find(
+      ({ info }: { info: PointInfo }) => info.point === place.point,
+    )?.levels;
+    if (levels === undefined) {
+      const around = [device.device.checked, device.profile, connection];
+      tellAt(problems, severity, around, place.key, message, device.id);
+      return;
+    }
+    const own = [levels.own, levels.inProfile];
+    const isOwn = place.key === null || own.some((level) => level?.stated.has(place.key ?? '') === true);
+    const far = [levels.device, levels.profile, levels.connection];
+    const isFar = !isOwn && far.some((level) => level?.stated.has(place.key ?? '') === true);
+    const said = isFar ? `point ${quoted(place.point)}: ${message}` : message;
+    tellAt(problems, severity, isFar ? far : own, place.key, said, device.id);
+  };
+}
+
+function tellAt(
+  problems: Problems,
+  severity: 'error' | 'warning',
+  levels: readonly (Checked | undefined)[],
+  key: string | null,
+  message: string,
+  device?: string,
+): void {
+  const stating = key === null ? undefined : levels.find((level) => level?.stated.has(key) === true);
+  const value: Node | undefined = stating === undefined ? undefined : child(stating.node, key ?? '');
+  if (value !== undefined) problems.atValue(severity, value, message, device);
+  else {
+    const whole = levels.find((level) => level !== undefined);
+    if (whole !== undefined) problems.atObject(severity, whole.node, message, device);
+  }
+}

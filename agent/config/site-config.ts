@@ -1,0 +1,79 @@
+import type { Kind, PointInfo } from '../reading.ts';
+import type { Destination } from '../uplink/uplink.ts';
+import type { Secret } from './grammar.ts';
+
+/** A configuration that was found right: defaults filled in, profiles merged, what is disabled left out, paths absolute. */
+export interface SiteConfig {
+  /** As it was named by whoever loaded it. */
+  readonly file: string;
+  readonly gateway: string;
+  readonly site: {
+    readonly id: string;
+    readonly name: string | null;
+    readonly timezone: string | null;
+    readonly labels: Readonly<Record<string, string>>;
+  } | null;
+  readonly stateDir: string;
+  readonly clock: { readonly source: 'auto' | 'timesyncd' | 'timedatectl' | 'trusted' | 'none' };
+  readonly buffer: {
+    readonly path: string;
+    readonly commitEveryMs: number;
+    /** null: not stated; worked out from the file system at the start. */
+    readonly maxBytes: number | null;
+    readonly whenFull: 'stop';
+  };
+  readonly uplink: { readonly kafka: KafkaConfig } | { readonly file: { readonly path: string } };
+  readonly status: { readonly host: string; readonly port: number } | null;
+  readonly connections: readonly ConnectionConfig[];
+}
+
+export interface KafkaConfig {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** null: off. Paths of PEM files, or null for what the system trusts. */
+  readonly tls: {
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+    readonly serverName: string | null;
+  } | null;
+  readonly sasl: {
+    readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+    readonly username: string;
+    readonly password: Secret;
+  } | null;
+  readonly topics: Readonly<Record<Destination, string>>;
+  readonly compression: 'none' | 'gzip' | 'zstd';
+}
+
+export interface ConnectionConfig {
+  readonly id: string;
+  readonly driver: string;
+  /** What the driver's `open` takes. Deep-frozen. */
+  readonly plan: unknown;
+  /** Requests when all points are due at once; null: the driver does not say. */
+  readonly requestsPerCycle: number | null;
+  readonly devices: readonly DeviceConfig[];
+}
+
+export interface DeviceConfig {
+  readonly id: string;
+  readonly points: readonly PointConfig[];
+}
+
+export interface PointConfig {
+  readonly info: PointInfo;
+  readonly everyMs: number;
+  /** How long a slot of a counter stays due. Never longer than `everyMs`. */
+  readonly withinMs: number;
+}
+
+/** Distance of slots where the configuration states none. */
+export function defaultEveryMs(kind: Kind): number {
+  return kind === 'counter' ? 900_000 : 10_000;
+}
+
+/** The smaller of half the distance of slots and 5 minutes. */
+export function defaultWithinMs(everyMs: number): number {
+  return Math.min(everyMs / 2, 300_000);
+}

@@ -1,0 +1,25 @@
+import type { Driver, DriverSchema } from './driver.ts';
+import { modbusSchema } from './modbus/schema.ts';
+
+/** One family of drivers: its schema is at hand, its code comes when a connection needs it. */
+export interface DriverEntry {
+  readonly schema: DriverSchema;
+  readonly load: () => Promise<Driver>;
+}
+
+export interface Registry {
+  readonly families: readonly DriverEntry[];
+  /** Drivers that a later version brings: refused by name, so that nobody looks for a typing mistake. */
+  readonly notYet: readonly string[];
+}
+
+/** A driver is its folder and one line here. */
+export const registry: Registry = {
+  families: [{ schema: modbusSchema, load: async () => (await import('./modbus/index.ts')).driver }],
+  notYet: ['modbus-rtu', 'modbus-rtu-over-tcp', 'opcua', 'mqtt'],
+};
+
+/** The family that serves a connection's `driver`. */
+export function driverFor(name: string, from: Registry = registry): DriverEntry | undefined {
+  return from.families.find(({ schema }) => schema.names.includes(name));
+}
