@@ -21,6 +21,8 @@ export interface DriverSchema<Plan = unknown> {
   plan(connection: PlannedConnection, report: Report): Plan;
   /** Requests on the link when all points are due at once, for `sluice check`. */
   requestsPerCycle?(plan: Plan): number;
+  /** For people in front of the device: where the point is found, e.g. `holding 12 (40013, 400013)`, and whether `run` sends its raw words. */
+  describe?(plan: Plan, point: PointInfo): { readonly where: string; readonly keepsRaw: boolean };
 }
 
 /** Settings as the schema read them (durations in ms), inherited ones filled in. */
@@ -77,6 +79,8 @@ export interface Session {
 /** What the agent offers a driver. */
 export interface DriverHost {
   readonly clock: Clock;
+  /** Observations carry their raw words, whatever the plan says: for `sluice read`. */
+  readonly everyRaw?: boolean;
   /** Pushed values. Resolves after the commit: acknowledge the source only then. Awaiting it is the back-pressure. */
   push(seen: readonly Observation[], signal: AbortSignal): Promise<void>;
   /** Never blocks, never throws. */

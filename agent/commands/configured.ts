@@ -1,0 +1,22 @@
+import { loadConfig } from '../config/load.ts';
+import { problemText } from '../config/problems.ts';
+import type { SiteConfig } from '../config/site-config.ts';
+import { ConfigError } from '../errors.ts';
+import { defaultFile } from './command.ts';
+import type { CommandArgs, Io } from './command.ts';
+
+/** The configuration that a command was given, its problems told on standard error. Throws ConfigError when it cannot be used. */
+export function configured(
+  { positionals }: CommandArgs,
+  { env, stderr }: Io,
+  options: { noSecrets: boolean },
+): SiteConfig {
+  const file = positionals[0] ?? defaultFile;
+  const { problems, config } = loadConfig(file, { env, ...options });
+  for (const problem of problems) stderr.write(`${problemText(problem)}\n`);
+  if (!config)
+    throw new ConfigError(
+      `${file} has problems, nothing was opened; mend them and look again with: sluice check ${file}`,
+    );
+  return config;
+}

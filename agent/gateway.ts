@@ -1,0 +1,255 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Buffer as Lanes, BufferStats } from '../buffer/buffer.ts';
+import { openBuffer } from '../buffer/open.ts';
+import type { DriverHost } from '../drivers/driver.ts';
+import { driverFor } from '../drivers/registry.ts';
+import type { SiteConfig } from './config/site-config.ts';
+import { messageOf, SluiceError } from './errors.ts';
+import { startForwarder } from './forwarder.ts';
+import type { Forwarder, ForwarderState } from './forwarder.ts';
+import type { Log } from './log.ts';
+import { Losses } from './losses.ts';
+import { startPoller } from './poller.ts';
+import type { Poller, PollerState } from './poller.ts';
+import type { GatewayEvent, Reading, Seq, Stream } from './reading.ts';
+import { streams } from './reading.ts';
+import { fromFullHour } from './slots.ts';
+import { startSupervisor } from './supervisor.ts';
+import type { Supervisor, SupervisorState } from './supervisor.ts';
+import type { SystemClock } from './system-clock.ts';
+import { chooseUplink } from './uplink/choose.ts';
+import { eventBody, jsonEncoding } from './uplink/encodings.ts';
+
+export interface GatewayParts {
+  readonly clock: SystemClock;
+  readonly log: Log;
+  /** Every accepted sequence number, when its commit has returned. */
+  readonly tap?: (epoch: string, stream: Stream, seqs: readonly Seq[]) => void;
+}
+
+export interface GatewayStatus {
+  readonly gateway: string;
+  readonly epoch: string;
+  readonly clock: string;
+  readonly connections: readonly SupervisorState[];
+  readonly devices: readonly PollerState[];
+  readonly buffer: BufferStats;
+  readonly uplink: Readonly<Record<string, ForwarderState>>;
+}
+
+export interface Gateway {
+  status(): GatewayStatus;
+  /** Something without which the daemon is worthless died. Never rejects. */
+  readonly failed: Promise<Error>;
+  /** Stops polling, sends what it can in `drainMs`, seals the buffer. `signal` cuts it short. */
+  stop(drainMs: number, signal: AbortSignal): Promise<void>;
+}
+
+const defaultMaxBytes = 2_000_000_000;
+const defaultShareOfDisk = 0.2;
+const drainLookMs = 50;
+
+/** Builds everything from the configuration, in the order in which it depends on each other, and takes it down in the reverse. */
+export async function startGateway(config: SiteConfig, parts: GatewayParts): Promise<Gateway> {
+  const { clock, log } = parts;
+  const events = new Events(config, parts);
+  const buffer = await openBuffer({
+    path: config.buffer.path,
+    maxBytes: config.buffer.maxBytes ?? defaultQuota(config.buffer.path),
+    commitEveryMs: config.buffer.commitEveryMs,
+    clock,
+    event: (event) => events.tell(event),
+    log: (message) => log.warning(message),
+    ...(parts.tap ? { tap: parts.tap } : {}),
+  });
+  events.open(buffer);
+  events.tell({
+    event: 'start',
+    severity: 'info',
+    message: `Gateway ${config.gateway} started with ${config.connections.flatMap((one) => one.devices).length} devices.`,
+    facts: { epoch: buffer.epoch },
+  });
+  const stopWatching = clock.onStep(({ fromMs, toMs, stepMs }) =>
+    events.tell({
+      event: 'clock-step',
+      severity: 'warning',
+      message: `The wall clock was moved by ${stepMs} ms; slots go on at the next boundary of the new time.`,
+      facts: { fromMs, toMs, stepMs },
+    }),
+  );
+  const losses = new Losses(clock, (event) => events.accepted(event));
+  const accept = (stream: Stream, readings: readonly Reading[]): Promise<void> =>
+    buffer.append(stream, readings).then(
+      () => losses.ended(),
+      (error: unknown) => {
+        losses.refused(readings, messageOf(error));
+        throw error;
+      },
+    );
+
+  const uplinks = await chooseUplink(config.uplink, (severity, message) => {
+    if (severity === 'error') log.warning(message);
+  });
+  const forwarders = new Map<Stream, Forwarder>();
+  for (const lane of streams)
+    forwarders.set(
+      lane,
+      startForwarder({
+        lane,
+        buffer,
+        uplinks,
+        encode: jsonEncoding(),
+        clock,
+        event: (event) => events.tell(event),
+        log: (severity, message) => log[severity](message),
+      }),
+    );
+
+  const host: DriverHost = {
+    clock,
+    push: async (seen) => {
+      for (const [stream, ofStream] of Map.groupBy(seen, (one) => one.point.stream))
+        await accept(
+          stream,
+          ofStream.map((one) => ({ ...one, slotMs: null })),
+        );
+    },
+    event: (event) => events.tell(event),
+  };
+  const supervisors: Supervisor[] = [];
+  const pollers: Poller[] = [];
+  for (const connection of config.connections) {
+    const supervisor = startSupervisor({
+      connection: connection.id,
+      load: () => loadDriver(connection.driver),
+      plan: connection.plan,
+      host,
+      clock,
+      log: (severity, message) => log[severity](message),
+    });
+    supervisors.push(supervisor);
+    for (const device of connection.devices)
+      pollers.push(
+        startPoller({
+          device: {
+            id: device.id,
+            points: device.points.map(({ everyMs, ...point }) => ({ ...point, schedule: fromFullHour(everyMs) })),
+          },
+          link: supervisor,
+          clock,
+          // The poller does not wait for the disk; what is refused is counted.
+          sink: (stream, readings) => void accept(stream, readings).catch(() => undefined),
+          event: (event) => events.tell(event),
+          log: (message) => log.warning(message),
+          newestSlotMs: (id, point) => buffer.newestSlotMs(id, point),
+        }),
+      );
+  }
+
+  return {
+    failed: buffer.failed,
+    status: () => ({
+      gateway: config.gateway,
+      epoch: buffer.epoch,
+      clock: clock.now().trust,
+      connections: supervisors.map((one) => one.state()),
+      devices: pollers.map((one) => one.state()),
+      buffer: buffer.stats(),
+      uplink: Object.fromEntries([...forwarders].map(([lane, one]) => [lane, one.state()])),
+    }),
+    async stop(drainMs, signal) {
+      await Promise.all(pollers.map((one) => one.stop()));
+      await Promise.all(supervisors.map((one) => one.close()));
+      stopWatching();
+      await losses.tell();
+      await events
+        .accepted({
+          event: 'stop',
+          severity: 'info',
+          message: `Gateway ${config.gateway} stops in order.`,
+          facts: { epoch: buffer.epoch },
+        })
+        .catch((error: unknown) => log.warning(`The stop could not be noted: ${messageOf(error)}`));
+      await drained(buffer, clock, AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
+      await Promise.all([...forwarders.values()].map((one) => one.stop(signal)));
+      await buffer.close(signal);
+    },
+  };
+}
+
+async function loadDriver(
+  name: string,
+): Promise<Awaited<ReturnType<NonNullable<ReturnType<typeof driverFor>>['load']>>> {
+  const entry = driverFor(name);
+  if (!entry) throw new SluiceError('NO_DRIVER', `no driver ${name}`);
+  return entry.load();
+}
+
+/** The smaller of 2 GB and a fifth of the file system. */
+function defaultQuota(path: string): number {
+  for (let folder = path; ; folder = dirname(folder)) {
+    try {
+      const { blocks, bsize } = statfsSync(folder);
+      return Math.min(defaultMaxBytes, Math.floor(blocks * bsize * defaultShareOfDisk));
+    } catch (error) {
+      if (folder === dirname(folder)) throw error;
+    }
+  }
+}
+
+async function drained(buffer: Lanes, clock: SystemClock, signal: AbortSignal): Promise<void> {
+  try {
+    while (Object.values(buffer.stats().waiting).some((count) => count > 0)) await clock.sleep(drainLookMs, signal);
+  } catch {
+    // Out of time: what is left waits on disk for the next start.
+  }
+}
+
+/** Events of this gateway: to the log at once, to their lane as soon as there is a buffer. */
+class Events {
+  readonly #config: SiteConfig;
+  readonly #parts: GatewayParts;
+  #buffer: Lanes | null = null;
+  #early: GatewayEvent[] = [];
+
+  constructor(config: SiteConfig, parts: GatewayParts) {
+    this.#config = config;
+    this.#parts = parts;
+  }
+
+  open(buffer: Lanes): void {
+    this.#buffer = buffer;
+    for (const event of this.#early.splice(0)) this.#keep(event);
+  }
+
+  /** Never throws, never blocks. */
+  tell(event: GatewayEvent): void {
+    this.#parts.log[event.severity](event.message, {
+      event: event.event,
+      ...(event.device ? { device: event.device } : {}),
+    });
+    if (this.#buffer) this.#keep(event);
+    else this.#early.push(event);
+  }
+
+  /** The same, for callers that must know: rejects if the buffer did not take it. */
+  async accepted(event: GatewayEvent): Promise<void> {
+    this.#parts.log[event.severity](event.message, { event: event.event });
+    await this.#append(event);
+  }
+
+  #keep(event: GatewayEvent): void {
+    this.#append(event).catch((error: unknown) =>
+      this.#parts.log.error(`The event "${event.event}" could not be kept: ${messageOf(error)}`),
+    );
+  }
+
+  #append(event: GatewayEvent): Promise<void> {
+    const { gateway, site } = this.#config;
+    const json = eventBody(gateway, site?.id ?? null, event);
+    return (
+      this.#buffer?.append('gateway-events', [{ at: this.#parts.clock.now(), key: gateway, json }]) ?? Promise.resolve()
+    );
+  }
+}

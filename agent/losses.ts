@@ -1,0 +1,68 @@
+import type { Clock } from './clock.ts';
+import type { GatewayEvent, Reading } from './reading.ts';
+
+/** How often an ongoing loss is told. */
+const tellEveryMs = 60_000;
+
+/** Readings that the buffer refused, counted per device until an event about them is safely accepted. */
+export class Losses {
+  readonly #clock: Clock;
+  readonly #event: (event: GatewayEvent) => Promise<void>;
+  #devices = new Map<string, number>();
+  #fromMs = 0;
+  #toMs = 0;
+  #reason = '';
+  #toldAtMs = -Infinity;
+  #telling = false;
+
+  constructor(clock: Clock, event: (event: GatewayEvent) => Promise<void>) {
+    this.#clock = clock;
+    this.#event = event;
+  }
+
+  /** These were refused. Told at once when it begins, then once a minute. */
+  refused(readings: readonly Reading[], reason: string): void {
+    const now = this.#clock.now();
+    if (this.#devices.size === 0) this.#fromMs = now.wallMs;
+    this.#toMs = now.wallMs;
+    this.#reason = reason;
+    for (const { point } of readings) this.#devices.set(point.device, (this.#devices.get(point.device) ?? 0) + 1);
+    if (now.bootMs - this.#toldAtMs >= tellEveryMs) void this.tell();
+  }
+
+  /** The buffer took readings again: what was lost until now is told. */
+  ended(): void {
+    if (this.#devices.size > 0) void this.tell();
+  }
+
+  async tell(): Promise<void> {
+    if (this.#devices.size === 0 || this.#telling) return;
+    const devices = this.#devices;
+    const count = [...devices.values()].reduce((sum, one) => sum + one, 0);
+    const from = new Date(this.#fromMs).toISOString();
+    const to = new Date(this.#toMs).toISOString();
+    this.#telling = true;
+    this.#toldAtMs = this.#clock.now().bootMs;
+    this.#devices = new Map();
+    try {
+      await this.#event({
+        event: 'loss',
+        severity: 'error',
+        message: `${count} readings were not taken between ${from} and ${to}: ${this.#reason}. Restore the uplink, or raise buffer.maxSize.`,
+        facts: {
+          count,
+          from,
+          to,
+          reason: this.#reason,
+          devices: [...devices].map(([device, lost]) => `${device}: ${lost}`).join(', '),
+        },
+      });
+    } catch {
+      // No room even for this: it is told with the next.
+      for (const [device, lost] of devices) this.#devices.set(device, (this.#devices.get(device) ?? 0) + lost);
+      this.#fromMs = Date.parse(from);
+    } finally {
+      this.#telling = false;
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import type { SiteConfig } from '../config/site-config.ts';
+import type { UplinkFactory } from './uplink.ts';
+
+/** The uplink that the configuration names; its library is loaded only then. */
+export async function chooseUplink(
+  uplink: SiteConfig['uplink'],
+  log: (severity: 'error' | 'warning' | 'info' | 'debug', message: string) => void,
+): Promise<UplinkFactory> {
+  if ('file' in uplink) {
+    const { fileUplink } = await import('./file.ts');
+    return fileUplink({ path: uplink.file.path });
+  }
+  const { kafkaUplink } = await import('./kafka.ts');
+  const { tls, sasl, ...rest } = uplink.kafka;
+  return kafkaUplink({
+    ...rest,
+    tls: tls && {
+      ...pem('ca', tls.ca),
+      ...pem('cert', tls.cert),
+      ...pem('key', tls.key),
+      ...(tls.serverName === null ? {} : { serverName: tls.serverName }),
+    },
+    sasl: sasl && { mechanism: sasl.mechanism, username: sasl.username, password: () => sasl.password.reveal() ?? '' },
+    log,
+  });
+}
+
+function pem<Name extends string>(name: Name, path: string | null): Partial<Record<Name, string>> {
+  return path === null ? {} : ({ [name]: readFileSync(path, 'utf8') } as Record<Name, string>);
+}
