@@ -18,6 +18,8 @@ interface ReadyDevice {
   readonly id: string;
   readonly unitId: number;
   readonly points: ReadonlyMap<string, ReadyPoint>;
+  /** Requests for the sets of points that were asked for lately. */
+  readonly known: { readonly asked: readonly PointInfo[]; readonly blocks: Block<ReadyPoint>[] }[];
 }
 
 /** One call of `poll`, until it is settled. */
@@ -38,7 +40,6 @@ export class ModbusSession implements Session {
   readonly #clock: Clock;
   readonly #devices: ReadonlyMap<string, ReadyDevice>;
   readonly #stopped = new AbortController();
-  readonly #blocks = new WeakMap<readonly PointInfo[], Block<ReadyPoint>[]>();
   /** Devices that fell silent, with all that had been heard on the socket by then. */
   readonly #silentSince = new Map<string, number>();
   #queue: Call[] = [];
@@ -103,7 +104,7 @@ export class ModbusSession implements Session {
       this.#settle(call, 'BadConfigurationError');
       return;
     }
-    for (const block of this.#blocksOf(device, call.job.points)) {
+    for (const block of blocksOf(device, call.job.points)) {
       const outcome = await this.#ask(device.unitId, block, call);
       if (call.settled) return;
       note(call, block, outcome);
@@ -147,15 +148,6 @@ export class ModbusSession implements Session {
     this.#silentSince.set(deviceId, heard);
   }
 
-  #blocksOf(device: ReadyDevice, points: readonly PointInfo[]): Block<ReadyPoint>[] {
-    let blocks = this.#blocks.get(points);
-    if (blocks === undefined) {
-      blocks = planReads(points.flatMap((info) => device.points.get(info.point) ?? []));
-      this.#blocks.set(points, blocks);
-    }
-    return blocks;
-  }
-
   /** Resolves the call; points that nobody saw get `status`. */
   #settle(call: Call, status: string): void {
     if (call.settled) return;
@@ -167,7 +159,26 @@ export class ModbusSession implements Session {
 
 function readyDevice(device: ModbusDevice): ReadyDevice {
   const points = device.points.map((point) => ({ ...point, decode: decoderOf(point) }));
-  return { id: device.id, unitId: device.unitId, points: new Map(points.map((point) => [point.info.point, point])) };
+  return {
+    id: device.id,
+    unitId: device.unitId,
+    points: new Map(points.map((point) => [point.info.point, point])),
+    known: [],
+  };
+}
+
+/** A device has few distinct slots, so few sets of points: planning them once is enough. */
+const mostKnown = 8;
+
+function blocksOf(device: ReadyDevice, asked: readonly PointInfo[]): Block<ReadyPoint>[] {
+  const known = device.known.find(
+    (one) => one.asked.length === asked.length && one.asked.every((info, index) => info === asked[index]),
+  );
+  if (known !== undefined) return known.blocks;
+  const blocks = planReads(asked.flatMap((info) => device.points.get(info.point) ?? []));
+  device.known.unshift({ asked: [...asked], blocks });
+  device.known.length = Math.min(device.known.length, mostKnown);
+  return blocks;
 }
 
 function isSilence(outcome: Outcome): boolean {

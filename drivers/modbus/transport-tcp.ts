@@ -187,7 +187,7 @@ export class TcpLink {
     if (this.#abandoned.delete(frame.transactionId)) return;
     const waiting = this.#waiting;
     if (waiting?.transactionId !== frame.transactionId) {
-      this.#doubt(`an answer to transaction ${frame.transactionId}, which nobody asked`);
+      this.#doubt('an answer to a transaction that nobody began');
       return;
     }
     const answer = answerTo(waiting.request, frame);

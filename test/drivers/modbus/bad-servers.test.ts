@@ -47,9 +47,11 @@ async function poll(): Promise<{ status: string; value: number | null }> {
     (error: unknown) => ({ status: error instanceof LinkError ? 'no link' : String(error), value: null }),
   );
   void seen.finally(() => (state.done = true));
+  // Answers are real and come in real time; only when none comes is it time to move the clock.
+  await Promise.race([seen, new Promise((resolve) => setTimeout(resolve, 100))]);
   while (!state.done) {
-    await new Promise((resolve) => setTimeout(resolve, 2));
-    if (!state.done) await clock.advance(timeoutMs / 10);
+    await clock.advance(timeoutMs / 10);
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await new Promise((resolve) => setTimeout(resolve, 2));
   return seen;

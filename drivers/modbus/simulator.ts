@@ -1,0 +1,241 @@
+import { once } from 'node:events';
+import { createServer, isIPv4 } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Clock } from '../../agent/clock.ts';
+import { encoderOf } from './encode.ts';
+import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
+import { planReads } from './plan-reads.ts';
+import { livelyValue, randomOf } from './simulated-values.ts';
+
+/** A point with this unit (a UCUM annotation) serves how often it was read, so that gaps and order show at the far end. */
+export const pollsUnit = '{polls}';
+
+export const faultNames = ['silent', 'late', 'exception:N', 'reset', 'garbage', 'off'] as const;
+
+export interface SimulatorOptions {
+  readonly plan: ModbusPlan;
+  /** Loopback only. */
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly clock: Clock;
+  /** Same seed and time: same values. */
+  readonly seed: number;
+}
+
+export interface SimulatorStats {
+  readonly connections: { readonly now: number; readonly ever: number };
+  /** `requests`: received; `answered`: with registers. */
+  readonly devices: Readonly<
+    Record<string, { readonly requests: number; readonly answered: number; readonly fault: string }>
+  >;
+}
+
+export interface Simulator {
+  readonly port: number;
+  /** `silent`, `late`, `exception:N`, `reset`, `garbage`; `off` ends it. Throws RangeError for what it does not know. */
+  fault(device: string, name: string): void;
+  stats(): SimulatorStats;
+  close(): Promise<void>;
+}
+
+interface SimulatedDevice {
+  readonly device: ModbusDevice;
+  readonly registers: SimulatedRegisters;
+  readonly sources: readonly {
+    readonly point: ModbusPoint;
+    readonly words: (wallMs: number, reads: number) => Buffer;
+  }[];
+  /** How often each point was read. */
+  readonly reads: Map<ModbusPoint, number>;
+  readonly lateMs: number;
+  readonly garbage: () => number;
+  fault: string;
+  requests: number;
+  answered: number;
+}
+
+interface Asked {
+  readonly frame: Buffer;
+  readonly unitId: number;
+  readonly functionCode: number;
+  readonly address: number;
+  readonly count: number;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+export type SimulatedRegisters = Readonly<Record<ModbusPoint['table'], ReadonlySet<number>>>;
+
+/** The registers that a simulated device has: those of its points, and gaps that its plan reads over. All others give exception 02. */
+export function simulatedRegisters(device: ModbusDevice): SimulatedRegisters {
+  const registers = { holding: new Set<number>(), input: new Set<number>() };
+  for (const { table, address, count } of planReads(device.points)) {
+    for (let register = address; register < address + count; register++) registers[table].add(register);
+  }
+  return registers;
+}
+
+/** Serves the devices of a plan over Modbus TCP. Units that the plan does not know stay silent. */
+export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const { plan, clock, seed } = options;
+  if (!isLoopback(options.host))
+    throw new RangeError(`simulated meters are served on loopback only, not on ${options.host}`);
+  const devices = plan.devices.map((device) => simulated(device, seed));
+  const sockets = new Set<Socket>();
+  const stopped = new AbortController();
+  let ever = 0;
+
+  function serve(socket: Socket, asked: Asked): void {
+    const device = deviceFor(devices, asked);
+    if (device === undefined) return;
+    device.requests++;
+    const send = (frame: Buffer): void => {
+      if (!socket.destroyed) socket.write(frame);
+    };
+    const [fault, code] = device.fault.split(':');
+    if (fault === 'silent') return;
+    if (fault === 'reset') socket.resetAndDestroy();
+    else if (fault === 'garbage')
+      send(Buffer.from(Array.from({ length: 17 }, () => Math.floor(device.garbage() * 256))));
+    else if (fault === 'exception') send(exceptionTo(asked, Number(code)));
+    else if (fault === 'late') {
+      const answer = answerOf(device, asked, clock.now().wallMs);
+      clock.sleep(device.lateMs, stopped.signal).then(
+        () => send(answer),
+        () => {},
+      );
+    } else send(answerOf(device, asked, clock.now().wallMs));
+  }
+
+  const server = createServer({ noDelay: true }, (socket) => {
+    ever++;
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    let received: Buffer = Buffer.alloc(0);
+    socket.on('data', (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk]);
+      while (received.length >= 6) {
+        const bytes = 6 + received.readUInt16BE(4);
+        if (received.readUInt16BE(2) !== 0 || bytes < 8 || bytes > 260) {
+          socket.destroy();
+          return;
+        }
+        if (received.length < bytes) return;
+        serve(socket, askedBy(received.subarray(0, bytes)));
+        received = received.subarray(bytes);
+      }
+    });
+  });
+  server.listen(options.port, options.host);
+  await once(server, 'listening');
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    fault(name, fault) {
+      const found = devices.find(({ device }) => device.id === name);
+      if (found === undefined) {
+        throw new RangeError(
+          `no device "${name}" here; there are: ${devices.map(({ device }) => device.id).join(', ')}`,
+        );
+      }
+      if (!/^(?:silent|late|reset|garbage|off|exception:(?:[1-9]|\d\d|1\d\d|2[0-4]\d|25[0-5]))$/.test(fault)) {
+        throw new RangeError(`no fault "${fault}"; there are: ${faultNames.join(', ')}`);
+      }
+      found.fault = fault;
+    },
+    stats: () => ({
+      connections: { now: sockets.size, ever },
+      devices: Object.fromEntries(
+        devices.map(({ device, requests, answered, fault }) => [device.id, { requests, answered, fault }]),
+      ),
+    }),
+    async close() {
+      stopped.abort(null);
+      for (const socket of sockets) socket.destroy();
+      if (!server.listening) return;
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function simulated(device: ModbusDevice, seed: number): SimulatedDevice {
+  return {
+    device,
+    registers: simulatedRegisters(device),
+    // Where points share registers the first one's value shows.
+    sources: device.points.toReversed().map((point) => {
+      const encode = encoderOf(point);
+      const lively = livelyValue(point, seed);
+      const counts = point.info.unit === pollsUnit;
+      return { point, words: (wallMs: number, reads: number) => encode(counts ? reads : lively(wallMs)) };
+    }),
+    reads: new Map(device.points.map((point) => [point, 0])),
+    lateMs: 1.5 * Math.max(1000, ...device.points.map(({ timeoutMs }) => timeoutMs)),
+    garbage: randomOf(`${seed}/${device.id}`),
+    fault: 'off',
+    requests: 0,
+    answered: 0,
+  };
+}
+
+/** Of several devices with one unit id, the one that has the registers. */
+function deviceFor(devices: readonly SimulatedDevice[], asked: Asked): SimulatedDevice | undefined {
+  const ofUnit = devices.filter(({ device }) => device.unitId === asked.unitId);
+  return ofUnit.find((device) => has(device, asked)) ?? ofUnit[0];
+}
+
+const tableOf = ({ functionCode }: Asked): ModbusPoint['table'] => (functionCode === 3 ? 'holding' : 'input');
+
+function has({ registers }: SimulatedDevice, asked: Asked): boolean {
+  const table = registers[tableOf(asked)];
+  for (let index = 0; index < asked.count; index++) if (!table.has(asked.address + index)) return false;
+  return true;
+}
+
+function askedBy(frame: Buffer): Asked {
+  const isRead = frame.length === 12;
+  return {
+    frame,
+    unitId: frame.readUInt8(6),
+    functionCode: frame.readUInt8(7),
+    address: isRead ? frame.readUInt16BE(8) : 0,
+    count: isRead ? frame.readUInt16BE(10) : 0,
+  };
+}
+
+function answerOf(device: SimulatedDevice, asked: Asked, wallMs: number): Buffer {
+  const { functionCode, address, count } = asked;
+  if (functionCode !== 3 && functionCode !== 4) return exceptionTo(asked, 1);
+  if (count < 1 || count > 125) return exceptionTo(asked, 3);
+  if (!has(device, asked)) return exceptionTo(asked, 2);
+  const answer = Buffer.alloc(9 + count * 2);
+  asked.frame.copy(answer, 0, 0, 8);
+  answer.writeUInt16BE(3 + count * 2, 4);
+  answer.writeUInt8(count * 2, 8);
+  for (const { point, words } of device.sources) {
+    if (point.table !== tableOf(asked)) continue;
+    if (point.address >= address + count || point.address + point.registers <= address) continue;
+    const reads = (device.reads.get(point) ?? 0) + 1;
+    device.reads.set(point, reads);
+    const bytes = words(wallMs, reads);
+    // A master may ask for half of a value: it gets that half.
+    const skipped = Math.max(0, address - point.address) * 2;
+    bytes.copy(answer.subarray(9), Math.max(0, point.address - address) * 2, skipped);
+  }
+  device.answered++;
+  return answer;
+}
+
+function exceptionTo({ frame }: Asked, code: number): Buffer {
+  const answer = Buffer.alloc(9);
+  frame.copy(answer, 0, 0, 8);
+  answer.writeUInt16BE(3, 4);
+  answer.writeUInt8((frame.readUInt8(7) | 0x80) & 0xff, 7);
+  answer.writeUInt8(code, 8);
+  return answer;
+}

@@ -1,0 +1,163 @@
+import modbusSerial from 'modbus-serial';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Observation } from '../../../agent/reading.ts';
+import type { Session } from '../../../drivers/driver.ts';
+import { driver } from '../../../drivers/modbus/index.ts';
+import type { ModbusPlan } from '../../../drivers/modbus/plan.ts';
+import { livelyValue } from '../../../drivers/modbus/simulated-values.ts';
+import { simulatedRegisters, startSimulator } from '../../../drivers/modbus/simulator.ts';
+import type { Simulator } from '../../../drivers/modbus/simulator.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { hostOf, planOf, pointsOf, until } from './support.ts';
+
+const never = new AbortController().signal;
+const devices = [
+  {
+    id: 'EM-1',
+    unitId: 1,
+    points: {
+      energy: { address: 0, type: 'uint32', scale: 0.001, kind: 'counter', unit: 'kW.h' },
+      voltage: { address: 2, type: 'float32', byteOrder: 'CDAB', unit: 'V' },
+      temperature: { address: 4, type: 'int16', scale: 0.1, unit: 'Cel', min: 0, max: 40 },
+      polls: { address: 5, type: 'uint32', kind: 'counter', unit: '{polls}' },
+    },
+  },
+  {
+    id: 'FT-2',
+    unitId: 2,
+    points: { flow: { address: 10, table: 'input', type: 'uint16', scale: 0.01, unit: 'm3/h' } },
+  },
+] as const;
+
+let clock: FakeClock;
+let plan: ModbusPlan;
+let simulator: Simulator;
+let session: Session;
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  simulator = await startSimulator({ plan: planOf(1, devices).plan, host: '127.0.0.1', port: 0, clock, seed: 1 });
+  plan = planOf(simulator.port, devices).plan;
+  session = await driver.open(plan, hostOf(clock), never);
+});
+afterEach(async () => {
+  await session.close();
+  await simulator.close();
+});
+
+const poll = (device: string): Promise<Observation[]> =>
+  session.poll({ device, points: pointsOf(plan, device), dueMs: 0 }, never);
+
+test('simulated meters are read with values a person would believe', async () => {
+  const [energy, voltage, temperature] = await poll('EM-1');
+  const [flow] = await poll('FT-2');
+  expect([energy?.status, voltage?.status, temperature?.status, flow?.status]).toEqual([
+    'Good',
+    'Good',
+    'Good',
+    'Good',
+  ]);
+  expect(energy?.value).toBeGreaterThan(1000);
+  expect(Math.abs((voltage?.value ?? 0) - 231)).toBeLessThan(5);
+  expect(Math.abs((temperature?.value ?? 0) - 16.5)).toBeLessThan(3);
+  expect(flow?.value).toBeGreaterThan(10);
+});
+
+test('totals grow and never fall, gauges drift, for a day', async () => {
+  const before = { energy: 0, voltages: new Set<number | null>() };
+  for (let hour = 0; hour < 24; hour++) {
+    const [energy, voltage] = await poll('EM-1');
+    expect(energy?.value).toBeGreaterThan(before.energy);
+    before.energy = energy?.value ?? 0;
+    before.voltages.add(voltage?.value ?? null);
+    await clock.advance(3_600_000);
+  }
+  expect(before.voltages.size).toBeGreaterThan(20);
+});
+
+test('the same seed and time give the same values, another seed others', () => {
+  const [energy] = plan.devices[0]?.points ?? [];
+  if (energy === undefined) throw new Error('a point');
+  expect(livelyValue(energy, 1)(1e12)).toBe(livelyValue(energy, 1)(1e12));
+  expect(livelyValue(energy, 1)(1e12)).not.toBe(livelyValue(energy, 2)(1e12));
+});
+
+test('a point in {polls} counts its reads', async () => {
+  const counts = [await poll('EM-1'), await poll('EM-1'), await poll('EM-1')].map((seen) => seen[3]?.value);
+  expect(counts).toEqual([1, 2, 3]);
+});
+
+test('registers exist where points are, and nowhere else; a client no one here wrote agrees', async () => {
+  const first = plan.devices[0];
+  if (first === undefined) throw new Error('a device');
+  expect([...simulatedRegisters(first).holding]).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect([...simulatedRegisters(first).input]).toEqual([]);
+  const client = new modbusSerial.default();
+  await client.connectTCP('127.0.0.1', { port: simulator.port });
+  client.setTimeout(500);
+  client.setID(1);
+  const [energy] = await poll('EM-1');
+  const { data } = await client.readHoldingRegisters(0, 2);
+  expect((((data[0] ?? 0) * 0x10000 + (data[1] ?? 0)) * 0.001).toFixed(3)).toBe(energy?.value?.toFixed(3));
+  expect((await client.readHoldingRegisters(1, 1)).data).toEqual([data[1]]);
+  await expect(client.readHoldingRegisters(6, 2)).rejects.toMatchObject({ modbusCode: 2 });
+  await expect(client.readInputRegisters(0, 1)).rejects.toMatchObject({ modbusCode: 2 });
+  await expect(client.writeRegister(0, 1)).rejects.toMatchObject({ modbusCode: 1 });
+  await new Promise<void>((resolve) => {
+    client.close(() => resolve());
+  });
+});
+
+test.each([
+  ['exception:2', 'BadNodeIdUnknown'],
+  ['exception:6', 'BadResourceUnavailable'],
+  ['garbage', 'BadCommunicationError'],
+])('the fault %s is seen as %s', async (fault, status) => {
+  simulator.fault('EM-1', fault);
+  expect((await poll('EM-1'))[0]?.status).toBe(status);
+});
+
+test('the fault reset ends the connection', async () => {
+  simulator.fault('EM-1', 'reset');
+  await expect(poll('EM-1')).rejects.toMatchObject({ code: 'LINK_LOST' });
+});
+
+test.each(['silent', 'late'])(
+  'the fault %s is seen as BadTimeout, and ends with off; the others go on',
+  async (fault) => {
+    simulator.fault('EM-1', fault);
+    const seen = poll('EM-1');
+    for (const tries of [1, 2]) {
+      await until(() => simulator.stats().devices['EM-1']?.requests === tries);
+      await clock.advance(1000);
+    }
+    expect((await seen)[0]?.status).toBe('BadTimeout');
+    expect((await poll('FT-2'))[0]?.status).toBe('Good');
+    await clock.advance(1000);
+    simulator.fault('EM-1', 'off');
+    expect((await poll('EM-1'))[0]?.status).toBe('Good');
+  },
+);
+
+test('what it served is counted per device and connection', async () => {
+  await poll('EM-1');
+  simulator.fault('FT-2', 'exception:4');
+  await poll('FT-2');
+  expect(simulator.stats()).toEqual({
+    connections: { now: 1, ever: 1 },
+    devices: {
+      'EM-1': { requests: 1, answered: 1, fault: 'off' },
+      'FT-2': { requests: 1, answered: 0, fault: 'exception:4' },
+    },
+  });
+});
+
+test('a fault or device that it does not know is refused by name', () => {
+  expect(() => simulator.fault('EM-9', 'silent')).toThrow('there are: EM-1, FT-2');
+  expect(() => simulator.fault('EM-1', 'slow')).toThrow('there are: silent, late');
+  expect(() => simulator.fault('EM-1', 'exception:300')).toThrow('no fault');
+});
+
+test('it serves on loopback only', async () => {
+  await expect(startSimulator({ plan, host: '0.0.0.0', port: 0, clock, seed: 1 })).rejects.toThrow('loopback only');
+});
