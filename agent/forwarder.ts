@@ -1,0 +1,313 @@
+import type { Buffer as Lanes } from '../buffer/buffer.ts';
+import { fullJitter } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import { UplinkError, messageOf } from './errors.ts';
+import type { GatewayEvent, Kept, Seq, Stream } from './reading.ts';
+import type { Encode } from './uplink/encodings.ts';
+import { LaneStatus } from './uplink/lane-status.ts';
+import type { ForwarderState, Log } from './uplink/lane-status.ts';
+import { type Piece, cut, pieceOf } from './uplink/pieces.ts';
+import type { OutRecord, Uplink, UplinkFactory } from './uplink/uplink.ts';
+
+export type { ForwarderState };
+
+export interface ForwarderOptions {
+  readonly lane: Stream;
+  readonly buffer: Pick<Lanes, 'next' | 'settle' | 'reject'>;
+  readonly uplinks: UplinkFactory;
+  readonly encode: Encode;
+  readonly clock: Clock;
+  /** Dead letters. Never called by the lane of events: its own trouble must not make more of it. */
+  readonly event: (event: GatewayEvent) => void;
+  readonly log?: Log;
+  readonly random?: () => number;
+  readonly limits?: Partial<ForwarderLimits>;
+}
+
+export interface ForwarderLimits {
+  readonly sendRecords: number;
+  /** Of keys and values, before compression: below the broker's default of 1 MB for a batch. */
+  readonly sendBytes: number;
+  readonly backoffBaseMs: number;
+  readonly backoffCapMs: number;
+  /** Between attempts when a person must act. */
+  readonly slowMs: number;
+  /** More refused records in a row than this are no poison: the topic is broken. */
+  readonly rejectionsInRow: number;
+}
+
+export interface Forwarder {
+  state(): ForwarderState;
+  /** Takes nothing new; waits for the answer to what is being sent, until `signal` fires or the uplink's own deadline. Idempotent. */
+  stop(signal?: AbortSignal): Promise<void>;
+}
+
+const defaults: ForwarderLimits = {
+  sendRecords: 2000,
+  sendBytes: 900_000,
+  backoffBaseMs: 250,
+  backoffCapMs: 30_000,
+  slowMs: 30_000,
+  rejectionsInRow: 100,
+};
+
+/** A broker that is just starting may deny a topic for a moment: so many operator errors in a row are tried again soon, untold. */
+const operatorGrace = 2;
+
+/**
+ * One loop for one lane: next, encode, send, settle. It alone retries and rejects. What was in doubt is sent again first, in order,
+ * marked as a repeat; an entry leaves the lane only by an ack of all in-sync replicas or into the dead letters.
+ */
+export function startForwarder(options: ForwarderOptions): Forwarder {
+  const loop = new LaneLoop(options);
+  const ended = loop.run();
+  return {
+    state: () => loop.status.state,
+    stop: (signal) => {
+      loop.stop(signal);
+      return ended;
+    },
+  };
+}
+
+class LaneLoop {
+  readonly status: LaneStatus;
+  readonly #options: ForwarderOptions;
+  readonly #limits: ForwarderLimits;
+  readonly #stopping = new AbortController();
+  readonly #hurry = new AbortController();
+  /** Taken and not settled, in order. The head is what is sent next. */
+  #queue: Piece[] = [];
+  #taken: Seq = 0;
+  /** Everything up to here may have arrived already. */
+  #attempted: Seq = 0;
+  #uplink: Uplink | undefined;
+  #failures = 0;
+  #operatorInRow = 0;
+  #rejectedInRow = 0;
+  #isStalled = false;
+  /** A record of this age is dated now: the broker refused such an age before. */
+  #refusedAgeMs = Infinity;
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+    this.#limits = { ...defaults, ...options.limits };
+    this.status = new LaneStatus(options.lane, options.clock, options.log);
+  }
+
+  stop(signal: AbortSignal | undefined): void {
+    this.#stopping.abort(new Error('stopping'));
+    const abort = (): void => this.#hurry.abort(new Error('stopping at once'));
+    if (signal?.aborted === true) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+  }
+
+  async run(): Promise<void> {
+    let trouble: unknown;
+    while (!this.#stopping.signal.aborted) {
+      try {
+        const error = trouble;
+        trouble = undefined;
+        if (error === undefined) await this.#forward();
+        else await this.#mend(error);
+      } catch (error) {
+        trouble = error;
+        await this.#drop();
+      }
+    }
+    await this.#drop();
+    this.status.enter('stopped');
+  }
+
+  async #forward(): Promise<void> {
+    await this.#connected();
+    if (this.#queue.length === 0) await this.#take(this.#stopping.signal);
+    const records = this.#encodeHead();
+    const [head] = this.#queue;
+    if (head === undefined) return;
+    await this.#send(head, records);
+    this.#queue.shift();
+  }
+
+  async #mend(error: unknown): Promise<void> {
+    if (error instanceof UplinkError && error.fate === 'refused') await this.#refused(error);
+    else await this.#wait(error);
+  }
+
+  async #connected(): Promise<Uplink> {
+    if (this.#uplink === undefined) {
+      this.status.enter('connecting');
+      this.#uplink = this.#options.uplinks(this.#options.lane);
+      await this.#uplink.connect(this.#stopping.signal);
+      this.status.enter('connected');
+    }
+    return this.#uplink;
+  }
+
+  /** An uplink that failed once is never used again. */
+  async #drop(): Promise<void> {
+    const uplink = this.#uplink;
+    this.#uplink = undefined;
+    await uplink?.close();
+  }
+
+  async #take(signal: AbortSignal): Promise<void> {
+    const { buffer, lane } = this.#options;
+    const batch = await buffer.next(lane, this.#taken, this.#limits.sendRecords, signal);
+    this.#taken = batch.last;
+    if (batch.entries.length > 0) this.#queue.push(pieceOf(batch));
+  }
+
+  /** The records of the head, which is cut where a request is full. */
+  #encodeHead(): OutRecord[] {
+    const { sendBytes, sendRecords } = this.#limits;
+    const [head] = this.#queue;
+    const records: OutRecord[] = [];
+    let bytes = 0;
+    for (const entry of head?.entries ?? []) {
+      const record = this.#encode(entry, head?.datedNow === true);
+      if (record instanceof Error) {
+        if (records.length > 0) break;
+        this.#cutHead(1, true);
+        throw new UplinkError('refused', 'ENCODING', `cannot be encoded: ${record.message}`, { cause: record });
+      }
+      bytes += record.key.length + (record.value?.length ?? 0);
+      if (records.length > 0 && (bytes > sendBytes || records.length >= sendRecords)) break;
+      records.push(record);
+    }
+    this.#cutHead(records.length);
+    return records;
+  }
+
+  #encode(entry: Kept, datedNow: boolean): OutRecord | Error {
+    try {
+      const record = this.#options.encode(entry, entry.seq <= this.#attempted);
+      const { wallMs } = this.#options.clock.now();
+      const isRefusedAge = wallMs - record.timestampMs >= this.#refusedAgeMs;
+      return datedNow || isRefusedAge ? { ...record, timestampMs: wallMs } : record;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  #cutHead(count: number, datedNow = false): void {
+    const [head, ...rest] = this.#queue;
+    if (head === undefined) return;
+    const [first = head, ...others] = cut(head, count);
+    this.#queue = [datedNow ? { ...first, datedNow } : first, ...others, ...rest];
+  }
+
+  async #send(piece: Piece, records: readonly OutRecord[]): Promise<void> {
+    const { buffer, lane } = this.#options;
+    const uplink = await this.#connected();
+    const repeats = piece.entries.filter(({ seq }) => seq <= this.#attempted).length;
+    this.#attempted = Math.max(this.#attempted, piece.last);
+    await uplink.send(lane, records, this.#hurry.signal);
+    buffer.settle(lane, piece.first, piece.last);
+    this.#failures = 0;
+    this.#operatorInRow = 0;
+    this.#rejectedInRow = 0;
+    this.#isStalled = false;
+    this.status.delivered(records.length, repeats);
+  }
+
+  /** At random and soon when it may pass by itself, slowly when a person must act. */
+  async #wait(error: unknown): Promise<void> {
+    const { clock, random } = this.#options;
+    const { backoffBaseMs: baseMs, backoffCapMs: capMs, slowMs } = this.#limits;
+    const { status } = this;
+    const { fate, code, message } = status.trouble(error);
+    this.#failures++;
+    this.#operatorInRow = fate === 'operator' ? this.#operatorInRow + 1 : 0;
+    const isSlow = this.#operatorInRow > operatorGrace;
+    if (isSlow) status.tellOnce('error', code, `${message} (${code}); nothing is lost, entries wait in the buffer`);
+    else if (fate === 'retry') status.tellOnce('warning', code, `${message} (${code}); trying again`);
+    status.enter('waiting');
+    await clock.sleep(isSlow ? slowMs : fullJitter(this.#failures, { baseMs, capMs }, random), this.#stopping.signal);
+  }
+
+  /** Halve what was refused; one alone is tried with the timestamp now; refused again, it is poison, unless everything is. */
+  async #refused(error: UplinkError): Promise<void> {
+    this.status.trouble(error);
+    const [head] = this.#queue;
+    const [entry, second] = head?.entries ?? [];
+    if (head === undefined || entry === undefined) return this.#wait(error);
+    if (second !== undefined) return this.#cutHead(Math.ceil(head.entries.length / 2));
+    if (!head.datedNow) {
+      if (error.code === 'INVALID_TIMESTAMP') this.#learnAge(entry);
+      return this.#cutHead(1, true);
+    }
+    if (error.code === 'INVALID_TIMESTAMP') {
+      const text = `${error.message}; even the time now is refused: compare the broker's clock with the gateway's`;
+      return this.#wait(new UplinkError('operator', error.code, text, { cause: error }));
+    }
+    if (this.#rejectedInRow >= this.#limits.rejectionsInRow && !(await this.#neighbourPasses()))
+      return this.#stall(error.code);
+    return this.#reject(entry, error);
+  }
+
+  /** A quarter younger than what was refused: a backlog comes in order of age, and would else be halved down to one for every age. */
+  #learnAge(entry: Kept): void {
+    const ageMs = this.#options.clock.now().wallMs - entry.timeMs;
+    if (ageMs > 0) this.#refusedAgeMs = Math.min(this.#refusedAgeMs, ageMs * 0.75);
+  }
+
+  /** The head goes to the dead letters, durably, before anything after it is sent. */
+  async #reject(entry: Kept, error: UplinkError): Promise<void> {
+    const { buffer, lane, event } = this.#options;
+    const record = this.#encode(entry, true);
+    const { key, value } = record instanceof Error ? { key: '', value: null } : record;
+    await buffer.reject(entry, `${error.code}: ${messageOf(error)}`, { key, value });
+    this.#queue.shift();
+    this.#rejectedInRow++;
+    this.status.rejected();
+    const message = `one record was refused for good (${error.code}) and lies in the dead letters: look with \`sluice buffer dead-letters\``;
+    this.status.tell('warning', message);
+    if (lane === 'gateway-events') return;
+    const [device, point] = entry.form === 'reading' ? [entry.point.device, entry.point.point] : [null, null];
+    const facts = { stream: lane, epoch: entry.epoch, seq: entry.seq, code: error.code, reason: messageOf(error) };
+    event({ event: 'dead-letter', severity: 'warning', device, point, message: `${lane}: ${message}`, facts });
+  }
+
+  /** Is it the head or the topic? Offers the head's neighbour: if the broker takes that, the head is poison after all. */
+  async #neighbourPasses(): Promise<boolean> {
+    const [head, next] = this.#queue;
+    if (head === undefined || next === undefined) return false;
+    const [one = next, ...others] = cut(next, 1);
+    const [entry] = one.entries;
+    const record = entry === undefined ? undefined : this.#encode(entry, true);
+    if (record === undefined || record instanceof Error) return false;
+    try {
+      await this.#send(one, [record]);
+    } catch (error) {
+      await this.#drop();
+      if (error instanceof UplinkError && error.fate === 'refused') return false;
+      throw error;
+    }
+    this.#queue = [head, ...others, ...this.#queue.slice(2)];
+    return true;
+  }
+
+  /** Too many in a row: the alarm, once; then one attempt at a time, slowly. Meanwhile the head gets a neighbour, if there is any. */
+  async #stall(code: string): Promise<void> {
+    const { clock, event, lane } = this.#options;
+    const { slowMs, rejectionsInRow } = this.#limits;
+    const message =
+      `more than ${rejectionsInRow} records in a row were refused (${code}): the topic is broken, not the records. The lane waits and ` +
+      `tries one every ${slowMs / 1000} s; compare the topic's settings (max.message.bytes, …) with what is sent`;
+    if (!this.#isStalled) {
+      this.#isStalled = true;
+      this.status.tell('error', message);
+      if (lane !== 'gateway-events') {
+        const facts = { stream: lane, code };
+        event({ event: 'dead-letter', severity: 'error', message: `${lane}: ${message}`, facts });
+      }
+    }
+    this.status.enter('stalled');
+    const enough = new AbortController();
+    const signal = AbortSignal.any([enough.signal, this.#stopping.signal]);
+    const neighbour = this.#queue.length > 1 ? [] : [this.#take(signal)];
+    const slept = clock.sleep(slowMs, signal).finally(() => enough.abort(new Error('waited long enough')));
+    await Promise.allSettled([slept, ...neighbour]);
+  }
+}
