@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
+
+/** A daemon of the product as a process of its own, in a folder of the test. */
+export class Daemon {
+  readonly folder: string;
+  readonly #config: string;
+  readonly tapFile: string;
+  #child: ChildProcess | null = null;
+  #ended: Promise<number | null> = Promise.resolve(null);
+  log = '';
+
+  constructor(folder: string, config: Readonly<Record<string, unknown>>) {
+    this.folder = folder;
+    this.#config = join(folder, 'sluice.json');
+    this.tapFile = join(folder, 'tap');
+    writeFileSync(this.#config, JSON.stringify({ version: 1, stateDir: join(folder, 'state'), ...config }));
+    writeFileSync(this.tapFile, '');
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): void {
+    const child = spawn(process.execPath, [main, 'run', this.#config, '--tap', this.tapFile], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.log += text));
+    this.#child = child;
+    this.#ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+  }
+
+  /** Resolves with the exit code; null when a signal ended it. */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child?.kill(signal);
+    return this.#ended;
+  }
+
+  tap(): string {
+    return readFileSync(this.tapFile, 'utf8');
+  }
+}
