@@ -1,11 +1,11 @@
-import { join, dirname, resolve } from 'node:path';
+import { join } from 'node:path';
 import { streams } from '../reading.ts';
 import type { CheckedFile } from './check-file.ts';
 import { planConnections } from './plan-connections.ts';
-import type { Problems } from './problems.ts';
+import { nameOf, quoted, type Problems } from './problems.ts';
 import type { FileSettings } from './schema.ts';
 import type { KafkaConfig, SiteConfig } from './site-config.ts';
-import { child, type Node } from './source.ts';
+import { child, valueOf, type Node } from './source.ts';
 import { tellSurroundings } from './surroundings.ts';
 
 /** Puts the parts together: what they say to each other is checked here. null when the file has errors. */
@@ -17,16 +17,13 @@ export function assemble(
   const top = checked.top.settings as Partial<FileSettings>;
   const { gateway = '', site, stateDir = '/var/lib/sluice', clock, buffer, uplink, status } = top;
   const root = checked.top.node;
-  const absoluteStateDir = resolve(dirname(resolve(file)), stateDir);
-  const bufferPath = buffer?.path ?? join(absoluteStateDir, 'buffer');
-  if (uplink?.kafka !== undefined) tellKafka(uplink.kafka, child(child(root, 'uplink'), 'kafka'), problems);
-  tellSurroundings({
-    root,
-    bufferPath,
-    maxBytes: buffer?.maxSize ?? null,
-    severity: noSecrets ? 'warning' : 'error',
-    problems,
-  });
+  const bufferPath = buffer?.path ?? join(stateDir, 'buffer');
+  const kafka = child(child(root, 'uplink'), 'kafka');
+  if (kafka !== undefined) tellKafka(kafka, problems);
+  if (['buffer', 'stateDir'].every((key) => !checked.top.faulty.has(key))) {
+    const severity = noSecrets ? 'warning' : 'error';
+    tellSurroundings({ root, bufferPath, maxBytes: buffer?.maxSize ?? null, severity, problems });
+  }
   const connections = planConnections(checked, { gateway, site: site?.id ?? null, problems });
   if (problems.hasErrors || uplink === undefined) return null;
   return {
@@ -36,7 +33,7 @@ export function assemble(
       site === undefined
         ? null
         : { id: site.id, name: site.name ?? null, timezone: site.timezone ?? null, labels: site.labels ?? {} },
-    stateDir: absoluteStateDir,
+    stateDir,
     clock: { source: clock?.source ?? 'auto' },
     buffer: {
       path: bufferPath,
@@ -79,29 +76,29 @@ function kafkaConfig(settings: KafkaSettings, gateway: string): KafkaConfig {
 
 const destinations = [...streams, 'gateway-status'] as const;
 
-function tellKafka(settings: KafkaSettings, node: Node | undefined, problems: Problems): void {
-  if (node === undefined) return;
-  const { tls, sasl, topics } = settings;
-  const saslNode = child(node, 'sasl');
-  if (sasl !== undefined && saslNode !== undefined && (tls === undefined || tls === false)) {
-    problems.atObject('warning', saslNode, 'sasl without tls sends the password in clear; add "tls": true');
+/** Looks at the file, not at the settings: there are none yet while anything else in `kafka` is wrong. */
+function tellKafka(kafka: Node, problems: Problems): void {
+  const [tls, sasl, topics] = ['tls', 'sasl', 'topics'].map((key) => child(kafka, key));
+  if (sasl?.type === 'object' && (tls === undefined || valueOf(tls) === false)) {
+    problems.atObject('warning', sasl, 'sasl without tls sends the password in clear; add "tls": true');
   }
-  const tlsNode = child(node, 'tls');
-  if (typeof tls === 'object' && tlsNode !== undefined && (tls.cert === undefined) !== (tls.key === undefined)) {
-    problems.atObject(
-      'error',
-      tlsNode,
-      `${tls.cert === undefined ? 'cert' : 'key'} is missing; allowed: cert and key together, or neither`,
-    );
+  const [cert, key] = [child(tls, 'cert'), child(tls, 'key')];
+  if (tls !== undefined && (cert === undefined) !== (key === undefined)) {
+    const missing = cert === undefined ? 'cert' : 'key';
+    problems.atObject('error', tls, `${missing} is missing; allowed: cert and key together, or neither`);
   }
-  for (const compacted of ['asset-metadata', 'gateway-status'] as const) {
-    const other = destinations.find((stream) => stream !== compacted && topics[stream] === topics[compacted]);
-    const place = child(child(node, 'topics'), compacted) ?? child(child(node, 'topics'), other ?? '');
+  const topicOf = (stream: string): unknown => {
+    const stated = child(topics, stream);
+    return stated === undefined ? stream : valueOf(stated);
+  };
+  for (const compacted of ['asset-metadata', 'gateway-status']) {
+    const other = destinations.find((stream) => stream !== compacted && topicOf(stream) === topicOf(compacted));
+    const place = child(topics, compacted) ?? child(topics, other ?? '');
     if (other === undefined || place === undefined) continue;
     problems.atValue(
       'error',
       place,
-      `topic ${topics[compacted]} is that of ${compacted} and of ${other}; ${compacted} is compacted and would delete the other's records; allowed: a topic of its own`,
+      `${nameOf(place)} is ${quoted(place.value)}; ${compacted} is compacted and would delete the records of ${other}; allowed: a topic of its own`,
     );
   }
 }

@@ -81,7 +81,7 @@ function checkConnections(node: Node | undefined, context: Context): Map<string,
     if (driverNode !== undefined && typeof driver === 'string' && schema === undefined) {
       problems.atValue('error', driverNode, `driver is ${quoted(driver)}; ${driverHint(driver, registry)}`);
     }
-    checked.set(name, { driver: String(driver), schema, checked: result });
+    checked.set(name, { driver: typeof driver === 'string' ? driver : '', schema, checked: result });
   }
   return checked;
 }
@@ -169,8 +169,8 @@ function checkPoints(
     base,
   );
   return nodes.map((node) => {
-    const name = child(node, 'name');
-    const overrides = name !== undefined && base.has(String(valueOf(name)));
+    const name: unknown = child(node, 'name')?.value;
+    const overrides = typeof name === 'string' && base.has(name);
     return inspectObject(entries, node, { ...context, open: schema === undefined, ...(overrides ? { given } : {}) });
   });
 }

@@ -159,6 +159,9 @@ function inspectLeaf(schema: Schema, node: Node, options: InspectOptions): Found
 /** What was probably meant, for a value of the wrong type or a mistyped word. */
 function hint(schema: Schema, value: unknown): string {
   const takes = (type: string): boolean => leaves(schema).some((leaf) => leaf.type === type);
+  if (!Array.isArray(value) && leaves(schema).some((leaf) => leaf.item !== undefined && v.is(leaf.item, value))) {
+    return '; put it in [ ]';
+  }
   if (typeof value === 'string') {
     if (takes('number') && /^\s*[+-]?\d+(\.\d+)?\s*$/.test(value)) return '; drop the quotes';
     if (takes('boolean') && /^(true|false)$/.test(value)) return '; drop the quotes';
@@ -170,9 +173,6 @@ function hint(schema: Schema, value: unknown): string {
     return meant === undefined ? '' : `; did you mean \`${meant}\`?`;
   }
   if (typeof value === 'number' && v.safeParse(schema, String(value)).success) return '; put it in quotes';
-  if (!Array.isArray(value) && leaves(schema).some((leaf) => leaf.item !== undefined && v.is(leaf.item, value))) {
-    return '; put it in [ ]';
-  }
   return '';
 }
 

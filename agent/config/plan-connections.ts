@@ -28,6 +28,8 @@ export function planConnections(file: CheckedFile, context: Context): Connection
     const users = file.devices.filter((device) => device.connection === id && isOn(device.checked));
     if (!isOn(connection.checked) || connection.schema === undefined) return [];
     if (users.length === 0) {
+      // A device whose connection is mistyped may be the missing one.
+      if (file.devices.some((device) => device.connection === undefined)) return [];
       context.problems.atObject(
         'warning',
         connection.checked.node,
@@ -67,7 +69,8 @@ function resolveDevice(
     problems,
   });
   const faulty = [device.checked, profile?.checked].some((checked) => checked?.faulty.has('points') === true);
-  if (levels.length === 0 && !faulty)
+  const isLost = device.profile === undefined && device.checked.stated.has('profile');
+  if (levels.length === 0 && !faulty && !isLost)
     problems.atObject(
       'error',
       device.checked.node,

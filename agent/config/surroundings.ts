@@ -56,7 +56,8 @@ function nearestExisting(path: string): string {
     statSync(path);
     return path;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT') || dirname(path) === path) throw error;
+    const isMissing = error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code));
+    if (!isMissing || dirname(path) === path) throw error;
     return nearestExisting(dirname(path));
   }
 }
