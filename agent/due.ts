@@ -71,7 +71,7 @@ interface Pending {
 interface PointState extends PolledPoint {
   readonly counter: boolean;
   pending: Pending | null;
-  /** Recorded (counters), or begun (the rest). */
+  /** Slots that were answered, well or badly, whether that was written or not. */
   readonly done: SlotSet;
   failing: boolean;
   badToldBootMs: number | null;
@@ -128,7 +128,7 @@ export class Agenda {
     return { write, ask, napMs: this.#napMs(now, connected), notConnected, missedSpans };
   }
 
-  /** `seen`: what came of an ask, in any order; what it leaves out stays due. */
+  /** `seen`: what came of an ask, in any order. What it leaves out stays due: after a lost link all of it, until there is a session again. */
   answered(seen: readonly Observation[], now: Stamp): Reading[] {
     const write: Reading[] = [];
     const byPoint = new Map(this.#points.map((point) => [point.info.point, point]));
@@ -149,14 +149,6 @@ export class Agenda {
       }
     }
     return write;
-  }
-
-  /** The link went while these were asked: they stay due, and are asked again as soon as there is a session. */
-  linkLost(asked: readonly PointInfo[], now: Stamp): void {
-    const names = new Set(asked.map((info) => info.point));
-    for (const { info, pending } of this.#points) {
-      if (pending !== null && names.has(info.point)) pending.last ??= unanswered(info, 'BadNotConnected', now);
-    }
   }
 
   /**
@@ -245,7 +237,6 @@ export class Agenda {
       tried: false,
       last: null,
     };
-    if (!point.counter && slotMs !== null) point.done.add(slotMs);
   }
 
   #giveUp(point: PointState, pending: Pending, connected: boolean, now: Stamp, write: Reading[]): void {
@@ -264,7 +255,7 @@ export class Agenda {
       point.badToldBootMs = pending.dueBootMs;
     }
     point.failing = true;
-    point.pending = null;
+    this.#finish(point, pending);
   }
 
   #finish(point: PointState, pending: Pending): void {

@@ -82,7 +82,6 @@ export function startPoller(options: PollerOptions): Poller {
       if (seen === null) fault('the driver did not give up a poll at its deadline.');
     } catch (error) {
       if (error instanceof LinkError) {
-        agenda.linkLost(ask.points, clock.now());
         // The supervisor needs to see the end too, else this loop would ask the dead session again at once.
         await Promise.race([session.ended, nap(GRACE_MS)]);
         return;

@@ -56,7 +56,7 @@ export class SlotSet {
   add(slotMs: number, fromMs = slotMs): void {
     const newest = this.#ranges.at(-1);
     if (newest !== undefined && this.#schedule.slotAfter(newest.toMs) === fromMs) newest.toMs = slotMs;
-    else if (!this.has(slotMs)) this.#ranges.push({ fromMs, toMs: slotMs });
+    else this.#ranges.push({ fromMs, toMs: slotMs });
     if (this.#ranges.length > 100) this.#ranges.shift();
   }
 }

@@ -64,6 +64,7 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
 
   async function open(): Promise<Session> {
     const driver = await load();
+    closing.signal.throwIfAborted();
     const attempt = new AbortController();
     const done = new AbortController();
     const giveUp = (): void => attempt.abort(closing.signal.reason);
@@ -73,7 +74,6 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
       () => {},
     );
     closing.signal.addEventListener('abort', giveUp, { once: true });
-    if (closing.signal.aborted) giveUp();
     try {
       return await driver.open(plan, host, attempt.signal);
     } finally {

@@ -1,5 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { PolledPoint } from '../../agent/due.ts';
+import { LinkError } from '../../agent/errors.ts';
+import { startPoller } from '../../agent/poller.ts';
+import type { Reading } from '../../agent/reading.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { PollerSite, counter, gauge, minute, second } from '../support/poller-site.ts';
 
 let open: PollerSite[] = [];
@@ -108,7 +112,7 @@ describe('a counter', () => {
     await s.start();
     await s.clock.advance(4 * minute);
     expect(s.told('energy')).toEqual(['13:00:00 1']);
-    expect(s.driver.polls).toHaveLength(1);
+    expect(s.driver.polls).toMatchObject([{ dueMs: 1_000_000 }]);
   });
 
   test('whose link drops in the middle of a poll is asked again on the next session at once', async () => {
@@ -275,7 +279,7 @@ describe('a device', () => {
   });
 
   test('whose one block is silent is not lost', async () => {
-    const s = site([counter('energy'), gauge('power')]);
+    const s = site([counter('energy', 15 * minute, minute), gauge('power')]);
     s.driver.answer = () => ({ energy: 'BadTimeout', power: 1 });
     await s.start();
     await s.clock.advance(10 * minute);
@@ -309,6 +313,50 @@ describe('a poll', () => {
     await s.start();
     await s.clock.advance(10 * second);
     expect(s.told('power')).toEqual(['13:00:00 BadTimeout', '13:00:10 2']);
+  });
+
+  test('of a counter that is never answered ends with `within`', async () => {
+    const s = site([counter('energy', 15 * minute, 30 * second)]);
+    s.driver.answer = () => 'never';
+    await s.start();
+    await s.clock.advance(30 * second);
+    expect(s.told('energy')).toEqual(['13:00:00 BadTimeout']);
+  });
+
+  test('whose driver calls the link lost but keeps its session is tried again with a pause', async () => {
+    const s = site([counter('energy')]);
+    s.driver.answer = () => {
+      throw new LinkError('lost');
+    };
+    await s.start();
+    await s.clock.advance(10 * second);
+    expect(s.driver.polls).toHaveLength(11);
+  });
+
+  test('is not made, and no time burnt, where the connection gives no session any more', async () => {
+    const clock = new FakeClock('2026-11-22T13:00:00Z');
+    let waits = 0;
+    const link = {
+      current: () => null,
+      waitForSession: () => {
+        waits++;
+        return Promise.reject(new LinkError('connection panel is closed'));
+      },
+    };
+    const readings: Reading[] = [];
+    const poller = startPoller({
+      device: { id: 'EM-1', points: [gauge('power', minute)] },
+      link,
+      clock,
+      sink: (_, some) => readings.push(...some),
+      event: () => {},
+      log: () => {},
+      newestSlotMs: () => undefined,
+    });
+    await clock.advance(minute);
+    await poller.stop();
+    expect(readings.map((reading) => reading.status)).toEqual(['BadNotConnected']);
+    expect(waits).toBeLessThan(20);
   });
 
   test('that a driver does not even give up at its deadline costs a second more, and is told', async () => {

@@ -85,6 +85,7 @@ describe('the supervisor of a connection', () => {
       await clock.advance(10_000);
     }
     expect(driver.opens).toBe(21);
+    expect(driver.closes).toBe(20);
     expect(driver.mostOpenAtOnce).toBe(1);
   });
 
@@ -180,6 +181,16 @@ describe('closing a supervisor', () => {
     gate.resolve();
     await closed;
     expect([driver.opens, driver.openNow]).toEqual([1, 0]);
+  });
+
+  test('while its driver is loading opens nothing', async () => {
+    const driver = new ScriptedDriver(clock);
+    const loaded = Promise.withResolvers<Driver>();
+    const { supervisor } = supervise(driver, { load: () => loaded.promise });
+    const closed = supervisor.close();
+    loaded.resolve(driver);
+    await closed;
+    expect(driver.opens).toBe(0);
   });
 
   test('ends a wait between attempts at once', async () => {

@@ -10,6 +10,9 @@ import { timeSource } from '../../agent/time-sources.ts';
 const never = new AbortController().signal;
 const builtAtMs = Date.parse('2026-11-22T00:00:00Z');
 
+/** As the kernel's 10 ms, but such that the ticks of a second fall all over it. */
+const TRUNCATION_MS = 9.7;
+
 /** A machine whose suspends and steps are the test's; its monotonic time is the faked timers' time. */
 class FakeMachine implements Machine {
   suspendedMs = 0;
@@ -25,7 +28,7 @@ class FakeMachine implements Machine {
   }
 
   uptimeMs(): number {
-    return Math.floor((this.monotonicMs() + this.suspendedMs + 77_777) / 10) * 10;
+    return Math.floor((this.monotonicMs() + this.suspendedMs + 77_777) / TRUNCATION_MS) * TRUNCATION_MS;
   }
 
   bootId(): string {
@@ -226,7 +229,8 @@ describe('the clock of this machine', () => {
 
   test('holds no process open when nobody sleeps', () => {
     const script = `import { systemClock } from './agent/system-clock.ts';
-      systemClock({ source: () => Promise.resolve('unknown'), builtAtMs: 0 });`;
+      const clock = systemClock({ source: () => Promise.resolve('unknown'), builtAtMs: 0 });
+      await clock.sleep(5, new AbortController().signal);`;
     const args = ['--input-type=module', '-e', script];
     expect(execFileSync(process.execPath, args, { timeout: 5_000, encoding: 'utf8' })).toBe('');
   });

@@ -26,6 +26,7 @@ export class ScriptedDriver implements Driver {
   readonly polls: SeenPoll[] = [];
   opens = 0;
   openNow = 0;
+  closes = 0;
   mostOpenAtOnce = 0;
   #live: { end: (error: Error | undefined) => void } | null = null;
   readonly #clock: FakeClock;
@@ -63,7 +64,10 @@ export class ScriptedDriver implements Driver {
     this.mostOpenAtOnce = Math.max(this.mostOpenAtOnce, this.openNow);
     return {
       ended,
-      close: () => Promise.resolve(live.end(undefined)),
+      close: () => {
+        this.closes++;
+        return Promise.resolve(live.end(undefined));
+      },
       poll: (job, signal) => Promise.race([this.#poll(job, signal, live.end), firing(closed.signal)]),
     };
   }
