@@ -15,11 +15,13 @@ const commands = {
 } as const;
 type Name = keyof typeof commands;
 
-/** One file per command, exporting it under its name; loaded when it is named, so that `check` never pays for Kafka. */
-async function load(name: Name): Promise<Command> {
-  const module = (await import(`./commands/${name}.ts`)) as Readonly<Record<Name, Command>>;
-  return module[name];
-}
+/** Loaded when it is named, so that `check` never pays for Kafka. */
+const loaders: Readonly<Record<Name, () => Promise<Command>>> = {
+  check: async () => (await import('./commands/check.ts')).check,
+  read: async () => (await import('./commands/read.ts')).read,
+  run: async () => (await import('./commands/run.ts')).run,
+  simulate: async () => (await import('./commands/simulate.ts')).simulate,
+};
 
 /** Runs one command line and gives the exit code. Throws only what is a fault of the program. */
 export async function sluice(argv: readonly string[], io: Io): Promise<number> {
@@ -33,7 +35,7 @@ export async function sluice(argv: readonly string[], io: Io): Promise<number> {
       io.stdout.write(`sluice ${version()}\n`);
       return 0;
     }
-    const command = await load(nameOf(first));
+    const command = await loaders[nameOf(first)]();
     if (rest.includes('--help') || rest.includes('-h')) {
       io.stdout.write(command.usage);
       return 0;
@@ -116,14 +118,21 @@ async function main(): Promise<void> {
   }
   const io: Io = { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: ending.signal };
   try {
-    process.exit(await sluice(process.argv.slice(2), io));
+    await ended(await sluice(process.argv.slice(2), io));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? ` [${String(error.code)}]` : '';
     process.stderr.write(`sluice: ${messageOf(error)}${code}\n`);
     if (process.env['SLUICE_DEBUG'] !== undefined && error instanceof Error)
       process.stderr.write(`${error.stack ?? ''}\n`);
-    process.exit(1);
+    await ended(1);
   }
+}
+
+/** Pipes take their time: what was written must be out before the process ends. */
+async function ended(code: number): Promise<never> {
+  for (const output of [process.stdout, process.stderr])
+    await new Promise<void>((done) => void output.write('', () => done()));
+  process.exit(code);
 }
 
 if (import.meta.main) await main();

@@ -23,7 +23,7 @@ export function problemText(problem: Problem): string {
 /** Collects problems of one file; knows where a node stands and whose it is. */
 export class Problems {
   readonly #source: Source;
-  readonly #found: { offset: number; problem: Problem }[] = [];
+  readonly #found: { offset: number; problem: Omit<Problem, 'line' | 'column'> }[] = [];
   readonly #told = new Set<string>();
 
   constructor(source: Source) {
@@ -36,7 +36,15 @@ export class Problems {
 
   /** All, in file order. */
   list(): Problem[] {
-    return this.#found.toSorted((a, b) => a.offset - b.offset).map(({ problem }) => problem);
+    const { text } = this.#source;
+    const place = { offset: 0, line: 1, column: 1 };
+    return this.#found
+      .toSorted((a, b) => a.offset - b.offset)
+      .map(({ offset, problem: { severity, file, ...rest } }) => {
+        const { line, column } = lineAndColumn(text, offset, place);
+        Object.assign(place, { offset, line, column });
+        return { severity, file, line, column, ...rest };
+      });
   }
 
   /** A problem that no object of the file owns. */
@@ -76,8 +84,7 @@ export class Problems {
     const key = `${offset} ${message}`;
     if (this.#told.has(key)) return;
     this.#told.add(key);
-    const { line, column } = lineAndColumn(this.#source.text, offset);
-    this.#found.push({ offset, problem: { severity, file: this.#source.file, line, column, path, device, message } });
+    this.#found.push({ offset, problem: { severity, file: this.#source.file, path, device, message } });
   }
 
   #ownerOf(path: Path): { device: string | null; point: string | null } {

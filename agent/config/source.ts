@@ -71,10 +71,14 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** Line and column, both from 1; a column is a character, not a byte or half a surrogate pair. */
-export function lineAndColumn(text: string, offset: number): { line: number; column: number } {
-  const before = text.slice(0, offset).split(/\r\n|\r|\n/);
-  return { line: before.length, column: Array.from(before.at(-1) ?? '').length + 1 };
+const fileStart = { offset: 0, line: 1, column: 1 };
+
+/** Line and column, both from 1; a column is a character, not a byte or half a surrogate pair. `from`: an earlier place, to count on from. */
+export function lineAndColumn(text: string, offset: number, from = fileStart): { line: number; column: number } {
+  const [first = '', ...more] = text.slice(from.offset, offset).split(/\r\n|\r|\n/);
+  const last = more.at(-1);
+  if (last === undefined) return { line: from.line, column: from.column + Array.from(first).length };
+  return { line: from.line + more.length, column: 1 + Array.from(last).length };
 }
 
 /** Key and value nodes of an object's properties, in file order. Of a key that stands twice, both. */

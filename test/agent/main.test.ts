@@ -1,0 +1,188 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { sluice } from '../../agent/main.ts';
+
+const cases = resolve('test/cases/config');
+const fine = join(cases, 'fine/sluice.json');
+const wrong = join(cases, 'unit-id-out-of-range/sluice.json');
+const doubtful = join(cases, 'connection-without-devices/sluice.json');
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(...argv: string[]): Promise<Ended> {
+  const said = { stdout: '', stderr: '' };
+  const to = (name: 'stdout' | 'stderr') => ({ write: (text: string) => void (said[name] += text) });
+  const io = { stdout: to('stdout'), stderr: to('stderr'), env: {}, signal: new AbortController().signal };
+  const code = await sluice(argv, io);
+  return { code, ...said };
+}
+
+/** The real thing, in a process of its own. */
+function spawned(argv: readonly string[]): Promise<Ended> {
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, [resolve('agent/main.ts'), ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = { stdout: '', stderr: '' };
+    child.stdout.on('data', (data: Buffer) => (said.stdout += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (said.stderr += data.toString()));
+    child.on('error', failed).on('close', (code) => done({ code, ...said }));
+  });
+}
+
+describe('the command line', () => {
+  it('says which commands there are, and exits 2 when none was given', async () => {
+    const asked = await run('--help');
+    expect(asked).toMatchObject({ code: 0, stderr: '' });
+    for (const name of ['check', 'read', 'run', 'simulate'])
+      expect(asked.stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+    expect(await run()).toMatchObject({ code: 2, stdout: '', stderr: asked.stdout });
+  });
+
+  it('says its version', async () =>
+    expect(await run('--version')).toMatchObject({ code: 0, stdout: 'sluice 0.1.0\n' }));
+
+  it('asks back when a command or an option is mistyped', async () => {
+    expect(await run('chekc')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'sluice: there is no command "chekc"; did you mean `check`?\n',
+    });
+    expect(await run('constructor')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the commands are check,'),
+    });
+    expect(await run('check', '--jsno')).toMatchObject({
+      code: 2,
+      stderr: 'sluice: check has no option --jsno; did you mean `--json`?\n',
+    });
+    expect(await run('check', '--colour')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('see sluice check --help'),
+    });
+    expect(await run('check', 'a', 'b')).toMatchObject({
+      code: 2,
+      stderr: 'sluice: check takes no "b"; see sluice check --help\n',
+    });
+    expect(await run('check', '--json=yes')).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  it('explains one command', async () => {
+    expect(await run('check', '--help')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^sluice check \[FILE\][^]*78/),
+    });
+  });
+});
+
+describe('check', () => {
+  it('exits 0 for a right file and says what it will do', async () => {
+    expect(await run('check', fine)).toEqual({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringMatching(
+        /: gateway ps-12: no problems; 1 connection, 1 device, 1 point, (\d+ requests? per cycle, )?360 readings per hour\n$/,
+      ),
+    });
+  });
+
+  it('exits 78 for a wrong file, each problem on a line of its own', async () => {
+    expect(await run('check', wrong)).toEqual({
+      code: 78,
+      stderr: '',
+      stdout: `${wrong}:9:56 devices[0] "EM-104": unitId is 300; allowed: 1…247 (or 0 and 255 on TCP)\n${wrong}: 1 problem; nothing was opened\n`,
+    });
+  });
+
+  it('exits 0 for warnings, 1 with --strict', async () => {
+    expect(await run('check', doubtful)).toMatchObject({ code: 0, stdout: expect.stringContaining(': 1 warning; ') });
+    expect(await run('check', doubtful, '--strict')).toMatchObject({ code: 1 });
+    expect(await run('check', fine, '--strict')).toMatchObject({ code: 0 });
+  });
+
+  it('exits 78 and names the place when there is no such file', async () => {
+    expect(await run('check', '/nowhere/sluice.json')).toMatchObject({
+      code: 78,
+      stdout: expect.stringMatching(/^\/nowhere\/sluice\.json:1:1: the file does not exist/),
+    });
+  });
+
+  it('gives one JSON value with --json', async () => {
+    const bad = await run('check', wrong, '--json');
+    expect(bad.stdout).toMatch(/^[^\n]+\n$/);
+    expect(JSON.parse(bad.stdout)).toEqual({
+      ok: false,
+      problems: [
+        {
+          severity: 'error',
+          file: wrong,
+          line: 9,
+          column: 56,
+          path: 'devices[0]',
+          device: 'EM-104',
+          message: 'unitId is 300; allowed: 1…247 (or 0 and 255 on TCP)',
+        },
+      ],
+      summary: null,
+    });
+    expect(JSON.parse((await run('check', fine, '--json')).stdout)).toMatchObject({
+      ok: true,
+      problems: [],
+      summary: { gateway: 'ps-12', connections: 1, devices: 1, points: 1, readingsPerHour: 360 },
+    });
+    expect(JSON.parse((await run('check', doubtful, '--json', '--strict')).stdout)).toMatchObject({ ok: false });
+  });
+
+  it('does without secrets when told to', async () => {
+    const file = join(cases, 'secret-without-its-variable/sluice.json');
+    expect(await run('check', file)).toMatchObject({ code: 78 });
+    expect(await run('check', file, '--no-secrets')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(': warning: password is missing'),
+    });
+  });
+});
+
+describe('the process', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-main-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('ends with the exit codes that the documentation promises', async () => {
+    expect(await spawned(['check', fine])).toMatchObject({ code: 0, stderr: '' });
+    expect(await spawned(['check', wrong])).toMatchObject({ code: 78, stderr: '' });
+    expect(await spawned(['chekc'])).toMatchObject({ code: 2, stdout: '' });
+    expect(await spawned(['check', doubtful, '--strict'])).toMatchObject({ code: 1 });
+  });
+
+  it('writes all of a long answer into a pipe before it ends', async () => {
+    const file = join(folder, 'many.json');
+    writeFileSync(
+      file,
+      JSON.stringify({ devices: Array.from({ length: 3000 }, (_, index) => ({ id: `EM ${index}` })) }),
+    );
+    const { code, stdout } = await spawned(['check', file]);
+    expect(code).toBe(78);
+    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/problems; nothing was opened$/);
+  });
+
+  it('is quiet when its reader has seen enough', async () => {
+    const file = join(folder, 'many-again.json');
+    writeFileSync(
+      file,
+      JSON.stringify({ devices: Array.from({ length: 3000 }, (_, index) => ({ id: `EM ${index}` })) }),
+    );
+    const child = spawn(process.execPath, [resolve('agent/main.ts'), 'check', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+    child.stdout.destroy();
+    await new Promise((done) => child.on('close', done));
+    expect(stderr).toBe('');
+  });
+});
