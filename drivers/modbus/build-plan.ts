@@ -30,15 +30,16 @@ interface PointSettings {
   readonly maxGap?: number;
 }
 
+/** Defaults filled in, addresses as the protocol counts, contradictions told. The caller freezes it. */
 export function buildPlan(connection: PlannedConnection, report: Report): ModbusPlan {
   const devices = connection.devices.map((device) => buildDevice(device, report));
   warnOfSharedUnits(devices, report);
-  return frozen({
+  return {
     connection: connection.id,
     host: connection.settings['host'] as string,
     port: (connection.settings['port'] as number | undefined) ?? 502,
     devices,
-  });
+  };
 }
 
 function buildDevice(device: Device, report: Report): ModbusDevice {
@@ -208,9 +209,3 @@ function warnOfSharedUnits(devices: readonly ModbusDevice[], report: Report): vo
 }
 
 const end = (point: ModbusPoint): number => point.address + point.registers;
-
-function frozen<T extends object>(value: T): T {
-  for (const part of Object.values(value))
-    if (typeof part === 'object' && part !== null && !Object.isFrozen(part)) frozen(part as object);
-  return Object.freeze(value);
-}

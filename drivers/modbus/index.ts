@@ -10,6 +10,6 @@ export const driver: Driver<ModbusPlan> = {
   async open(plan, host, signal) {
     const timeouts = plan.devices.flatMap((device) => device.points.map((point) => point.timeoutMs));
     const link = await openTcpLink(plan, Math.max(leastConnectMs, ...timeouts), host.clock, signal);
-    return new ModbusSession(plan, link, host.clock);
+    return new ModbusSession(plan, link, host);
   },
 };

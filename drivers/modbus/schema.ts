@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { allowed, duration, flag, host, integer, later, number, oneOf, port } from '../../agent/config/grammar.ts';
 import type { DriverSchema } from '../driver.ts';
 import { buildPlan } from './build-plan.ts';
-import type { ModbusPlan } from './plan.ts';
+import { planReads } from './plan-reads.ts';
+import type { ModbusPlan, ModbusPoint } from './plan.ts';
 import { mostRegisters } from './protocol.ts';
 import { byteOrders, registerTypes } from './types.ts';
 import type { RegisterType } from './types.ts';
@@ -29,7 +30,7 @@ function unitId() {
   const what = '1…247 (or 0 and 255 on TCP)';
   return v.pipe(
     integer(0, 255, what),
-    v.check((value) => value <= 247 || value === 255, allowed(what)),
+    v.check((value) => value < 248 || value > 254, allowed(what)),
   );
 }
 
@@ -86,4 +87,18 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
   inherited: Object.keys(inherited),
   kindOf: () => 'gauge',
   plan: buildPlan,
+  requestsPerCycle: (plan) => plan.devices.reduce((sum, { points }) => sum + planReads(points).length, 0),
+  describe(plan, { device, point: name }) {
+    const points = plan.devices.find(({ id }) => id === device)?.points;
+    const point = points?.find(({ info }) => info.point === name);
+    return point === undefined ? { where: '', keepsRaw: true } : { where: whereIs(point), keepsRaw: point.raw };
+  },
 };
+
+/** `holding 12 (40013, 400013)`: the protocol address and both references of manuals, where there are both. */
+function whereIs(point: ModbusPoint): string {
+  const counted = point.address + 1;
+  const digit = point.table === 'holding' ? '4' : '3';
+  const short = counted <= 9999 ? `${digit}${String(counted).padStart(4, '0')}, ` : '';
+  return `${point.table} ${point.address} (${short}${digit}${String(counted).padStart(5, '0')})`;
+}

@@ -1,7 +1,7 @@
 import type { Clock, Stamp } from '../../agent/clock.ts';
 import { LinkError } from '../../agent/errors.ts';
 import type { Observation, PointInfo } from '../../agent/reading.ts';
-import type { PollJob, Session } from '../driver.ts';
+import type { DriverHost, PollJob, Session } from '../driver.ts';
 import { decoderOf, hexWords } from './decode.ts';
 import type { Decoded } from './decode.ts';
 import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
@@ -46,10 +46,10 @@ export class ModbusSession implements Session {
   #serving = false;
   #quietUntilMs = 0;
 
-  constructor(plan: ModbusPlan, link: TcpLink, clock: Clock) {
+  constructor(plan: ModbusPlan, link: TcpLink, { clock, everyRaw = false }: DriverHost) {
     this.#link = link;
     this.#clock = clock;
-    this.#devices = new Map(plan.devices.map((device) => [device.id, readyDevice(device)]));
+    this.#devices = new Map(plan.devices.map((device) => [device.id, readyDevice(device, everyRaw)]));
     this.ended = link.ended.then((error) => {
       this.#stopped.abort(error ?? new LinkError(`${plan.connection}: the connection was closed`));
       return error;
@@ -157,8 +157,9 @@ export class ModbusSession implements Session {
   }
 }
 
-function readyDevice(device: ModbusDevice): ReadyDevice {
-  const points = device.points.map((point) => ({ ...point, decode: decoderOf(point) }));
+function readyDevice(device: ModbusDevice, everyRaw: boolean): ReadyDevice {
+  const points: ReadyPoint[] = [];
+  for (const point of device.points) points.push({ ...point, raw: point.raw || everyRaw, decode: decoderOf(point) });
   return {
     id: device.id,
     unitId: device.unitId,

@@ -190,3 +190,9 @@ test('counters carry the words as received, also where they are no number', asyn
     [null, 'BadSensorFailure', '7fc0 0000'],
   ]);
 });
+
+test('where every reading shall carry its words, it does', async () => {
+  await session.close();
+  session = await driver.open(plan, { ...hostOf(clock), everyRaw: true }, never);
+  expect((await poll('B')).map(({ raw }) => raw)).toEqual(['1007']);
+});

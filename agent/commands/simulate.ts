@@ -1,0 +1,230 @@
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { applyEdits, modify } from 'jsonc-parser';
+import type { ModbusPlan } from '../../drivers/modbus/plan.ts';
+import { faultNames, isLoopback, simulatedRegisters, startSimulator } from '../../drivers/modbus/simulator.ts';
+import type { Simulator } from '../../drivers/modbus/simulator.ts';
+import { builtAtMs } from '../build-time.ts';
+import { SluiceError, UsageError, messageOf } from '../errors.ts';
+import { systemClock } from '../system-clock.ts';
+import { timeSource } from '../time-sources.ts';
+import { defaultFile } from './command.ts';
+import type { Command, Io } from './command.ts';
+import { configured } from './configured.ts';
+
+interface Served {
+  readonly connection: string;
+  readonly plan: ModbusPlan;
+  readonly host: string;
+  readonly simulator: Simulator;
+}
+
+/** What is told, once as text and once as JSON. */
+type Tell = (text: string, json: Readonly<Record<string, unknown>>) => void;
+
+export const simulate: Command = {
+  name: 'simulate',
+  usage: `sluice simulate [FILE] [--write FILE] [--seed N] [--fault DEVICE=FAULT]... [--json]
+
+Serves the Modbus devices of a configuration with invented, lively values: totals grow, gauges drift. FILE is ${defaultFile} unless given.
+Loopback only: takes the configured port where the host is loopback, else a free one; a configured address is never opened.
+A point in the unit {polls} counts its reads.
+
+  --write FILE          saves the same configuration pointing at the simulated meters, for \`sluice read\` and \`sluice run\`
+  --seed N              other values (1)
+  --fault DEVICE=FAULT  switches a fault on at the start; may stand several times
+  --json                one JSON value a line
+
+Lines on standard input:
+  fault DEVICE FAULT    FAULT is one of ${faultNames.join(', ')}
+  stats                 requests and answers per device, connections
+
+Exit codes: 0 ended by SIGINT or SIGTERM, 1 a port cannot be had, 2 usage, 78 the configuration is wrong.
+`,
+  options: {
+    write: { type: 'string' },
+    seed: { type: 'string' },
+    fault: { type: 'string', multiple: true },
+    json: { type: 'boolean' },
+  },
+  maxPositionals: 1,
+
+  async run(args, io) {
+    const { values, positionals } = args;
+    const file = positionals[0] ?? defaultFile;
+    const seed = seedOf(values['seed']);
+    const copy = typeof values['write'] === 'string' ? values['write'] : undefined;
+    const config = configured(args, io, { noSecrets: true });
+    if (copy !== undefined && samePlace(copy, file)) throw new UsageError(`--write ${copy} would overwrite ${file}`);
+    const tell: Tell = (text, json) => {
+      io.stdout.write(values['json'] === true ? `${JSON.stringify(json)}\n` : `${text}\n`);
+    };
+    const clock = systemClock({ source: timeSource('none'), builtAtMs });
+    const served: Served[] = [];
+    try {
+      for (const { id, driver, plan } of config.connections) {
+        if (driver === 'modbus-tcp') served.push(await serve(id, plan as ModbusPlan, seed, clock));
+      }
+      for (const fault of faultsOf(values['fault'])) switchFault(served, fault.device, fault.name, UsageError);
+      for (const one of served) tellServed(one, tell);
+      if (copy !== undefined) {
+        writeFileSync(copy, pointedAt(readFileSync(file, 'utf8'), served));
+        const moved =
+          dirname(resolve(copy)) === dirname(resolve(file)) ? '' : '; relative paths in it count from its own folder';
+        tell(`${copy} points at the simulated meters${moved}. What is read there is invented.`, {
+          event: 'written',
+          file: copy,
+        });
+      }
+      tell('Ready.', { event: 'ready' });
+      await obey(served, io, tell);
+    } finally {
+      await Promise.all(served.map(({ simulator }) => simulator.close()));
+      clock.close();
+    }
+    return 0;
+  },
+};
+
+async function serve(
+  connection: string,
+  plan: ModbusPlan,
+  seed: number,
+  clock: ReturnType<typeof systemClock>,
+): Promise<Served> {
+  const local = isLoopback(plan.host);
+  const host = local ? plan.host : '127.0.0.1';
+  const port = local ? plan.port : 0;
+  try {
+    return { connection, plan, host, simulator: await startSimulator({ plan, host, port, clock, seed }) };
+  } catch (cause) {
+    throw new SluiceError('PORT_NOT_FREE', `connection "${connection}": ${host}:${port} cannot be served`, { cause });
+  }
+}
+
+function tellServed({ connection, plan, host, simulator }: Served, tell: Tell): void {
+  const devices = plan.devices.map((device) => {
+    const { holding, input } = simulatedRegisters(device);
+    return {
+      device: device.id,
+      unitId: device.unitId,
+      points: device.points.length,
+      registers: holding.size + input.size,
+    };
+  });
+  const lines = devices.map(
+    ({ device, unitId, points, registers }) => `  ${device}: unit ${unitId}, ${points} points, ${registers} registers`,
+  );
+  const configuredAt = `${plan.host}:${plan.port}`;
+  const at = `${host}:${simulator.port}`;
+  const stead = at === configuredAt ? '' : ` in place of ${configuredAt}`;
+  tell([`${connection}: serving on ${at}${stead}`, ...lines].join('\n'), {
+    event: 'serving',
+    connection,
+    configured: configuredAt,
+    host,
+    port: simulator.port,
+    devices,
+  });
+}
+
+/** Until the signal fires. Standard input may end before; a wrong line changes nothing and says so. */
+async function obey(served: readonly Served[], { signal, stderr }: Io, tell: Tell): Promise<void> {
+  const input = createInterface({ input: process.stdin, terminal: false });
+  input.on('line', (line) => {
+    const [word = '', device = '', name = '', ...more] = line.trim().split(/\s+/);
+    try {
+      if (word === 'fault' && name !== '' && more.length === 0) {
+        switchFault(served, device, name, RangeError);
+        tell(`${device}: ${name === 'off' ? 'no fault' : name}`, { event: 'fault', device, fault: name });
+      } else if (word === 'stats' && device === '') tellStats(served, tell);
+      else if (word !== '') throw new RangeError(`not understood: ${line.trim()}; say: fault DEVICE FAULT, or: stats`);
+    } catch (error) {
+      stderr.write(`${messageOf(error)}\n`);
+    }
+  });
+  await new Promise<void>((resolve_) => {
+    if (signal.aborted) resolve_();
+    else signal.addEventListener('abort', () => resolve_(), { once: true });
+  });
+  input.close();
+}
+
+function tellStats(served: readonly Served[], tell: Tell): void {
+  for (const { connection, simulator } of served) {
+    const { connections, devices } = simulator.stats();
+    const lines = Object.entries(devices).map(
+      ([id, { requests, answered, fault }]) =>
+        `  ${id}: ${requests} requests, ${answered} answered${fault === 'off' ? '' : `, ${fault}`}`,
+    );
+    tell([`${connection}: ${connections.now} connections now, ${connections.ever} ever`, ...lines].join('\n'), {
+      event: 'stats',
+      connection,
+      connections,
+      devices,
+    });
+  }
+}
+
+function switchFault(
+  served: readonly Served[],
+  device: string,
+  name: string,
+  Kind: new (message: string) => Error,
+): void {
+  const owner = served.find(({ plan }) => plan.devices.some(({ id }) => id === device));
+  if (owner === undefined) {
+    const known = served.flatMap(({ plan }) => plan.devices.map(({ id }) => id));
+    throw new Kind(`there is no simulated device "${device}"; there are: ${known.join(', ')}`);
+  }
+  try {
+    owner.simulator.fault(device, name);
+  } catch (error) {
+    throw new Kind(messageOf(error));
+  }
+}
+
+function faultsOf(stated: unknown): { device: string; name: string }[] {
+  return (Array.isArray(stated) ? stated : []).map((text) => {
+    const [device = '', name = '', ...more] = String(text).split('=');
+    if (device === '' || name === '' || more.length > 0) {
+      throw new UsageError(`--fault ${String(text)}; allowed: DEVICE=FAULT, e.g. EM-104=silent`);
+    }
+    return { device, name };
+  });
+}
+
+function seedOf(stated: unknown): number {
+  const seed = stated === undefined ? 1 : Number(stated);
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new UsageError(`--seed ${String(stated)}; allowed: a whole number from 0`);
+  return seed;
+}
+
+/** The text with other hosts and ports; comments and all else stay as they are. */
+export function pointedAt(
+  text: string,
+  served: readonly { connection: string; host: string; simulator: { port: number } }[],
+): string {
+  let changed = text;
+  for (const { connection, host, simulator } of served) {
+    for (const [key, value] of [
+      ['host', host],
+      ['port', simulator.port],
+    ] as const) {
+      const edits = modify(changed, ['connections', connection, key], value, {});
+      changed = applyEdits(changed, edits);
+    }
+  }
+  return changed;
+}
+
+function samePlace(a: string, b: string): boolean {
+  if (resolve(a) === resolve(b)) return true;
+  try {
+    return realpathSync(a) === realpathSync(b);
+  } catch {
+    return false; // not there yet
+  }
+}
