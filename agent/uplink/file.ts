@@ -33,6 +33,7 @@ class FileUplink implements Uplink {
   }
 
   connect(signal: AbortSignal): Promise<void> {
+    this.#lines.users.add(this);
     return this.#once(signal, () => this.#lines.append('', this.#closed.signal));
   }
 
@@ -45,9 +46,7 @@ class FileUplink implements Uplink {
   async close(): Promise<void> {
     this.#isSpent = true;
     this.#closed.abort(new Error('this uplink was closed'));
-    await within(1500, new AbortController().signal, 'closing the file', () => this.#lines.idle()).catch(
-      () => undefined,
-    );
+    await Promise.allSettled([within(1500, new AbortController().signal, 'closing', () => this.#lines.release(this))]);
   }
 
   async #once(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
@@ -75,6 +74,8 @@ function line(topic: string, { key, timestampMs, value }: OutRecord): string {
 
 /** The file, written by one caller at a time. Whatever fails, it ends with a whole line before the next is added. */
 class LineFile {
+  /** The file is closed when nobody uses it. */
+  readonly users = new Set<object>();
   readonly #path: string;
   #tail: Promise<unknown> = Promise.resolve();
   #handle: FileHandle | undefined;
@@ -86,19 +87,30 @@ class LineFile {
   }
 
   async append(text: string, unwanted: AbortSignal): Promise<void> {
-    const turn = this.#inTurn(text, unwanted, this.#tail);
+    await this.#inTurn(async () => {
+      unwanted.throwIfAborted();
+      await this.#write(text);
+    });
+  }
+
+  async release(user: object): Promise<void> {
+    this.users.delete(user);
+    await this.#inTurn(async () => {
+      if (this.users.size > 0) return;
+      const handle = this.#handle;
+      this.#handle = undefined;
+      await handle?.close();
+    });
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const before = this.#tail;
+    const turn = (async () => {
+      await before;
+      await work();
+    })();
     this.#tail = Promise.allSettled([turn]);
     await turn;
-  }
-
-  async #inTurn(text: string, unwanted: AbortSignal, before: Promise<unknown>): Promise<void> {
-    await before;
-    unwanted.throwIfAborted();
-    await this.#write(text);
-  }
-
-  async idle(): Promise<void> {
-    await this.#tail;
   }
 
   async #write(text: string): Promise<void> {
@@ -119,8 +131,9 @@ class LineFile {
 
   async #open(): Promise<FileHandle> {
     if (this.#handle !== undefined && (await this.#isStillThere(this.#handle))) return this.#handle;
-    await this.#handle?.close();
+    const gone = this.#handle;
     this.#handle = undefined;
+    await gone?.close();
     await mkdir(dirname(this.#path), { recursive: true });
     const handle = await open(this.#path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o640);
     try {

@@ -1,11 +1,12 @@
 import { createSecureContext } from 'node:tls';
-import { CompressionTypes, Kafka, Partitioners, logLevel } from 'kafkajs';
-import type { ICustomPartitioner, Producer, RecordMetadata, SASLOptions } from 'kafkajs';
+import { CompressionTypes, Kafka, logLevel } from 'kafkajs';
+import type { Producer, RecordMetadata, SASLOptions } from 'kafkajs';
 import { UplinkError, messageOf } from '../errors.ts';
 import { registerZstd } from './codecs.ts';
 import { within } from './deadline.ts';
 import { uplinkErrorOf } from './kafka-errors.ts';
 import { mendIdleTimer } from './kafkajs-idle.ts';
+import { Placement } from './placement.ts';
 import { Sockets } from './sockets.ts';
 import type { Destination, OutRecord, Uplink, UplinkFactory } from './uplink.ts';
 
@@ -55,7 +56,7 @@ class KafkaUplink implements Uplink {
   readonly #name: string;
   readonly #sendTimeoutMs: number;
   readonly #connectTimeoutMs: number;
-  readonly #placed = new Set<number>();
+  readonly #placement = new Placement();
   #sockets: Sockets | undefined;
   #producer: Producer | undefined;
   #spent = false;
@@ -81,7 +82,7 @@ class KafkaUplink implements Uplink {
     await this.#once(doing, async () => {
       const producer = this.#producer;
       if (producer === undefined) throw new UplinkError('retry', 'NOT_CONNECTED', `${doing}: not connected`);
-      this.#placed.clear();
+      this.#placement.begin();
       const acked = await within(this.#sendTimeoutMs, signal, doing, () =>
         producer.send({
           topic,
@@ -127,15 +128,10 @@ class KafkaUplink implements Uplink {
     }
   }
 
-  /**
-   * When a partition moves to a broker that has answered already, the retry inside kafkajs forgets it and resolves. Only partitions that
-   * were acked by name count.
-   */
   #verify(acked: readonly RecordMetadata[], doing: string): void {
-    for (const { partition, errorCode } of acked) if (errorCode === 0) this.#placed.delete(partition);
-    if (this.#placed.size === 0) return;
-    const missing = [...this.#placed].join(', ');
-    throw new UplinkError('retry', 'NOT_ACKED', `Kafka: ${doing}: partitions ${missing} were not acknowledged`);
+    const missing = this.#placement.unacknowledged(acked).join(', ');
+    if (missing !== '')
+      throw new UplinkError('retry', 'NOT_ACKED', `Kafka: ${doing}: partitions ${missing} were not acknowledged`);
   }
 
   #build(): Producer {
@@ -160,7 +156,7 @@ class KafkaUplink implements Uplink {
     this.#producer = kafka.producer({
       idempotent: true,
       allowAutoTopicCreation: false,
-      createPartitioner: remembering(this.#placed),
+      createPartitioner: this.#placement.partitioner,
       retry: { retries: 1 },
     });
     return this.#producer;
@@ -197,33 +193,6 @@ class KafkaUplink implements Uplink {
       );
     }
   }
-}
-
-/**
- * Where the Java client would put it (murmur2 of the key), noting in `placed` each partition in use. The hash costs more than the rest
- * of the encoding and a site has few keys, so it is kept.
- */
-function remembering(placed: Set<number>): ICustomPartitioner {
-  return () => {
-    const choose = Partitioners.DefaultPartitioner();
-    const known = new Map<string, number>();
-    let partitions = 0;
-    return (request) => {
-      const { partitionMetadata, message } = request;
-      if (partitionMetadata.length !== partitions || known.size > 10_000) {
-        known.clear();
-        partitions = partitionMetadata.length;
-      }
-      const key = message.key as string;
-      let partition = known.get(key);
-      if (partition === undefined) {
-        partition = choose(request);
-        known.set(key, partition);
-      }
-      placed.add(partition);
-      return partition;
-    };
-  };
 }
 
 function severityOf(level: logLevel): 'error' | 'warning' | 'info' | 'debug' {
