@@ -1,0 +1,45 @@
+/** A reading as it stands in Kafka: flat, every key always there. `id` names it for ever; a second record of the same id is a repeat. */
+export interface Reading {
+  readonly id: string;
+  readonly gateway: string;
+  readonly site: string | null;
+  readonly device: string;
+  readonly asset: string | null;
+  readonly serial: string | null;
+  readonly point: string;
+  readonly kind: 'counter' | 'gauge' | 'state' | 'text';
+  readonly value: number | null;
+  readonly text: string | null;
+  readonly unit: string | null;
+  readonly quality: 'good' | 'uncertain' | 'bad';
+  readonly status: string;
+  readonly time: string;
+  readonly clock: 'synced' | 'unknown' | 'unsynced' | 'corrected';
+  readonly slot: string | null;
+  readonly map: string;
+  readonly raw: string | null;
+  readonly repeat: boolean;
+}
+
+/** undefined: not a reading. The caller must say so somewhere: a record that is skipped silently is lost. */
+export function parseReading(json: string): Reading | undefined {
+  let found: unknown;
+  try {
+    found = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (typeof found !== 'object' || found === null) return undefined;
+  const reading = found as Partial<Reading>;
+  const named = [
+    reading.id,
+    reading.gateway,
+    reading.device,
+    reading.point,
+    reading.kind,
+    reading.quality,
+    reading.time,
+  ];
+  const valued = reading.value === null || typeof reading.value === 'number';
+  return valued && named.every((text) => typeof text === 'string') ? (reading as Reading) : undefined;
+}
