@@ -203,6 +203,7 @@ test('an answer to a request that timed out is known for what it is 300 requests
     });
     expect((await poll()).value).toBe(right);
   }
+  expect(new Set(server.requests.map(({ transactionId }) => transactionId)).size).toBe(server.requests.length);
 });
 
 test('no change of a header, and no way of cutting it into chunks, makes a value', async () => {

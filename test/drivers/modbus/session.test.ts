@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Clock } from '../../../agent/clock.ts';
 import { LinkError } from '../../../agent/errors.ts';
 import type { Observation } from '../../../agent/reading.ts';
 import type { Session } from '../../../drivers/driver.ts';
@@ -195,4 +196,27 @@ test('where every reading shall carry its words, it does', async () => {
   await session.close();
   session = await driver.open(plan, { ...hostOf(clock), everyRaw: true }, never);
   expect((await poll('B')).map(({ raw }) => raw)).toEqual(['1007']);
+});
+
+test('of polls made in the same turn the soonest due goes first', async () => {
+  await Promise.all([poll('A', 2), poll('B', 1)]);
+  expect(server.requests.map(({ unitId }) => unitId)).toEqual([2, 1, 1]);
+});
+
+test('an answer that already lies in the socket counts, however late this process looks', async () => {
+  await session.close();
+  const timers: (() => void)[] = [];
+  const stalling: Clock = {
+    now: () => clock.now(),
+    sleep: () => new Promise((resolve) => timers.push(resolve)),
+    sleepUntil: () => Promise.reject(new Error('nobody waits for wall time here')),
+  };
+  session = await driver.open(plan, hostOf(stalling), never);
+  server.behave((request, peer) => {
+    honest(request, peer);
+    setTimeout(() => timers.at(-1)?.(), 1);
+    const stalledUntil = performance.now() + 5;
+    while (performance.now() < stalledUntil);
+  });
+  expect(statuses(await poll('B'))).toEqual(['Good']);
 });
