@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Command, Io } from './commands/command.ts';
 import { nearest } from './config/nearest.ts';
-import { ConfigError, UsageError, messageOf } from './errors.ts';
+import { ConfigError, SluiceError, UsageError, messageOf } from './errors.ts';
 
 /** What help says of each command, without loading any. */
 const commands = {
@@ -120,10 +120,10 @@ async function main(): Promise<void> {
   try {
     await ended(await sluice(process.argv.slice(2), io));
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? ` [${String(error.code)}]` : '';
-    process.stderr.write(`sluice: ${messageOf(error)}${code}\n`);
-    if (process.env['SLUICE_DEBUG'] !== undefined && error instanceof Error)
-      process.stderr.write(`${error.stack ?? ''}\n`);
+    // What is none of ours is a fault of the program: its place is what a bug report needs.
+    const said =
+      error instanceof SluiceError || !(error instanceof Error) ? messageOf(error) : (error.stack ?? error.message);
+    process.stderr.write(`sluice: ${said}\n`);
     await ended(1);
   }
 }

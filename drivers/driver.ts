@@ -19,6 +19,8 @@ export interface DriverSchema<Plan = unknown> {
   kindOf(point: Settings): Kind;
   /** Builds what `open` takes. Reports contradictions that single keys cannot show; a reported error means that the plan is never opened. */
   plan(connection: PlannedConnection, report: Report): Plan;
+  /** What a connection with these settings opens (`10.12.0.20:502`, a serial line), and how bad it is when another connection opens it too. */
+  linkOf?(connection: Settings): { readonly name: string; readonly shared: 'error' | 'warning' };
   /** Requests on the link when all points are due at once, for `sluice check`. */
   requestsPerCycle?(plan: Plan): number;
   /** For people in front of the device: where the point is found, e.g. `holding 12 (40013, 400013)`, and whether `run` sends its raw words. */

@@ -91,24 +91,16 @@ function inspectValue(outer: Schema, node: Node, options: InspectOptions): Found
   }
   if (item !== undefined && node.type === 'array') {
     const found = items(node).map((each) => inspectValue(item, each, options));
-    return found.every((each) => each.ok)
-      ? whole(
-          schema,
-          node,
-          found.map((each) => each.value),
-          options,
-        )
-      : wrong;
+    if (!found.every((each) => each.ok)) return wrong;
+    const values = found.map((each) => each.value);
+    return whole(schema, node, values, options);
   }
   if (type === 'record' && value !== undefined && node.type === 'object') {
+    const areNamed = properties(node).map((each) => inspectName(parts(schema).key, each, options.problems));
     const found = properties(node).map((each) => [each.key, inspectValue(value, each.value, options)] as const);
-    if (!found.every(([, each]) => each.ok)) return wrong;
-    return whole(
-      schema,
-      node,
-      Object.fromEntries(found.map(([key, each]) => [key, each.ok ? each.value : null])),
-      options,
-    );
+    if (areNamed.includes(false) || !found.every(([, each]) => each.ok)) return wrong;
+    const values = Object.fromEntries(found.map(([key, each]) => [key, each.ok ? each.value : null]));
+    return whole(schema, node, values, options);
   }
   if (type === 'never') {
     options.problems.atValue('error', node, `${nameOf(node)} is ${notYet}`);
@@ -120,6 +112,17 @@ function inspectValue(outer: Schema, node: Node, options: InspectOptions): Found
     return wrong;
   }
   return inspectLeaf(schema, node, options);
+}
+
+function inspectName(
+  schema: Schema | undefined,
+  named: ReturnType<typeof properties>[number],
+  problems: Problems,
+): boolean {
+  const result = v.safeParse(schema ?? v.string(), named.key);
+  if (!result.success)
+    problems.atKey('error', named.keyNode, `${quoted(named.key)} is no name; ${result.issues[0].message}`);
+  return result.success;
 }
 
 /** What a container says about itself as a whole (its pipe after the parts, which are right already). */

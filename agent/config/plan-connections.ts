@@ -41,11 +41,29 @@ export function planConnections(file: CheckedFile, context: Context): Connection
     const devices = users.map((device) => resolveDevice(device, connection, schema, file, context));
     return planConnection(id, connection, schema, devices, context) ?? [];
   });
+  tellSharedLinks(file, context.problems);
   const devicesNode = child(file.top.node, 'devices');
   if (planned.length === 0 && devicesNode !== undefined && !context.problems.hasErrors) {
     context.problems.atValue('warning', devicesNode, 'devices has none that is enabled; nothing will be read');
   }
   return planned;
+}
+
+/** Two owners of one link talk over each other on a serial line, and may do so behind a TCP gateway. */
+function tellSharedLinks(file: CheckedFile, problems: Problems): void {
+  const first = new Map<string, string>();
+  for (const [id, { schema, checked }] of file.connections) {
+    if (schema?.linkOf === undefined || !isOn(checked) || hinders(checked, schema.connection, schema)) continue;
+    const { name, shared } = schema.linkOf(pick(schema.connection, checked.settings));
+    const other = first.get(name);
+    if (other === undefined) first.set(name, id);
+    else
+      problems.atObject(
+        shared,
+        checked.node,
+        `opens ${name} as connection ${quoted(other)} does; put the devices on one connection`,
+      );
+  }
 }
 
 const isOn = (checked: Checked): boolean => checked.settings['enabled'] !== false;

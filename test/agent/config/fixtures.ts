@@ -21,6 +21,7 @@ export const mirrorSchema: DriverSchema<PlannedConnection> = {
     timeout: v.optional(duration()),
   },
   inherited: ['order', 'timeout'],
+  linkOf: ({ host, speed }) => ({ name: String(host), shared: speed === 9 ? 'error' : 'warning' }),
   kindOf: ({ address }) => (address === 0 ? 'state' : 'gauge'),
   plan: (connection, report) => {
     for (const { id, points } of connection.devices) {

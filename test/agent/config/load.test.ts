@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { assert, boolean, integer, nat, property } from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { contentHash } from '../../../agent/config/canonical.ts';
 import { Secret } from '../../../agent/config/grammar.ts';
 import { loadConfig, readConfig } from '../../../agent/config/load.ts';
 import { problemText } from '../../../agent/config/problems.ts';
@@ -256,6 +257,8 @@ describe('what a reading says of its point', () => {
   it('does not depend on the order of keys', () => {
     const after = changed((device) => Object.assign(device, { points: [{ address: 1, unit: 'm3/h', name: 'flow' }] }));
     expect(after.hash).toBe(before.hash);
+    expect(contentHash({ a: 1, b: [{ c: 2, d: 3 }] })).toBe(contentHash({ b: [{ d: 3, c: 2 }], a: 1 }));
+    expect(contentHash([1, 2])).not.toBe(contentHash([2, 1]));
   });
 });
 
@@ -285,6 +288,16 @@ describe('what a driver tells', () => {
     ]);
   });
 
+  it('is told once when many devices share the profile that is at fault', () => {
+    const content = site();
+    content['profiles'] = { p: { points: [{ name: 'a', address: 14 }] } };
+    content.devices = ['EM-1', 'EM-2', 'EM-3'].map((id) => ({ id, connection: 'panel', unitId: 1, profile: 'p' }));
+    expect(load(content).problems.map(({ severity, device }) => [severity, device])).toEqual([
+      ['warning', 'EM-1'],
+      ['error', 'EM-1'],
+    ]);
+  });
+
   it('is heard although another object of the file is wrong', () => {
     const content = site();
     content.devices[0] = {
@@ -303,6 +316,19 @@ describe('what a driver tells', () => {
     content.devices[0] = { ...content.devices[0], unitId: 999, points: [{ name: 'a', unit: 'm', address: 14 }] };
     expect(texts(content)).toEqual([expect.stringContaining('unitId is 999')]);
   });
+});
+
+it('tells when two connections open one link, as badly as the driver takes it', () => {
+  const content = site();
+  content.connections['again'] = { driver: 'mirror', host: '10.0.0.1' };
+  content.connections['off'] = { driver: 'mirror', host: '10.0.0.1', enabled: false };
+  content.connections['serial'] = { driver: 'mirror', host: '10.0.0.1', speed: 9 };
+  content.devices.push({ ...content.devices[0], id: 'EM-2', connection: 'again' });
+  content.devices.push({ ...content.devices[0], id: 'EM-3', connection: 'serial' });
+  expect(load(content).problems.map(({ severity, path, message }) => [severity, path, message])).toEqual([
+    ['warning', 'connections.again', 'opens 10.0.0.1 as connection "panel" does; put the devices on one connection'],
+    ['error', 'connections.serial', 'opens 10.0.0.1 as connection "panel" does; put the devices on one connection'],
+  ]);
 });
 
 describe('secrets', () => {
