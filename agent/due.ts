@@ -197,7 +197,7 @@ export class Agenda {
     }
     for (const point of counters) {
       for (const slotMs of slots) {
-        if (point.done.has(slotMs)) continue;
+        if (point.done.has(slotMs) || point.pending?.slotMs === slotMs) continue;
         if (point.pending !== null) this.#giveUp(point, point.pending, true, now, write);
         if (now.wallMs - slotMs < point.withinMs) {
           this.#open(point, slotMs, now);

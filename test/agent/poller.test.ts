@@ -249,6 +249,26 @@ describe('a step of the wall clock', () => {
     expect(s.told('power').slice(-2)).toEqual(['13:15:00 1', '13:16:00 1']);
   });
 
+  test('back over a slot that is still due: it stays the same one slot', async () => {
+    const s = site([counter('energy', minute, 20 * second)]);
+    s.driver.answer = () => (s.driver.polls.length < 3 ? 'BadTimeout' : 1);
+    await s.start();
+    await s.clock.advance(500);
+    s.clock.stepWall(-second);
+    await s.clock.advance(30 * second);
+    expect(s.told('energy')).toEqual(['13:00:00 1']);
+  });
+
+  test('back over a slot that failed: what skips its slots is not asked twice for one', async () => {
+    const s = site([gauge('power', minute)]);
+    s.driver.answer = () => 'BadDeviceFailure';
+    await s.start();
+    await s.clock.advance(20 * second);
+    s.clock.stepWall(-30 * second);
+    await s.clock.advance(90 * second);
+    expect(s.polls()).toEqual(['13:00:00 power', '13:01:00 power']);
+  });
+
   test('back to before the start: the slots there are answered as they come', async () => {
     const s = await site([counter('energy')]).start();
     await s.clock.advance(minute);
