@@ -136,7 +136,7 @@ function planConnection(
 /** Wrong in a way that would make the driver say wrong things: a needed key, or one that its points inherit. */
 function hinders(checked: Checked | undefined, entries: v.ObjectEntries, schema: DriverSchema): boolean {
   const needed = (key: string): boolean => {
-    const entry = entries[key];
+    const entry = Object.hasOwn(entries, key) ? entries[key] : undefined;
     return entry !== undefined && !v.safeParse(entry, undefined).success;
   };
   return [...(checked?.faulty ?? [])].some((key) => schema.inherited.includes(key) || needed(key));

@@ -62,7 +62,7 @@ export class Resolver {
   }
 
   #fromEnv(name: string): { value?: string; problem?: string } {
-    const value = this.#env[name];
+    const value = Object.hasOwn(this.#env, name) ? this.#env[name] : undefined;
     if (value === undefined) return { problem: `the environment variable ${name} is not set` };
     return value === '' ? { problem: `the environment variable ${name} is empty` } : { value };
   }

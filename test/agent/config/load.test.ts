@@ -428,7 +428,7 @@ describe('whatever stands in the file', () => {
     );
   });
 
-  it('a value replaced by any other never makes loading throw, leak or mumble', () => {
+  it('a value or a key replaced by any other never makes loading throw, leak or mumble', () => {
     const values = [
       'null',
       '0',
@@ -442,11 +442,14 @@ describe('whatever stands in the file', () => {
       'true',
       '"${env:PW}"',
       '"__proto__"',
+      '"constructor"',
+      '"${env:constructor}"',
       '{"__proto__":1}',
     ];
     const text = seed.toString();
     const places = [...text.matchAll(/(?<=: )("[^"]*"|\d+|true)/g)];
-    for (const place of places) {
+    const keys = [...text.matchAll(/"[^"]*"(?=: )/g)];
+    for (const place of [...places, ...keys]) {
       for (const value of values)
         check(Buffer.from(text.slice(0, place.index) + value + text.slice(place.index + place[0].length)));
     }
