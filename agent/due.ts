@@ -85,6 +85,7 @@ interface PointState extends PolledPoint {
  */
 export class Agenda {
   readonly #points: PointState[];
+  readonly #byName: ReadonlyMap<string, PointState>;
   readonly #groups: { schedule: Schedule; points: PointState[] }[];
   #looked: { bootMs: number; wallMs: number; untilWallMs: number } | null = null;
   #skippedSlots = 0;
@@ -97,6 +98,7 @@ export class Agenda {
       if (newest !== undefined) done.add(newest, newest - DONE_BEFORE_NEWEST_MS);
       return { ...point, counter, pending: null, done, failing: false, badToldBootMs: null };
     });
+    this.#byName = new Map(this.#points.map((point) => [point.info.point, point]));
     this.#groups = [...Map.groupBy(this.#points, (point) => point.schedule.key).values()].flatMap((group) =>
       group[0] === undefined ? [] : [{ schedule: group[0].schedule, points: group }],
     );
@@ -131,9 +133,8 @@ export class Agenda {
   /** `seen`: what came of an ask, in any order. What it leaves out stays due: after a lost link all of it, until there is a session again. */
   answered(seen: readonly Observation[], now: Stamp): Reading[] {
     const write: Reading[] = [];
-    const byPoint = new Map(this.#points.map((point) => [point.info.point, point]));
     for (const observation of seen) {
-      const point = byPoint.get(observation.point.point);
+      const point = this.#byName.get(observation.point.point);
       if (point === undefined || point.pending === null) continue;
       const { pending } = point;
       if (observation.quality !== 'bad') {
