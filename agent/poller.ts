@@ -148,7 +148,7 @@ export function startPoller(options: PollerOptions): Poller {
   return {
     state: () => ({
       device: device.id,
-      presence: presence.lostSince !== null ? 'lost' : lastGood !== null ? 'ok' : 'waiting',
+      presence: presence.state,
       lostSince: presence.lostSince,
       lastGood,
       nextSlotMs: agenda.nextSlotMs(clock.now().wallMs),

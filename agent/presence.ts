@@ -12,6 +12,7 @@ export function isSilence(status: string): boolean {
 export class Presence {
   readonly #device: string;
   #lostSince: Stamp | null = null;
+  #heard = false;
 
   constructor(device: string) {
     this.#device = device;
@@ -19,6 +20,11 @@ export class Presence {
 
   get lostSince(): Stamp | null {
     return this.#lostSince;
+  }
+
+  get state(): 'waiting' | 'ok' | 'lost' {
+    if (this.#lostSince !== null) return 'lost';
+    return this.#heard ? 'ok' : 'waiting';
   }
 
   silence(status: string, now: Stamp): GatewayEvent | null {
@@ -38,6 +44,7 @@ export class Presence {
   }
 
   answer(now: Stamp): GatewayEvent | null {
+    this.#heard = true;
     if (this.#lostSince === null) return null;
     const awayMs = now.bootMs - this.#lostSince.bootMs;
     this.#lostSince = null;

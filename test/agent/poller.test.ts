@@ -312,6 +312,7 @@ describe('a device', () => {
     await s.start();
     await s.clock.advance(minute);
     expect(s.eventNames()).toEqual([]);
+    expect(s.poller.state().presence).toBe('ok');
   });
 
   test('without a connection is lost two seconds after the start, not before', async () => {
