@@ -77,6 +77,7 @@ test('a float that scaling carries beyond a double is bad, never infinite', () =
 
 test('minus zero is zero', () => {
   expect(Object.is(decode('8000 0000', { type: 'float32' }).value, 0)).toBe(true);
+  expect(Object.is(decode('8000 0000 0000 0000', { type: 'float64' }).value, 0)).toBe(true);
   expect(Object.is(decode('0000', { scale: -0.1 }).value, 0)).toBe(true);
 });
 

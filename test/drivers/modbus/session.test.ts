@@ -219,4 +219,14 @@ test('an answer that already lies in the socket counts, however late this proces
     while (performance.now() < stalledUntil);
   });
   expect(statuses(await poll('B'))).toEqual(['Good']);
+  expect(server.requests).toHaveLength(1);
+});
+
+test('every set of points is read for what it is, also after another of the same size', async () => {
+  const [low, next, far] = pointsOf(plan, 'A');
+  for (const info of [low, next, far, low]) {
+    if (info === undefined) throw new Error('three points');
+    const [seen] = await session.poll({ device: 'A', points: [info], dueMs: 0 }, never);
+    expect([seen?.point, seen?.status]).toEqual([info, 'Good']);
+  }
 });

@@ -75,6 +75,17 @@ test('totals grow and never fall, gauges drift, for a day', async () => {
   expect(before.voltages.size).toBeGreaterThan(20);
 });
 
+test('no total falls from one second to the next, whatever the seed', () => {
+  const [energy] = plan.devices[0]?.points ?? [];
+  if (energy === undefined) throw new Error('a point');
+  for (let seed = 0; seed < 20; seed++) {
+    const total = livelyValue(energy, seed);
+    for (let second = 1; second < 3600; second++) {
+      expect(total(1.8e12 + second * 1000)).toBeGreaterThan(total(1.8e12 + second * 1000 - 1000));
+    }
+  }
+});
+
 test('the same seed and time give the same values, another seed others', () => {
   const [energy] = plan.devices[0]?.points ?? [];
   if (energy === undefined) throw new Error('a point');
