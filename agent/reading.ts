@@ -58,7 +58,7 @@ export interface Observation {
   readonly repeat: boolean;
 }
 
-/** An observation with the slot it answers. Set by the poller; null for pushed values. Unix ms. */
+/** An observation with the slot it answers. Set by the poller; null for pushed values and for the look at the start. Unix ms. */
 export interface Reading extends Observation {
   readonly slotMs: number | null;
 }

@@ -34,6 +34,8 @@ Exit codes: 0 stopped in order, 1 it could not go on, 2 usage, 78 the configurat
     const config = configured(args, io, { noSecrets: false });
     const log = openLog(io.stderr);
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
+    // The first reading must not bear a wrong mark.
+    await clock.ready;
     const tapFile = args.values['tap'];
     const gateway = await startGateway(config, {
       clock,
