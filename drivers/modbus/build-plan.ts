@@ -63,7 +63,8 @@ function buildPoint({ info, settings }: Point, tell: Tell): ModbusPoint | undefi
   const place = placeOf(set, tell);
   if (place === undefined) return undefined;
   if (place.address + registers - 1 > lastAddress) {
-    tell('error', keyOf(set), `${type} takes ${registers} registers and would run past ${lastAddress}`);
+    const key = keyOf(set);
+    tell('error', key, `${key} is ${set[key]}; ${type} takes ${registers} registers and would run past ${lastAddress}`);
   }
   if (registers > maxRegisters) {
     tell(
