@@ -23,6 +23,8 @@ export interface BrokerOptions {
   /** Default: a free one. */
   readonly port?: number;
   readonly topics?: readonly BrokerTopic[];
+  /** Further listeners on loopback, by name; the one named PLAINTEXT is always there. */
+  readonly listeners?: Readonly<Record<string, { port: number; protocol: 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL' }>>;
   /** Further lines of `server.properties`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -131,13 +133,20 @@ async function prepare(options: BrokerOptions, port: number, controllerPort: num
     const lines = ['version=1', `cluster.id=${base64Id()}`, 'node.id=1', `directory.id=${base64Id()}`];
     await writeFile(meta, `${lines.join('\n')}\n`);
   }
+  const others = Object.entries(options.listeners ?? {});
+  const outside = [`PLAINTEXT://127.0.0.1:${port}`, ...others.map(([name, at]) => `${name}://127.0.0.1:${at.port}`)];
+  const protocols = [
+    'PLAINTEXT:PLAINTEXT',
+    'CONTROLLER:PLAINTEXT',
+    ...others.map(([name, at]) => `${name}:${at.protocol}`),
+  ];
   const settings: Record<string, string> = {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: [...outside, `CONTROLLER://127.0.0.1:${controllerPort}`].join(','),
+    'advertised.listeners': outside.join(','),
+    'listener.security.protocol.map': protocols.join(','),
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': data,
     'auto.create.topics.enable': 'false',
