@@ -1,6 +1,6 @@
 import type { PlannedConnection, Report, Settings } from '../driver.ts';
 import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
-import { lastAddress, mostRegisters, referenceDigits } from './protocol.ts';
+import { lastAddress, mostRegisters, referenceDigits, defaultPort } from './protocol.ts';
 import { registersOf } from './types.ts';
 import type { ByteOrder, RegisterType } from './types.ts';
 
@@ -37,7 +37,7 @@ export function buildPlan(connection: PlannedConnection, report: Report): Modbus
   return {
     connection: connection.id,
     host: connection.settings['host'] as string,
-    port: (connection.settings['port'] as number | undefined) ?? 502,
+    port: (connection.settings['port'] as number | undefined) ?? defaultPort,
     devices,
   };
 }

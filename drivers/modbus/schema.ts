@@ -4,7 +4,7 @@ import type { DriverSchema } from '../driver.ts';
 import { buildPlan } from './build-plan.ts';
 import { planReads } from './plan-reads.ts';
 import type { ModbusPlan, ModbusPoint } from './plan.ts';
-import { mostRegisters } from './protocol.ts';
+import { defaultPort, mostRegisters } from './protocol.ts';
 import { byteOrders, registerTypes } from './types.ts';
 import type { RegisterType } from './types.ts';
 
@@ -85,6 +85,10 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
     factorFrom: later(),
   },
   inherited: Object.keys(inherited),
+  linkOf: ({ host: name, port: number = defaultPort }) => ({
+    name: `${String(name)}:${String(number)}`,
+    shared: 'warning',
+  }),
   kindOf: () => 'gauge',
   plan: buildPlan,
   requestsPerCycle: (plan) => plan.devices.reduce((sum, { points }) => sum + planReads(points).length, 0),
