@@ -6,20 +6,21 @@ import type { DriverHost } from '../drivers/driver.ts';
 import { driverFor } from '../drivers/registry.ts';
 import type { SiteConfig } from './config/site-config.ts';
 import { messageOf, SluiceError } from './errors.ts';
+import { Events } from './events.ts';
 import { startForwarder } from './forwarder.ts';
 import type { Forwarder, ForwarderState } from './forwarder.ts';
 import type { Log } from './log.ts';
 import { Losses } from './losses.ts';
 import { startPoller } from './poller.ts';
 import type { Poller, PollerState } from './poller.ts';
-import type { GatewayEvent, Reading, Seq, Stream } from './reading.ts';
+import type { Reading, Seq, Stream } from './reading.ts';
 import { streams } from './reading.ts';
 import { fromFullHour } from './slots.ts';
 import { startSupervisor } from './supervisor.ts';
 import type { Supervisor, SupervisorState } from './supervisor.ts';
 import type { SystemClock } from './system-clock.ts';
 import { chooseUplink } from './uplink/choose.ts';
-import { eventBody, jsonEncoding } from './uplink/encodings.ts';
+import { jsonEncoding } from './uplink/encodings.ts';
 
 export interface GatewayParts {
   readonly clock: SystemClock;
@@ -53,7 +54,7 @@ const drainLookMs = 50;
 /** Builds everything from the configuration, in the order in which it depends on each other, and takes it down in the reverse. */
 export async function startGateway(config: SiteConfig, parts: GatewayParts): Promise<Gateway> {
   const { clock, log } = parts;
-  const events = new Events(config, parts);
+  const events = new Events(config.gateway, config.site?.id ?? null, parts);
   const buffer = await openBuffer({
     path: config.buffer.path,
     maxBytes: config.buffer.maxBytes ?? defaultQuota(config.buffer.path),
@@ -203,53 +204,5 @@ async function drained(buffer: Lanes, clock: SystemClock, signal: AbortSignal): 
     while (Object.values(buffer.stats().waiting).some((count) => count > 0)) await clock.sleep(drainLookMs, signal);
   } catch {
     // Out of time: what is left waits on disk for the next start.
-  }
-}
-
-/** Events of this gateway: to the log at once, to their lane as soon as there is a buffer. */
-class Events {
-  readonly #config: SiteConfig;
-  readonly #parts: GatewayParts;
-  #buffer: Lanes | null = null;
-  #early: GatewayEvent[] = [];
-
-  constructor(config: SiteConfig, parts: GatewayParts) {
-    this.#config = config;
-    this.#parts = parts;
-  }
-
-  open(buffer: Lanes): void {
-    this.#buffer = buffer;
-    for (const event of this.#early.splice(0)) this.#keep(event);
-  }
-
-  /** Never throws, never blocks. */
-  tell(event: GatewayEvent): void {
-    this.#parts.log[event.severity](event.message, {
-      event: event.event,
-      ...(event.device ? { device: event.device } : {}),
-    });
-    if (this.#buffer) this.#keep(event);
-    else this.#early.push(event);
-  }
-
-  /** The same, for callers that must know: rejects if the buffer did not take it. */
-  async accepted(event: GatewayEvent): Promise<void> {
-    this.#parts.log[event.severity](event.message, { event: event.event });
-    await this.#append(event);
-  }
-
-  #keep(event: GatewayEvent): void {
-    this.#append(event).catch((error: unknown) =>
-      this.#parts.log.error(`The event "${event.event}" could not be kept: ${messageOf(error)}`),
-    );
-  }
-
-  #append(event: GatewayEvent): Promise<void> {
-    const { gateway, site } = this.#config;
-    const json = eventBody(gateway, site?.id ?? null, event);
-    return (
-      this.#buffer?.append('gateway-events', [{ at: this.#parts.clock.now(), key: gateway, json }]) ?? Promise.resolve()
-    );
   }
 }

@@ -1,14 +1,15 @@
 import { BufferError, BufferFull, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
-import type { Kept, Note, PointInfo, Reading, Seq, Stream } from '../agent/reading.ts';
+import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Batch, Buffer, BufferOptions, BufferStats } from './buffer.ts';
-import { decodeFrame, encodeFrame, isReading, keep } from './frame.ts';
-import type { Numbered } from './frame.ts';
+import { FrameDecoder } from './decoder.ts';
+import { FrameEncoder } from './encoder.ts';
+import { isReading, keep } from './frame.ts';
+import { Gathering } from './gathering.ts';
 import { NewestSlots } from './newest-slots.ts';
 import { laneOf } from './protocol.ts';
-import type { Committed, Descriptor, FrameBytes, Opened, ReadFrame, ReadFrames, Space } from './protocol.ts';
+import type { Committed, Opened, Space } from './protocol.ts';
 import { Recent } from './recent.ts';
-import { SegmentDescriptors } from './segment-descriptors.ts';
 import { WriterThread } from './thread.ts';
 
 /** After a quiet spell the first entry waits this long for company. */
@@ -51,29 +52,6 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
   }
 }
 
-interface Pending {
-  readonly stream: Stream;
-  readonly entries: Numbered[];
-}
-
-/** The commit that gathers entries now: its promise is what their `append` returned. */
-class Gathering {
-  readonly lanes = new Map<Stream, Pending>();
-  readonly promise: Promise<void>;
-  bytes = 0;
-  resolve: () => void = () => undefined;
-  reject: (error: Error) => void = () => undefined;
-
-  constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
-    // Pollers do not wait: a rejection that nobody awaits is told by `failed`.
-    this.promise.catch(() => undefined);
-  }
-}
-
 class DurableBuffer implements Buffer {
   readonly epoch: string;
   readonly failed: Promise<Error>;
@@ -84,9 +62,8 @@ class DurableBuffer implements Buffer {
   readonly #handedOut: Seq[] = streams.map(() => 0);
   readonly #recent: Recent[];
   readonly #slots = new NewestSlots();
-  readonly #segments = new SegmentDescriptors();
-  readonly #ids = new Map<string, number>();
-  #described: Descriptor[] = [];
+  readonly #encoder = new FrameEncoder();
+  readonly #decoder: FrameDecoder;
   #nextSeq: Seq;
   #gathering = new Gathering();
   #waitingBytes = 0;
@@ -116,9 +93,9 @@ class DurableBuffer implements Buffer {
     this.#doubtful = opened.doubtful;
     this.#recent = streams.map(() => new Recent(opened.nextSeq - 1, mostRecent));
     if (opened.slots) this.#slots.unpack(opened.slots);
-    this.#segments.add(opened.slotFrames.described);
-    for (const frame of opened.slotFrames.frames) this.#slots.noteAll(this.#decode('meter-readings', frame) ?? []);
-    this.#segments.clear();
+    this.#decoder = new FrameDecoder(options.event);
+    for (const { entries } of this.#decoder.decode('meter-readings', opened.slotFrames))
+      this.#slots.noteAll(entries ?? []);
   }
 
   append(stream: Stream, entries: readonly (Reading | Note)[]): Promise<void> {
@@ -131,12 +108,9 @@ class DurableBuffer implements Buffer {
     }
     this.#lastRefused = 0;
     const gathering = this.#gathering;
-    const pending = gathering.lanes.get(stream) ?? { stream, entries: [] };
-    gathering.lanes.set(stream, pending);
     for (const entry of entries) {
-      pending.entries.push({ seq: this.#nextSeq++, entry });
       const bytes = entryBytes + (isReading(entry) ? (entry.text?.length ?? 0) : (entry.json?.length ?? 0)) * 2;
-      gathering.bytes += bytes;
+      gathering.add(stream, { seq: this.#nextSeq++, entry }, bytes);
       this.#waitingBytes += bytes;
       if (isReading(entry)) this.#slots.noteAll([entry]);
     }
@@ -157,10 +131,17 @@ class DurableBuffer implements Buffer {
         await this.#committedOrAborted(signal);
         continue;
       }
-      const known = this.#segments.known();
-      const found = await this.#thread.call('read', { lane, after: from, most: mostEntries, known });
-      this.#segments.add(found.described);
-      const entries = this.#entriesOf(stream, found);
+      const found = await this.#thread.call('read', {
+        lane,
+        after: from,
+        most: mostEntries,
+        known: this.#decoder.known(),
+      });
+      const entries: Kept[] = [];
+      for (const decoded of this.#decoder.decode(stream, found)) {
+        if (decoded.entries) entries.push(...decoded.entries);
+        else this.settle(stream, decoded.first, decoded.last);
+      }
       from = found.through;
       if (entries.length > 0) return this.#batch(stream, after + 1, from, entries);
     }
@@ -272,9 +253,10 @@ class DurableBuffer implements Buffer {
   async #write(gathering: Gathering): Promise<void> {
     const anchor = this.#options.clock.now();
     try {
-      const frames = [...gathering.lanes.values()].map(({ stream, entries }) => this.#encode(anchor, stream, entries));
-      const described = this.#described;
-      this.#described = [];
+      const frames = [...gathering.lanes.values()].map(({ stream, entries }) =>
+        this.#encoder.encode(anchor, stream, entries),
+      );
+      const described = this.#encoder.takeDescribed();
       const slots = this.#wantsSlots ? this.#slots.pack() : null;
       const committed: Committed = await this.#thread.call('commit', { frames, described, slots });
       this.#space.set(committed);
@@ -307,27 +289,6 @@ class DurableBuffer implements Buffer {
     }
   }
 
-  #encode(anchor: ReturnType<BufferOptions['clock']['now']>, stream: Stream, entries: readonly Numbered[]): FrameBytes {
-    const points = new Set<number>();
-    const body = encodeFrame(anchor, entries, (point) => {
-      const id = this.#idOf(point);
-      points.add(id);
-      return id;
-    });
-    const first = entries[0]?.seq ?? 0;
-    const last = entries.at(-1)?.seq ?? 0;
-    return { lane: laneOf(stream), first, last, count: entries.length, body, points: [...points] };
-  }
-
-  #idOf(point: PointInfo): number {
-    const known = this.#ids.get(point.hash);
-    if (known !== undefined) return known;
-    const id = this.#ids.size + 1;
-    this.#ids.set(point.hash, id);
-    this.#described.push({ id, json: JSON.stringify(point) });
-    return id;
-  }
-
   #batch(stream: Stream, first: Seq, last: Seq, entries: readonly Kept[]): Batch {
     const lane = laneOf(stream);
     const given = this.#handedOut[lane] ?? 0;
@@ -337,38 +298,6 @@ class DurableBuffer implements Buffer {
       entry.seq <= given || (entry.epoch !== this.epoch && entry.seq <= doubtful);
     const marked = entries.map((entry) => (!entry.repeat && mayRepeat(entry) ? { ...entry, repeat: true } : entry));
     return { stream, first, last, entries: marked };
-  }
-
-  #entriesOf(stream: Stream, found: ReadFrames): Kept[] {
-    return found.frames.flatMap((frame) => {
-      const entries = this.#decode(stream, frame);
-      if (!entries) {
-        this.settle(stream, frame.first, frame.last);
-        return [];
-      }
-      return entries.filter((entry) =>
-        frame.settled.every((range) => entry.seq < range.first || entry.seq > range.last),
-      );
-    });
-  }
-
-  /** null: sound by its CRC, yet not to be read. Told as loss. */
-  #decode(stream: Stream, frame: ReadFrame): Kept[] | null {
-    try {
-      return decodeFrame(frame.body, {
-        epoch: frame.epoch,
-        stream,
-        describe: (id) => this.#segments.point(frame.segment, id),
-      });
-    } catch (error) {
-      this.#options.event({
-        event: 'loss',
-        severity: 'error',
-        message: `A frame of ${stream} in buffer segment ${frame.segment} cannot be decoded: ${messageOf(error)}. Keep the file.`,
-        facts: { stream, segment: frame.segment, firstSeq: frame.first, lastSeq: frame.last },
-      });
-      return null;
-    }
   }
 
   #committedOrAborted(signal: AbortSignal): Promise<void> {

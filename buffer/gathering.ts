@@ -1,0 +1,28 @@
+import type { Stream } from '../agent/reading.ts';
+import type { Numbered } from './frame.ts';
+
+/** What is gathered for the next commit; `promise` is what the `append` of each entry returned. */
+export class Gathering {
+  readonly lanes = new Map<Stream, { readonly stream: Stream; readonly entries: Numbered[] }>();
+  readonly promise: Promise<void>;
+  /** In memory, about. */
+  bytes = 0;
+  resolve: () => void = () => undefined;
+  reject: (error: Error) => void = () => undefined;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Pollers do not wait: a rejection that nobody awaits is told as loss.
+    this.promise.catch(() => undefined);
+  }
+
+  add(stream: Stream, numbered: Numbered, bytes: number): void {
+    const lane = this.lanes.get(stream) ?? { stream, entries: [] };
+    this.lanes.set(stream, lane);
+    lane.entries.push(numbered);
+    this.bytes += bytes;
+  }
+}
