@@ -1,7 +1,7 @@
 import type { Buffer as Lanes } from '../buffer/buffer.ts';
 import { fullJitter } from './backoff.ts';
 import type { Clock } from './clock.ts';
-import { UplinkError, messageOf } from './errors.ts';
+import { UplinkError } from './errors.ts';
 import type { GatewayEvent, Kept, Seq, Stream } from './reading.ts';
 import type { Encode } from './uplink/encodings.ts';
 import { LaneStatus } from './uplink/lane-status.ts';
@@ -257,15 +257,15 @@ class LaneLoop {
     const { buffer, lane, event } = this.#options;
     const record = this.#encode(entry, true);
     const { key, value } = record instanceof Error ? { key: '', value: null } : record;
-    await buffer.reject(entry, `${error.code}: ${messageOf(error)}`, { key, value });
+    await buffer.reject(entry, `${error.code}: ${error.message}`, { key, value });
     this.#queue.shift();
     this.#rejectedInRow++;
     this.status.rejected();
-    const message = `one record was refused for good (${error.code}) and lies in the dead letters: look with \`sluice buffer dead-letters\``;
+    const message = `one record was refused for good (${error.code}) and lies in the buffer's dead letters`;
     this.status.tell('warning', message);
     if (lane === 'gateway-events') return;
     const [device, point] = entry.form === 'reading' ? [entry.point.device, entry.point.point] : [null, null];
-    const facts = { stream: lane, epoch: entry.epoch, seq: entry.seq, code: error.code, reason: messageOf(error) };
+    const facts = { stream: lane, epoch: entry.epoch, seq: entry.seq, code: error.code, reason: error.message };
     event({ event: 'dead-letter', severity: 'warning', device, point, message: `${lane}: ${message}`, facts });
   }
 

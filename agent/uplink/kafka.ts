@@ -31,8 +31,8 @@ export interface KafkaConfig {
   readonly compression: 'none' | 'gzip' | 'zstd';
   readonly sendTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
-  /** What kafkajs has to say; silent if absent. */
-  readonly log?: (severity: 'error' | 'warning' | 'info' | 'debug', message: string) => void;
+  /** What kafkajs says on its way. Only for debugging: what matters is thrown, and told once by whom it concerns. */
+  readonly log?: (severity: 'debug', message: string) => void;
 }
 
 const compressionTypes = {
@@ -149,7 +149,7 @@ class KafkaUplink implements Uplink {
       requestTimeout: this.#sendTimeoutMs,
       retry: { retries: 1, initialRetryTime: 100, maxRetryTime: 500 },
       logLevel: log === undefined ? logLevel.NOTHING : logLevel.INFO,
-      logCreator: () => (entry) => log?.(severityOf(entry.level), `kafkajs: ${entry.log.message}`),
+      logCreator: () => (entry) => log?.('debug', `kafkajs: ${entry.log.message}`),
       ...(sasl === undefined ? {} : { sasl }),
     });
     this.#sockets = sockets;
@@ -172,7 +172,7 @@ class KafkaUplink implements Uplink {
       throw new UplinkError(
         'operator',
         'TLS_SETTINGS',
-        '`uplink.kafka.tls`: the certificates or the key cannot be used',
+        `\`uplink.kafka.tls\`: the certificates or the key cannot be used: ${messageOf(cause)}`,
         { cause },
       );
     }
@@ -193,12 +193,6 @@ class KafkaUplink implements Uplink {
       );
     }
   }
-}
-
-function severityOf(level: logLevel): 'error' | 'warning' | 'info' | 'debug' {
-  if (level === logLevel.ERROR) return 'error';
-  if (level === logLevel.WARN) return 'warning';
-  return level === logLevel.DEBUG ? 'debug' : 'info';
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

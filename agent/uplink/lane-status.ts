@@ -56,7 +56,7 @@ export class LaneStatus {
     const { fate, code } = known;
     this.#state = {
       ...this.#state,
-      lastError: { atMs: this.#clock.now().wallMs, fate, code, message: messageOf(known) },
+      lastError: { atMs: this.#clock.now().wallMs, fate, code, message: known.message },
     };
     return known;
   }

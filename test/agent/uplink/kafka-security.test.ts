@@ -130,4 +130,8 @@ describe.skipIf(noKafka !== undefined)('a broker that wants TLS and a password',
     const error = await refusal({ sasl: { mechanism: 'PLAIN', username: 'gw', password } });
     expect(error).toMatchObject({ fate: 'operator', code: 'SASL_SECRET' });
   });
+
+  it('is tried again when nobody is at its address', async () => {
+    expect(await refusal({ brokers: ['127.0.0.1:1'] })).toMatchObject({ fate: 'retry', code: 'ECONNREFUSED' });
+  });
 });
