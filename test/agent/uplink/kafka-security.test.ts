@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type KafkaConfig, kafkaUplink } from '../../../agent/uplink/kafka.ts';
 import type { Destination, Uplink } from '../../../agent/uplink/uplink.ts';
@@ -47,9 +48,12 @@ describe.skipIf(noKafka !== undefined)('a broker that wants TLS and a password',
     port = await freePort();
     const oneLine = (pem: string): string => pem.trimEnd().replaceAll('\n', '\\n');
     broker = await temporaryBroker({
-      topics: [{ topic: 'meter-readings' }],
+      topics: [{ topic: 'meter-readings' }, { topic: 'finance-only' }],
       listeners: { SECURE: { port, protocol: 'SASL_SSL' } },
       settings: {
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'super.users': 'User:ANONYMOUS',
+        'allow.everyone.if.no.acl.found': 'true',
         'listener.name.secure.sasl.enabled.mechanisms': 'PLAIN',
         'listener.name.secure.plain.sasl.jaas.config':
           'org.apache.kafka.common.security.plain.PlainLoginModule required user_gw="right";',
@@ -68,7 +72,7 @@ describe.skipIf(noKafka !== undefined)('a broker that wants TLS and a password',
       clientId: 'gw',
       tls: { ca: ours.cert },
       sasl,
-      topics: { 'meter-readings': 'meter-readings' } as Record<Destination, string>,
+      topics: { 'meter-readings': 'meter-readings', 'sensor-values': 'finance-only' } as Record<Destination, string>,
       compression: 'zstd',
       connectTimeoutMs: 5000,
       sendTimeoutMs: 2000,
@@ -91,6 +95,27 @@ describe.skipIf(noKafka !== undefined)('a broker that wants TLS and a password',
       await one.close();
     }
     expect(await readTopic(broker.bootstrap, 'meter-readings')).toHaveLength(2);
+  });
+
+  it('makes a topic that this user may not write a matter for the operator', async () => {
+    const admin = new kafkajs.Kafka({ brokers: [broker.bootstrap], logLevel: kafkajs.logLevel.NOTHING }).admin();
+    await admin.connect();
+    const acl = {
+      resourceType: kafkajs.AclResourceTypes.TOPIC,
+      resourceName: 'finance-only',
+      resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
+      principal: 'User:finance',
+      host: '*',
+      operation: kafkajs.AclOperationTypes.ALL,
+      permissionType: kafkajs.AclPermissionTypes.ALLOW,
+    };
+    await admin.createAcls({ acl: [acl] });
+    await admin.disconnect();
+    const one = uplink({});
+    await one.connect(never);
+    const sending = one.send('sensor-values', [{ key: 'k', value: '1', timestampMs: Date.now() }], never);
+    await expect(sending).rejects.toMatchObject({ fate: 'operator', code: 'TOPIC_AUTHORIZATION_FAILED' });
+    await one.close();
   });
 
   it('is given up by the deadline when it falls silent, and let go at once', async () => {
