@@ -10,7 +10,7 @@ import { uplinkConformance } from '../../conformance/uplink.ts';
 import { noKafka, readTopic, temporaryBroker } from '../../support/kafka.ts';
 import { MemoryLane, kept } from '../../support/lane.ts';
 import { pointInfo } from '../../support/readings.ts';
-import { startProxy } from '../../support/proxy.ts';
+import { type Proxy, startProxy } from '../../support/proxy.ts';
 
 type TemporaryBroker = Awaited<ReturnType<typeof temporaryBroker>>;
 
@@ -289,37 +289,57 @@ describe.skipIf(noKafka !== undefined)(
         expect(before).toBeGreaterThan(0);
       });
 
-      it('when close has resolved, the abandoned producer never connects again, however the link behaves', async () => {
-        const port = await freePort();
-        const proxy = await startProxy(() => port);
-        const advertised = { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${proxy.port}` };
-        const behind = await temporaryBroker({ port, settings: advertised, topics: [{ topic: 'meter-readings' }] });
-        try {
-          const uplinks = kafkaUplink(
-            settings(`127.0.0.1:${proxy.port}`, { sendTimeoutMs: 1000, connectTimeoutMs: 2000 }),
-          );
-          for (const spoil of ['freeze', 'cut'] as const) {
-            const uplink = uplinks('test');
-            await uplink.connect(never);
-            await uplink.send('meter-readings', [{ key: 'k', value: '1', timestampMs: Date.now() }], never);
-            const sending = uplink.send('meter-readings', [{ key: 'k', value: '2', timestampMs: Date.now() }], never);
-            const outcome = Promise.allSettled([sending]);
-            proxy.freeze();
-            if (spoil === 'cut') proxy.cut();
-            await outcome;
+      describe('behind a bad link', () => {
+        let behind: TemporaryBroker;
+        let proxy: Proxy;
+        beforeAll(async () => {
+          const port = await freePort();
+          proxy = await startProxy(() => port);
+          const advertised = { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${proxy.port}` };
+          behind = await temporaryBroker({ port, settings: advertised, topics: [{ topic: 'meter-readings' }] });
+        });
+        afterAll(async () => {
+          await behind.remove();
+          await proxy.close();
+        });
+
+        /** A connected uplink, and what it sends while the link goes bad. */
+        async function sendInto(trouble: 'freeze' | 'cut', value: string, count: number): Promise<() => Promise<void>> {
+          const some = { sendTimeoutMs: 1000, connectTimeoutMs: 2000, compression: 'none' as const };
+          const uplink = kafkaUplink(settings(`127.0.0.1:${proxy.port}`, some))('test');
+          await uplink.connect(never);
+          await uplink.send('meter-readings', [{ key: 'k', value: '1', timestampMs: Date.now() }], never);
+          const records = Array.from({ length: count }, () => ({ key: 'k', value, timestampMs: Date.now() }));
+          if (trouble === 'freeze') proxy.freeze();
+          const outcome = Promise.allSettled([uplink.send('meter-readings', records, never)]);
+          if (trouble === 'cut') proxy.cut();
+          await outcome;
+          return () => uplink.close();
+        }
+
+        it.each(['freeze', 'cut'] as const)(
+          'when close has resolved, a producer abandoned in a %s never connects again',
+          async (trouble) => {
+            const close = await sendInto(trouble, '2', 1);
             const begun = Date.now();
-            await uplink.close();
+            await close();
             expect(Date.now() - begun).toBeLessThan(1000);
             const { connections } = proxy.seen;
             await sleep(1500);
             proxy.thaw();
             await sleep(1500);
             expect(proxy.seen.connections).toBe(connections);
-          }
-        } finally {
-          await behind.remove();
-          await proxy.close();
-        }
+          },
+        );
+
+        it('when close has resolved, what our own kernel still holds does not follow when the link comes back', async () => {
+          const before = proxy.seen.bytes;
+          const close = await sendInto('freeze', 'x'.repeat(1_000_000), 60);
+          await close();
+          proxy.thaw();
+          await sleep(1500);
+          expect(proxy.seen.bytes - before).toBeLessThan(1_000_000);
+        });
       });
     });
   },
