@@ -23,28 +23,25 @@ async function main(): Promise<number> {
   if (options.outage !== null && reason !== null) return refuse(`--outage ${reason}`);
   if (choice.kind === 'file')
     show.tell(`No Kafka here (${choice.reason}): the gateway writes to a file, the consumers read it.`);
-  if (choice.kind === 'named') show.tell(`Using the brokers in KAFKA_BROKERS, topics sluice-demo.*`);
+  if (choice.kind === 'named') show.tell(`Using the brokers in KAFKA_BROKERS, with topics of the demo’s own.`);
   return audited(options, choice, show);
 }
 
 async function audited(options: DemoOptions, choice: Choice, show: Show): Promise<number> {
   const dir = options.dir === null ? mkdtempSync(join(tmpdir(), 'sluice-demo-')) : resolve(options.dir);
   const keep = options.keep || options.dir !== null;
-  const ending = new AbortController();
-  const clean = (): void => {
-    if (!keep) rmSync(dir, { recursive: true, force: true });
-  };
+  const [ending, hurry] = [new AbortController(), new AbortController()];
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      // The second one does not wait; the children have been told by the kernel when this process is gone.
-      if (ending.signal.aborted) process.exit(130);
-      ending.abort(signal);
+      if (ending.signal.aborted) hurry.abort(new Error(`a second ${signal}: ended without the count`));
+      else ending.abort(signal);
     });
   }
-  process.once('exit', clean);
+  // Whoever reads this has seen enough.
+  process.stdout.on('error', () => ending.abort('EPIPE'));
   mkdirSync(dir, { recursive: true });
   try {
-    const verdict = await runDemo({ ...options, dir, choice }, show, ending.signal);
+    const verdict = await runDemo({ ...options, dir, choice }, show, ending.signal, hurry.signal);
     process.stdout.write(`${verdictTable(verdict).join('\n')}\n`);
     return verdict.problems.length === 0 ? 0 : 1;
   } catch (error) {
@@ -53,6 +50,7 @@ async function audited(options: DemoOptions, choice: Choice, show: Show): Promis
     return 1;
   } finally {
     if (keep) process.stdout.write(`Kept in ${dir}\n`);
+    else rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

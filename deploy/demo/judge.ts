@@ -47,7 +47,8 @@ export function judge({ gateway, accepted, records, consumed }: Evidence): Verdi
     }
     const nameless = byId.get('')?.length ?? 0;
     if (nameless > 0) problems.push(`${stream}: ${nameless} records without an id`);
-    problems.push(...[...byId].flatMap(([id, all]) => differing(stream, id, all)), ...disorder(stream, ofStream));
+    const ours = ofStream.filter((record) => isOurs(idOf(record), gateway, epochs));
+    problems.push(...[...byId].flatMap(([id, all]) => differing(stream, id, all)), ...disorder(stream, ours));
     const lost = names.size - delivered;
     if (lost > 0) problems.push(`${stream}: ${lost} accepted, but not in the topic: lost, or still in the buffer`);
     const reader = consumed[stream];

@@ -21,21 +21,27 @@ const consumedStreams = ['meter-readings', 'sensor-values'];
 
 export type DemoRun = Omit<DemoOptions, 'dir' | 'keep'> & { readonly dir: string; readonly choice: Choice };
 
-/** Until the time is up or `signal` fires; then the audit. Rejects when a part of the demo fails; leaves no process behind. */
-export async function runDemo(options: DemoRun, show: Show, signal: AbortSignal): Promise<Verdict> {
+/**
+ * Until the time is up or `signal` fires; then the audit, unless `hurry` fires. Rejects when that or a part of the demo fails. Leaves no
+ * process behind.
+ */
+export async function runDemo(options: DemoRun, show: Show, signal: AbortSignal, hurry: AbortSignal): Promise<Verdict> {
   const children = new Children(options.dir);
   let target: DemoUplink | undefined;
   try {
     if (options.choice.kind === 'own') show.tell('Starting Apache Kafka.');
     target = await openUplink(options.choice, options.dir);
     const demo = new Demo(options, show, children, target);
-    await demo.start();
-    await demo.watch(signal);
-    show.settle();
-    return await demo.audit(signal.reason === 'SIGINT');
+    const whole = async (): Promise<Verdict> => {
+      await demo.start();
+      await demo.watch(signal);
+      show.settle();
+      return demo.audit(signal.reason === 'SIGINT');
+    };
+    return await Promise.race([whole(), fired(hurry)]);
   } finally {
     await children.killAll();
-    await target?.broker?.kill();
+    await target?.close();
   }
 }
 
@@ -52,6 +58,8 @@ class Demo {
   #running: Child[] = [];
   #simulatorOutput: GrowingFile | undefined;
   #isStopped = false;
+  /** Readings that were accepted before the broker came back; null: all of them have arrived. */
+  #backlog: number | null = null;
   #startedMs = Date.now();
 
   constructor(options: DemoRun, show: Show, children: Children, target: DemoUplink) {
@@ -93,28 +101,19 @@ class Demo {
   }
 
   async watch(signal: AbortSignal): Promise<void> {
-    const { seconds, outage } = this.#options;
-    let beforeReturn: number | null = null;
-    const stopping = outage === null ? undefined : this.#after(outage.fromSeconds, signal, () => this.#stopBroker());
-    const starting =
-      outage === null
-        ? undefined
-        : this.#after(outage.toSeconds, signal, async () => {
-            await stopping;
-            await this.#startBroker();
-            this.#tap.readOn();
-            beforeReturn = this.#tap.count(consumedStreams);
-          });
+    const { seconds } = this.#options;
+    const outage = this.#outage(signal);
+    outage.catch(() => undefined); // it is awaited below
     while (!signal.aborted && this.#elapsedSeconds() < (seconds ?? Infinity)) {
       this.#tick();
-      if (beforeReturn !== null && this.#arrived() >= beforeReturn) {
+      if (this.#backlog !== null && this.#arrived() >= this.#backlog) {
         this.#show.tell('All that was accepted during the outage has arrived.');
-        beforeReturn = null;
+        this.#backlog = null;
       }
       this.#show.update(() => this.#view());
       await sleep(tickMs, undefined, { signal }).catch(() => undefined);
     }
-    await Promise.all([stopping, starting]);
+    await outage;
   }
 
   /** Stops the gateway, then asks the tap, the topics and the consumers' databases what came of its readings. */
@@ -126,7 +125,7 @@ class Demo {
     this.#tap.readOn();
     const accepted = this.#tap.count(consumedStreams);
     const waiting = accepted - this.#arrived();
-    if (waiting > 0) this.#show.tell(`Time is up; ${count(waiting)} readings are still on their way.`);
+    if (waiting > 0) this.#show.tell(`Ending; ${count(waiting)} readings are still on their way.`);
     await this.#until(catchUpMs, '', () => this.#arrived() >= accepted).catch(() => undefined);
 
     const problems: string[] = [];
@@ -193,26 +192,24 @@ class Demo {
     }
   }
 
-  async #after(seconds: number, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
-    try {
-      await sleep(seconds * 1000 - (Date.now() - this.#startedMs), undefined, { signal });
-    } catch {
-      return; // ended before
-    }
-    await act();
-  }
-
-  async #stopBroker(): Promise<void> {
+  async #outage(signal: AbortSignal): Promise<void> {
+    const { outage } = this.#options;
+    const { broker } = this.#target;
+    if (outage === null || broker === null) return;
+    const at = (seconds: number): Promise<void> =>
+      sleep((seconds - this.#elapsedSeconds()) * 1000, undefined, { signal }).catch(() => undefined);
+    await at(outage.fromSeconds);
+    if (signal.aborted) return;
     this.#show.tell('OUTAGE: the broker is stopped. The meters are read on; what they say waits on disk.');
     this.#isStopped = true;
-    await this.#target.broker?.stop();
-  }
-
-  async #startBroker(): Promise<void> {
+    await broker.stop();
+    await at(outage.toSeconds);
     this.#show.tell('The broker is started again, on the same data.');
-    await this.#target.broker?.start();
+    await broker.start();
     this.#isStopped = false;
     this.#show.tell('The broker answers.');
+    this.#tap.readOn();
+    this.#backlog = this.#tap.count(consumedStreams);
   }
 
   /** An empty `what`: nobody will read the reason. */
@@ -256,6 +253,14 @@ class Demo {
       news: this.#show.news,
     };
   }
+}
+
+function fired(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = (): void => reject(signal.reason as Error);
+    if (signal.aborted) fail();
+    else signal.addEventListener('abort', fail, { once: true });
+  });
 }
 
 function lastWords(log: string): string {

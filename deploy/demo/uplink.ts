@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Kafka, logLevel } from 'kafkajs';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { mendIdleTimer } from '../../agent/uplink/kafkajs-idle.ts';
 import { type Broker, startBroker } from '../kafka/broker.ts';
 import { kafkaJars } from '../kafka/jars.ts';
 import { type FoundRecord, type Topics, readFileRecords, readKafka } from './read-records.ts';
@@ -14,6 +16,8 @@ export interface DemoUplink {
   /** Arguments of a consumer's command line. */
   source(consumer: 'finance' | 'reporting', stream: string): string[];
   records(): Promise<FoundRecord[]>;
+  /** Leaves nothing behind. */
+  close(): Promise<void>;
 }
 
 export type Choice =
@@ -44,36 +48,43 @@ export async function openUplink(choice: Choice, dir: string): Promise<DemoUplin
       broker: null,
       source: () => ['--file', file],
       records: () => readFileRecords(file),
+      close: () => Promise.resolve(),
     };
   }
   const own = choice.kind === 'own';
-  // On somebody else's brokers the topics of the real consumers are left alone.
-  const topics: Topics = Object.fromEntries(streams.map((stream) => [stream, own ? stream : `sluice-demo.${stream}`]));
+  mendIdleTimer();
+  // On somebody else's brokers the demo has topics and groups of its own, so that no real consumer takes its readings for true.
+  const prefix = own ? '' : `sluice-demo-${randomUUID().slice(0, 8)}.`;
+  const topics: Topics = Object.fromEntries(streams.map((stream) => [stream, prefix + stream]));
   const wanted = streams.map((stream) => ({ topic: topics[stream] ?? stream, partitions: partitions[stream] }));
   const broker = own ? await startBroker({ dir: join(dir, 'kafka'), topics: wanted }) : null;
   const brokers = broker === null ? (choice as { brokers: readonly string[] }).brokers : [broker.bootstrap];
-  if (broker === null) await makeTopics(brokers, wanted);
-  const group = own ? '' : `sluice-demo.${process.pid}.`;
+  if (broker === null) await withAdmin(brokers, (admin) => makeTopics(admin, wanted));
   return {
     uplink: { brokers, topics },
     broker,
     source: (consumer, stream) => {
       const topic = topics[stream] ?? stream;
-      return ['--brokers', brokers.join(','), '--group', group + consumer, '--topics', topic];
+      return ['--brokers', brokers.join(','), '--group', prefix + consumer, '--topics', topic];
     },
     records: () => readKafka(brokers, topics),
+    close: () =>
+      broker === null
+        ? withAdmin(brokers, (admin) => admin.deleteTopics({ topics: Object.values(topics) }))
+        : broker.kill(),
   };
 }
 
-async function makeTopics(
-  brokers: readonly string[],
-  wanted: readonly { topic: string; partitions: number }[],
-): Promise<void> {
+async function makeTopics(admin: Admin, wanted: readonly { topic: string; partitions: number }[]): Promise<void> {
+  const topics = wanted.map(({ topic, partitions: numPartitions }) => ({ topic, numPartitions }));
+  await admin.createTopics({ topics, waitForLeaders: true });
+}
+
+async function withAdmin(brokers: readonly string[], work: (admin: Admin) => Promise<void>): Promise<void> {
   const admin = new Kafka({ clientId: 'sluice-demo', brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   try {
-    const topics = wanted.map(({ topic, partitions: numPartitions }) => ({ topic, numPartitions }));
-    await admin.createTopics({ topics, waitForLeaders: true });
+    await work(admin);
   } finally {
     await admin.disconnect();
   }
