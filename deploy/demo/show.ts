@@ -33,9 +33,11 @@ export class Show {
   update(view: () => View): void {
     const nowMs = Date.now();
     if (nowMs < this.#nextMs) return;
+    const isFirst = this.#nextMs === 0;
     this.#nextMs = nowMs + (this.#out.isTTY === true ? redrawEveryMs : plainEveryMs);
     if (this.#out.isTTY !== true) {
-      this.#out.write(`${plainLine(view())}\n`);
+      // There is little to say of the first moment.
+      if (!isFirst) this.#out.write(`${plainLine(view())}\n`);
       return;
     }
     const { columns = 80, rows = 24 } = this.#out;
