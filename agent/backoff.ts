@@ -13,3 +13,14 @@ export interface BackoffLimits {
 export function fullJitter(failures: number, limits: BackoffLimits, random: () => number = Math.random): number {
   return Math.round(random() * Math.min(limits.capMs, limits.baseMs * 2 ** (failures - 1)));
 }
+
+/** Most outages are short: a switch that restarts, a broker that is updated. Whoever was away for less is called at most this far apart. */
+const shortOutageMs = 5 * 60_000;
+const shortOutageCapMs = 5_000;
+const longOutageCapMs = 30_000;
+
+/** Full jitter for a link that has been down for `downForMs`: back within seconds after a short outage, gentle in a long one. */
+export function outageBackoff(failures: number, downForMs: number, baseMs: number, random?: () => number): number {
+  const capMs = downForMs > shortOutageMs ? longOutageCapMs : shortOutageCapMs;
+  return fullJitter(failures, { baseMs, capMs }, random);
+}

@@ -1,5 +1,5 @@
 import type { Buffer as Lanes } from '../buffer/buffer.ts';
-import { fullJitter } from './backoff.ts';
+import { outageBackoff } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { UplinkError } from './errors.ts';
 import type { GatewayEvent, Kept, Seq, Stream } from './reading.ts';
@@ -28,8 +28,8 @@ export interface ForwarderLimits {
   readonly sendRecords: number;
   /** Of keys and values, before compression: below the broker's default of 1 MB for a batch. */
   readonly sendBytes: number;
+  /** Longest wait before the second attempt. */
   readonly backoffBaseMs: number;
-  readonly backoffCapMs: number;
   /** Between attempts when a person must act. */
   readonly slowMs: number;
   /** More refused records in a row than this are no poison: the topic is broken. */
@@ -46,7 +46,6 @@ const defaults: ForwarderLimits = {
   sendRecords: 2000,
   sendBytes: 900_000,
   backoffBaseMs: 250,
-  backoffCapMs: 30_000,
   slowMs: 30_000,
   rejectionsInRow: 100,
 };
@@ -83,6 +82,8 @@ class LaneLoop {
   #attempted: Seq = 0;
   #uplink: Uplink | undefined;
   #failures = 0;
+  /** Boot time of the first failure since the last delivery. */
+  #downSinceMs = 0;
   #operatorInRow = 0;
   #rejectedInRow = 0;
   #isStalled = false;
@@ -214,16 +215,19 @@ class LaneLoop {
   /** At random and soon when it may pass by itself, slowly when a person must act. */
   async #wait(error: unknown): Promise<void> {
     const { clock, random } = this.#options;
-    const { backoffBaseMs: baseMs, backoffCapMs: capMs, slowMs } = this.#limits;
+    const { backoffBaseMs, slowMs } = this.#limits;
     const { status } = this;
     const { fate, code, message } = status.trouble(error);
+    const { bootMs } = clock.now();
+    if (this.#failures === 0) this.#downSinceMs = bootMs;
     this.#failures++;
     this.#operatorInRow = fate === 'operator' ? this.#operatorInRow + 1 : 0;
     const isSlow = this.#operatorInRow > operatorGrace;
     if (isSlow) status.tellOnce('error', code, `${message} (${code}); nothing is lost, entries wait in the buffer`);
     else if (fate === 'retry') status.tellOnce('warning', code, `${message} (${code}); trying again`);
     status.enter('waiting');
-    await clock.sleep(isSlow ? slowMs : fullJitter(this.#failures, { baseMs, capMs }, random), this.#stopping.signal);
+    const soonMs = outageBackoff(this.#failures, bootMs - this.#downSinceMs, backoffBaseMs, random);
+    await clock.sleep(isSlow ? slowMs : soonMs, this.#stopping.signal);
   }
 
   /** Halve what was refused; one alone is tried with the timestamp now; refused again, it is poison, unless everything is. */

@@ -4,6 +4,7 @@ import type { Buffer as Lanes, BufferStats } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
 import type { DriverHost } from '../drivers/driver.ts';
 import { driverFor } from '../drivers/registry.ts';
+import type { Clock } from './clock.ts';
 import type { SiteConfig } from './config/site-config.ts';
 import { messageOf, SluiceError } from './errors.ts';
 import { Events } from './events.ts';
@@ -49,7 +50,9 @@ export interface Gateway {
 
 const defaultMaxBytes = 2_000_000_000;
 const defaultShareOfDisk = 0.2;
-const drainLookMs = 50;
+const drainLookMs = 20;
+/** For the answer to what is being sent when the drain is over. */
+const answerMs = 500;
 
 /** Builds everything from the configuration, in the order in which it depends on each other, and takes it down in the reverse. */
 export async function startGateway(config: SiteConfig, parts: GatewayParts): Promise<Gateway> {
@@ -172,8 +175,9 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
           facts: { epoch: buffer.epoch },
         })
         .catch((error: unknown) => log.warning(`The stop could not be noted: ${messageOf(error)}`));
-      await drained(buffer, clock, AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
-      await Promise.all([...forwarders.values()].map((one) => one.stop(signal)));
+      await drained(buffer, forwarders, clock, AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
+      const answer = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+      await Promise.all([...forwarders.values()].map((one) => one.stop(answer)));
       await buffer.close(signal);
     },
   };
@@ -199,10 +203,18 @@ function defaultQuota(path: string): number {
   }
 }
 
-async function drained(buffer: Lanes, clock: SystemClock, signal: AbortSignal): Promise<void> {
+/** Until nothing waits that has somewhere to go; the rest lies on disk for the next start. */
+async function drained(
+  buffer: Lanes,
+  forwarders: ReadonlyMap<Stream, Forwarder>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const isUnderWay = ([lane, forwarder]: [Stream, Forwarder]): boolean =>
+    forwarder.state().phase === 'connected' && buffer.stats().waiting[lane] > 0;
   try {
-    while (Object.values(buffer.stats().waiting).some((count) => count > 0)) await clock.sleep(drainLookMs, signal);
+    while ([...forwarders].some(isUnderWay)) await clock.sleep(drainLookMs, signal);
   } catch {
-    // Out of time: what is left waits on disk for the next start.
+    // Out of time.
   }
 }

@@ -1,5 +1,5 @@
 import type { Driver, DriverHost, Session } from '../drivers/driver.ts';
-import { fullJitter } from './backoff.ts';
+import { outageBackoff } from './backoff.ts';
 import type { Clock, Stamp } from './clock.ts';
 import { LinkError, messageOf } from './errors.ts';
 
@@ -34,10 +34,8 @@ export interface Supervisor {
   close(): Promise<void>;
 }
 
-/** A device that was switched off for a moment is back within seconds: no wait is longer than this in the first minutes. */
-const PLAIN_OUTAGE = { baseMs: 500, capMs: 5_000 };
-const LONG_OUTAGE = { baseMs: 500, capMs: 30_000 };
-const LONG_OUTAGE_AFTER_MS = 5 * 60_000;
+/** Longest wait before the second attempt. */
+const BACKOFF_BASE_MS = 500;
 /** A session that ended sooner counts as a failed attempt: a peer that accepts and hangs up must not be called without a pause. */
 const SHORTEST_LIFE_MS = 2_000;
 /** Drivers have their own timeouts; this ends an attempt that forgot about them. */
@@ -141,8 +139,8 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
       }
       if (closing.signal.aborted) break;
       become('waiting');
-      const limits = clock.now().bootMs - downSinceMs > LONG_OUTAGE_AFTER_MS ? LONG_OUTAGE : PLAIN_OUTAGE;
-      await clock.sleep(fullJitter(failures, limits, options.random), closing.signal).catch(() => {});
+      const waitMs = outageBackoff(failures, clock.now().bootMs - downSinceMs, BACKOFF_BASE_MS, options.random);
+      await clock.sleep(waitMs, closing.signal).catch(() => {});
     }
   }
 

@@ -44,7 +44,7 @@ export interface Buffer {
 }
 
 export interface BufferStats {
-  /** Unsettled entries per lane, at most a second old. */
+  /** Unsettled entries per lane, a fraction of a second old. */
   readonly waiting: Readonly<Record<Stream, number>>;
   readonly bytes: number;
   readonly maxBytes: number;

@@ -189,7 +189,8 @@ class DurableBuffer implements Buffer {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     const cut = (): void => void this.#thread.terminate();
-    signal.addEventListener('abort', cut, { once: true });
+    if (signal.aborted) cut();
+    else signal.addEventListener('abort', cut, { once: true });
     try {
       await this.#committing;
       await this.#commit();

@@ -6,7 +6,7 @@ import { Store } from './store.ts';
 // The writer thread: the one owner of the buffer's files. Calls are done one after the other; settling is heard in between.
 
 const settledEveryMs = 30_000;
-const spaceEveryMs = 1_000;
+const spaceEveryMs = 200;
 const retryEveryMs = 1_000;
 
 const port = parentPort;

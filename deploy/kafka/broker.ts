@@ -118,7 +118,12 @@ function launch(dir: string, classPath: string): ChildProcess {
   const log = openSync(join(dir, 'broker.log'), 'a');
   try {
     const [file = 'java', ...parameters] = command;
-    return spawn(file, parameters, { env: { ...process.env, CLASSPATH: classPath }, stdio: ['ignore', log, log] });
+    // In a session of its own: a terminal's Ctrl-C is for whoever started the broker, who may still want to read from it.
+    return spawn(file, parameters, {
+      env: { ...process.env, CLASSPATH: classPath },
+      stdio: ['ignore', log, log],
+      detached: true,
+    });
   } finally {
     closeSync(log);
   }

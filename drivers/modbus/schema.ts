@@ -85,8 +85,8 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
     factorFrom: later(),
   },
   inherited: Object.keys(inherited),
-  linkOf: ({ host: name, port: number = defaultPort }) => ({
-    name: `${String(name)}:${String(number)}`,
+  linkOf: ({ host: where, port: at = defaultPort }) => ({
+    name: `${where as string}:${at as number}`,
     shared: 'warning',
   }),
   kindOf: () => 'gauge',

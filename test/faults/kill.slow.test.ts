@@ -21,6 +21,7 @@ function randomFrom(seed: number): () => number {
 describe.skipIf(noKafka !== undefined)(`kill -9 at random moments, ${kills} times`, () => {
   let site: FaultSite;
   let delivered: DeliveredRecord[];
+  let exitCode: number | null;
   const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000);
   const random = randomFrom(seed);
 
@@ -34,13 +35,14 @@ describe.skipIf(noKafka !== undefined)(`kill -9 at random moments, ${kills} time
     }
     site.daemon.start();
     await sleep(3_000);
-    expect(await site.daemon.end('SIGTERM')).toBe(0);
+    exitCode = await site.daemon.end('SIGTERM');
     delivered = await site.delivered();
   }, 180_000);
 
   afterAll(() => site?.remove());
 
   it('delivers every accepted sequence number, repeats only what is marked, and keeps the order of each device', () => {
+    expect(exitCode).toBe(0);
     const verdict = judge(acceptedIds(site.daemon.tap(), 'ps-12'), delivered);
     console.log({ ...verdict, lost: verdict.lost.length });
     expect(verdict.accepted).toBeGreaterThan(kills * 5);
@@ -68,7 +70,7 @@ describe.skipIf(noKafka !== undefined)(`kill -9 at random moments, ${kills} time
     for (const { record } of delivered.filter((one) => one.record['kind'] === 'counter')) {
       const slot = `${String(record['device'])} ${String(record['slot'])}`;
       const id = String(record['id']);
-      expect(slots.get(slot) ?? id, slot).toBe(id);
+      expect(`${slot}: ${slots.get(slot) ?? id}`).toBe(`${slot}: ${id}`);
       slots.set(slot, id);
     }
     expect(slots.size).toBeGreaterThan(site.units.length * 5);

@@ -11,6 +11,7 @@ const pollEveryMs = 100;
 describe.skipIf(noKafka !== undefined)(`a broker that is away for ${outageMs / 1000} s`, () => {
   let site: FaultSite;
   let delivered: DeliveredRecord[];
+  let exitCode: number | null;
 
   beforeAll(async () => {
     site = await FaultSite.start({ meters: 5, pollEveryMs, commitEveryMs: 1000 });
@@ -20,13 +21,14 @@ describe.skipIf(noKafka !== undefined)(`a broker that is away for ${outageMs / 1
     await sleep(outageMs);
     await site.broker.start();
     await sleep(8_000);
-    expect(await site.daemon.end('SIGTERM')).toBe(0);
+    exitCode = await site.daemon.end('SIGTERM');
     delivered = await site.delivered();
   }, 180_000);
 
   afterAll(() => site?.remove());
 
   it('delivers everything that was accepted, in order per device', () => {
+    expect(exitCode).toBe(0);
     const verdict = judge(acceptedIds(site.daemon.tap(), 'ps-12'), delivered);
     console.log({ ...verdict, lost: verdict.lost.length });
     expect(verdict.lost).toEqual([]);

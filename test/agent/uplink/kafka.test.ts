@@ -226,7 +226,7 @@ describe.skipIf(noKafka !== undefined)(
           encode: jsonEncoding(),
           clock: realTime,
           event: () => undefined,
-          limits: { backoffCapMs: 1000, slowMs: 1000 },
+          limits: { slowMs: 1000 },
         });
         for (const away of ['stop', 'kill', 'pause'] as const) {
           const before = lane.settled.length;
