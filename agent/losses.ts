@@ -3,6 +3,8 @@ import type { GatewayEvent, Reading } from './reading.ts';
 
 /** How often an ongoing loss is told. */
 const tellEveryMs = 60_000;
+/** At the brim of the quota every other reading is refused: only so often is that an end. */
+const endedAfterMs = 5_000;
 
 /** Readings that the buffer refused, counted per device until an event about them is safely accepted. */
 export class Losses {
@@ -13,7 +15,7 @@ export class Losses {
   #toMs = 0;
   #reason = '';
   #toldAtMs = -Infinity;
-  #telling = false;
+  #telling: Promise<void> | null = null;
 
   constructor(clock: Clock, event: (event: GatewayEvent) => Promise<void>) {
     this.#clock = clock;
@@ -27,21 +29,28 @@ export class Losses {
     this.#toMs = now.wallMs;
     this.#reason = reason;
     for (const { point } of readings) this.#devices.set(point.device, (this.#devices.get(point.device) ?? 0) + 1);
-    if (now.bootMs - this.#toldAtMs >= tellEveryMs) void this.tell();
+    if (!this.#telling && now.bootMs - this.#toldAtMs >= tellEveryMs) void this.tell();
   }
 
   /** The buffer took readings again: what was lost until now is told. */
   ended(): void {
-    if (this.#devices.size > 0) void this.tell();
+    if (this.#devices.size === 0 || this.#telling) return;
+    if (this.#clock.now().bootMs - this.#toldAtMs >= endedAfterMs) void this.tell();
   }
 
+  /** Resolves when everything refused until now has been told, or cannot be. */
   async tell(): Promise<void> {
-    if (this.#devices.size === 0 || this.#telling) return;
+    while (this.#telling) await this.#telling;
+    if (this.#devices.size === 0) return;
+    this.#telling = this.#tellNow();
+    await this.#telling;
+  }
+
+  async #tellNow(): Promise<void> {
     const devices = this.#devices;
     const count = [...devices.values()].reduce((sum, one) => sum + one, 0);
-    const from = new Date(this.#fromMs).toISOString();
-    const to = new Date(this.#toMs).toISOString();
-    this.#telling = true;
+    const fromMs = this.#fromMs;
+    const [from, to] = [new Date(fromMs).toISOString(), new Date(this.#toMs).toISOString()];
     this.#toldAtMs = this.#clock.now().bootMs;
     this.#devices = new Map();
     try {
@@ -60,9 +69,9 @@ export class Losses {
     } catch {
       // No room even for this: it is told with the next.
       for (const [device, lost] of devices) this.#devices.set(device, (this.#devices.get(device) ?? 0) + lost);
-      this.#fromMs = Date.parse(from);
+      this.#fromMs = fromMs;
     } finally {
-      this.#telling = false;
+      this.#telling = null;
     }
   }
 }

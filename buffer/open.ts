@@ -10,6 +10,7 @@ import { NewestSlots } from './newest-slots.ts';
 import { laneOf } from './protocol.ts';
 import type { Committed, Opened, Space } from './protocol.ts';
 import { Recent } from './recent.ts';
+import { reservedBytes } from './sizes.ts';
 import { WriterThread } from './thread.ts';
 
 /** After a quiet spell the first entry waits this long for company. */
@@ -18,8 +19,6 @@ const gatherMs = 20;
 const mostWaitingBytes = 16 * 1024 * 1024;
 /** Committed entries kept in memory per lane for a forwarder that keeps up. */
 const mostRecent = 20_000;
-/** Part of the quota that only events may use: losses must be told. */
-const readingsShare = 0.98;
 /** A reading's fields in memory, besides its texts; and about what it takes on disk. */
 const entryBytes = 200;
 const diskBytes = 16;
@@ -223,9 +222,10 @@ class DurableBuffer implements Buffer {
   }
 
   #isFull(stream: Stream, count: number): boolean {
-    const share = stream === 'gateway-events' ? 1 : readingsShare;
+    const { maxBytes } = this.#options;
+    const reserved = stream === 'gateway-events' ? 0 : reservedBytes(maxBytes);
     const coming = (this.#waitingBytes / entryBytes + count) * diskBytes;
-    return this.#space.get().bytes + coming > this.#options.maxBytes * share;
+    return this.#space.get().bytes + coming > maxBytes - reserved;
   }
 
   #schedule(): void {

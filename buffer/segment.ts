@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { BufferError } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
@@ -14,7 +14,7 @@ const applicationId = 0x53_4c_55_49;
 const formatVersion = 1;
 
 const tables = `
-CREATE TABLE descriptors (n INTEGER PRIMARY KEY, id INTEGER NOT NULL, json TEXT NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE descriptors (n INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE frames (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, lane INTEGER NOT NULL, count INTEGER NOT NULL,
   body BLOB NOT NULL, settled BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE settlements (n INTEGER PRIMARY KEY, settled BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -106,13 +106,10 @@ export class SegmentFile {
   ): void {
     const settledBytes = encodeSettled(settled);
     this.#db.exec('BEGIN IMMEDIATE');
-    for (const { id, json } of descriptors)
-      this.#run(
-        'INSERT INTO descriptors (id, json, crc) VALUES (?, ?, ?)',
-        id,
-        json,
-        this.#crc('descriptors', [id, json]),
-      );
+    if (descriptors.length > 0) {
+      const body = packDescriptors(descriptors);
+      this.#run('INSERT INTO descriptors (body, crc) VALUES (?, ?)', body, this.#crc('descriptors', [body]));
+    }
     for (const { first, last, lane, count, body: bytes } of frames) {
       const body = asBuffer(bytes);
       const crc = this.#crc('frames', [first, last, lane, count, body, settledBytes]);
@@ -158,16 +155,15 @@ export class SegmentFile {
     return row && this.#isSound(row) ? row.body : null;
   }
 
-  /** Sound descriptors behind row `after`, and the last row looked at. */
+  /** Descriptors in sound rows behind row `after`, and the last row looked at. */
   descriptors(after: number): { descriptors: Descriptor[]; last: number } {
-    const rows = this.#prepared('SELECT n, id, json, crc FROM descriptors WHERE n > ? ORDER BY n').all(after) as {
+    const rows = this.#prepared('SELECT n, body, crc FROM descriptors WHERE n > ? ORDER BY n').all(after) as {
       n: number;
-      id: number;
-      json: string;
+      body: Buffer;
       crc: number;
     }[];
-    const sound = rows.filter(({ id, json, crc }) => crc === this.#crc('descriptors', [id, json]));
-    return { descriptors: sound.map(({ id, json }) => ({ id, json })), last: rows.at(-1)?.n ?? after };
+    const sound = rows.filter(({ body, crc }) => crc === this.#crc('descriptors', [body]));
+    return { descriptors: sound.flatMap(({ body }) => unpackDescriptors(body)), last: rows.at(-1)?.n ?? after };
   }
 
   /** The newest packed slots and the seq up to which they speak. */
@@ -252,6 +248,16 @@ export class SegmentFile {
     this.#statements.set(sql, statement);
     return statement;
   }
+}
+
+/** Descriptors of one commit, together: they say nearly the same, and one by one would outweigh an hour of readings. */
+function packDescriptors(descriptors: readonly Descriptor[]): Buffer {
+  return zstdCompressSync(JSON.stringify(descriptors.map(({ id, json }) => [id, json])));
+}
+
+function unpackDescriptors(body: Buffer): Descriptor[] {
+  const pairs = JSON.parse(zstdDecompressSync(body).toString()) as [number, string][];
+  return pairs.map(([id, json]) => ({ id, json }));
 }
 
 /** WAL with a sync at every commit, read back: better-sqlite3 opens existing WAL files with less, and a setting that did not take must not pass. */

@@ -21,8 +21,8 @@ import type {
 import { Settled } from './ranges.ts';
 import { parseSegmentName, syncFolder } from './segment.ts';
 import { Shelf } from './shelf.ts';
+import { segmentBytes } from './sizes.ts';
 
-const mostSegmentBytes = 16 * 1024 * 1024;
 const mostSegmentAgeMs = 3_600_000;
 /** Bytes of frames that one answer to a reader may hold. */
 const mostReadBytes = 4 * 1024 * 1024;
@@ -61,7 +61,7 @@ export class Store {
   constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
     this.#options = options;
     this.#tell = tell;
-    this.#rollBytes = Math.min(mostSegmentBytes, Math.floor(options.maxBytes / 16));
+    this.#rollBytes = segmentBytes(options.maxBytes);
     mkdirSync(options.path, { recursive: true });
     this.#lock = new Lock(options.path);
     const names = readdirSync(options.path)

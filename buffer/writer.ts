@@ -1,9 +1,9 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf, SluiceError } from '../agent/errors.ts';
-import type { Call, Committed, Commit, FromWriter, ToWriter } from './protocol.ts';
+import type { Call, FromWriter, ToWriter } from './protocol.ts';
 import { Store } from './store.ts';
 
-// The writer thread: the one owner of the buffer's files. Calls are done one after the other; settling is heard in between.
+// The writer thread: the one owner of the buffer's files.
 
 const settledEveryMs = 30_000;
 const spaceEveryMs = 200;
@@ -18,32 +18,37 @@ const trouble = (message: string): void => post({ type: 'trouble', message });
 let store: Store | null = null;
 let settledTimer: NodeJS.Timeout | null = null;
 let spaceTimer: NodeJS.Timeout | null = null;
-let queue: Promise<void> = Promise.resolve();
+const failedCommits = new Set<number>();
 
 port.on('message', (message: ToWriter) => {
-  if (message.type === 'settle') {
-    settle(message.lane, message.first, message.last);
-    return;
-  }
-  queue = queue.then(() => answer(message.number, message.call));
+  if (message.type === 'settle') settle(message.lane, message.first, message.last);
+  else answer(message.number, message.call);
 });
 
-async function answer(number: number, call: Call): Promise<void> {
+function answer(number: number, call: Call): void {
   try {
-    post({ type: 'gave', number, value: await perform(call) });
+    post({ type: 'gave', number, value: perform(call) });
   } catch (error) {
+    if (call.call === 'commit') {
+      // Each new try goes to a new segment. Others are served meanwhile: what is read and settled is what makes room on a full disk.
+      if (!failedCommits.has(number))
+        trouble(`a commit failed, it is tried again every ${retryEveryMs} ms: ${messageOf(error)}`);
+      failedCommits.add(number);
+      setTimeout(() => answer(number, call), retryEveryMs);
+      return;
+    }
     const code = error instanceof SluiceError ? error.code : 'BUFFER_FAILED';
     post({ type: 'failed', number, code, message: messageOf(error) });
   }
 }
 
-async function perform(call: Call): Promise<unknown> {
+function perform(call: Call): unknown {
   switch (call.call) {
     case 'open':
       store = new Store(call.take, (event) => post({ type: 'event', event }));
       return store.opened();
     case 'commit':
-      return commit(opened(), call.take);
+      return opened().commit(call.take);
     case 'read':
       return opened().read(call.take.lane, call.take.after, call.take.most, call.take.known);
     case 'reject':
@@ -54,19 +59,6 @@ async function perform(call: Call): Promise<unknown> {
       if (spaceTimer) clearTimeout(spaceTimer);
       opened().close(call.take.sent);
       return null;
-  }
-}
-
-/** Until it is on disk: each new try goes to a new segment. Meanwhile the readings wait in memory, up to the buffer's bound. */
-async function commit(into: Store, what: Commit): Promise<Committed> {
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      return into.commit(what);
-    } catch (error) {
-      if (isFirst)
-        trouble(`a commit failed, trying again in a new segment every ${retryEveryMs} ms: ${messageOf(error)}`);
-      else await new Promise((resolve) => setTimeout(resolve, retryEveryMs));
-    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { quoted, type Problem, type Problems } from './problems.ts';
+import type { Problem, Problems } from './problems.ts';
 import { why } from './secrets.ts';
 import { child, type Node } from './source.ts';
 
@@ -23,7 +23,7 @@ export function tellSurroundings(options: {
     if (!statSync(folder).isDirectory()) {
       tell(
         severity,
-        `the buffer folder ${quoted(bufferPath)} cannot be made: ${quoted(folder)} is no folder; allowed: a path below a folder`,
+        `the buffer folder ${JSON.stringify(bufferPath)} cannot be made: ${JSON.stringify(folder)} is no folder; allowed: a path below a folder`,
       );
       return;
     }
@@ -31,14 +31,14 @@ export function tellSurroundings(options: {
     if (type === tmpfsMagic)
       tell(
         'warning',
-        `the buffer folder ${quoted(bufferPath)} is in memory (tmpfs); a restart of the machine loses it`,
+        `the buffer folder ${JSON.stringify(bufferPath)} is in memory (tmpfs); a restart of the machine loses it`,
       );
     const sizeNode = child(child(root, 'buffer'), 'maxSize');
     if (maxBytes !== null && sizeNode !== undefined && maxBytes > bsize * blocks) {
       problems.atValue(
         severity,
         sizeNode,
-        `maxSize is larger than its file system; allowed: up to ${Math.floor((bsize * blocks) / 1e6)}MB at ${quoted(folder)}`,
+        `maxSize is larger than its file system; allowed: up to ${Math.floor((bsize * blocks) / 1e6)}MB at ${JSON.stringify(folder)}`,
       );
     }
     accessSync(folder, constants.W_OK | constants.X_OK);
@@ -46,7 +46,7 @@ export function tellSurroundings(options: {
     const reason = why(error).replace('read', 'written');
     tell(
       severity,
-      `the buffer folder ${quoted(bufferPath)} ${reason}; allowed: a folder that is, or can be made, writable`,
+      `the buffer folder ${JSON.stringify(bufferPath)} ${reason}; allowed: a folder that is, or can be made, writable`,
     );
   }
 }

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -193,6 +193,10 @@ describe('on a machine without Kafka', () => {
   it('takes its processes along when it is killed', async () => {
     const child = spawn(process.execPath, [demo, '--dir', dir], { env: noJava, stdio: 'ignore' });
     await expect.poll(() => processesOf(dir).length, { timeout: 20_000 }).toBe(4);
+    // All have begun to work, so each has asked the kernel to end with its parent.
+    await expect
+      .poll(() => statSync(join(dir, 'tap'), { throwIfNoEntry: false })?.size ?? 0, { timeout: 20_000 })
+      .toBeGreaterThan(0);
     child.kill('SIGKILL');
     await expect.poll(() => processesOf(dir), { timeout: 10_000 }).toEqual([]);
   }, 40_000);

@@ -1,0 +1,242 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../agent/config/load.ts';
+import { startGateway } from '../../agent/gateway.ts';
+import type { Gateway } from '../../agent/gateway.ts';
+import { sluice } from '../../agent/main.ts';
+import { serveStatus } from '../../agent/status/http.ts';
+import { systemClock } from '../../agent/system-clock.ts';
+import type { SystemClock } from '../../agent/system-clock.ts';
+import { timeSource } from '../../agent/time-sources.ts';
+import { startCountingServer } from '../simulators/modbus-raw-server.ts';
+import type { CountingServer } from '../simulators/modbus-raw-server.ts';
+
+let folder: string;
+let meters: CountingServer;
+let clock: SystemClock;
+const running: Gateway[] = [];
+const quiet = { info: () => undefined, warning: () => undefined, error: () => undefined };
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-gateway-'));
+  meters = await startCountingServer({ units: [1], registers: 10 });
+  clock = systemClock({ source: timeSource('none'), builtAtMs: 0 });
+});
+
+afterEach(async () => {
+  for (const gateway of running.splice(0)) await gateway.stop(0, AbortSignal.timeout(5_000));
+  clock.close();
+  await meters.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function site(some: Record<string, unknown> = {}): string {
+  const file = join(folder, 'sluice.json');
+  const points = [
+    { name: 'polls', unit: '1', address: 0, type: 'uint32', every: '100ms' },
+    { name: 'energy', kind: 'counter', unit: 'kWh', address: 2, type: 'uint32', every: '1s', scale: 0.01 },
+  ];
+  writeFileSync(
+    file,
+    JSON.stringify({
+      version: 1,
+      gateway: 'ps-12',
+      site: { id: 'PS12', name: 'Pump station 12' },
+      connections: { panel: { driver: 'modbus-tcp', host: '127.0.0.1', port: meters.port, timeout: '300ms' } },
+      devices: [
+        { id: 'EM-1', connection: 'panel', unitId: 1, asset: { id: 'PS12/P1' }, points },
+        { id: 'EM-9', connection: 'panel', unitId: 9, points },
+      ],
+      stateDir: join(folder, 'state'),
+      buffer: { commitEvery: '50ms' },
+      uplink: { file: { path: join(folder, 'out.ndjson') } },
+      ...some,
+    }),
+  );
+  return file;
+}
+
+async function started(file: string): Promise<Gateway> {
+  const { config, problems } = loadConfig(file, { env: {} });
+  if (!config) throw new Error(problems.map(({ message }) => message).join('\n'));
+  const gateway = await startGateway(config, { clock, log: quiet });
+  running.push(gateway);
+  return gateway;
+}
+
+interface Line {
+  readonly topic: string;
+  readonly key: string;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+function delivered(): Line[] {
+  const text = readFileSync(join(folder, 'out.ndjson'), 'utf8');
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
+}
+
+describe('the gateway', () => {
+  it('brings a register all the way into a record with every key of the contract', async () => {
+    const gateway = await started(site());
+    await sleep(1_500);
+    await gateway.stop(1_000, AbortSignal.timeout(5_000));
+    const energy = delivered().find(
+      ({ value }) => value['point'] === 'energy' && value['device'] === 'EM-1' && value['slot'] !== null,
+    );
+    expect(Object.keys(energy?.value ?? {})).toEqual(
+      'id gateway site device asset serial point kind value text unit quality status exceptionCode time timeSource clock slot map raw deviceTime repeat'.split(
+        ' ',
+      ),
+    );
+    expect(energy).toMatchObject({
+      topic: 'meter-readings',
+      key: 'ps-12/EM-1',
+      value: {
+        gateway: 'ps-12',
+        site: 'PS12',
+        asset: 'PS12/P1',
+        serial: null,
+        kind: 'counter',
+        unit: 'kW.h',
+        quality: 'good',
+        status: 'Good',
+        clock: 'unknown',
+      },
+    });
+    const { value, raw } = energy?.value ?? {};
+    const words = String(raw)
+      .split(' ')
+      .map((word) => Number.parseInt(word, 16));
+    expect(value).toBe(Number(`${(words[0] ?? 0) * 65_536 + (words[1] ?? 0)}e-2`));
+  });
+
+  it('tells start, a lost device and stop as events, each under an identity', async () => {
+    const gateway = await started(site());
+    await sleep(700);
+    await gateway.stop(1_000, AbortSignal.timeout(5_000));
+    const events = delivered().filter(({ topic }) => topic === 'gateway-events');
+    expect(events.map(({ value }) => [value['event'], value['device']])).toEqual([
+      ['start', null],
+      ['device-lost', 'EM-9'],
+      ['stop', null],
+    ]);
+    expect(Object.keys(events[0]?.value ?? {})).toEqual(
+      'id gateway site event severity device point time clock message facts'.split(' '),
+    );
+  });
+
+  it('goes on with its sequence and its slots at the next start', async () => {
+    const first = await started(site());
+    await sleep(1_300);
+    await first.stop(1_000, AbortSignal.timeout(5_000));
+    const second = await started(join(folder, 'sluice.json'));
+    await sleep(1_300);
+    await second.stop(1_000, AbortSignal.timeout(5_000));
+    const readings = delivered().filter(({ value }) => value['device'] === 'EM-1' && value['kind'] === 'counter');
+    const slots = readings.map(({ value }) => value['slot']);
+    expect(new Set(slots).size).toBe(slots.length);
+    const ids = delivered().map(({ value }) => String(value['id']));
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('counts what a full buffer refuses and tells it as loss with devices, count and reason', async () => {
+    // The uplink cannot write: its folder is a file.
+    writeFileSync(join(folder, 'nowhere'), '');
+    const many = Array.from({ length: 60 }, (_, at) => ({
+      name: `p${at}`,
+      unit: '1',
+      address: 0,
+      type: 'float32',
+      every: '100ms',
+      min: at,
+    }));
+    const file = site({
+      uplink: { file: { path: join(folder, 'nowhere', 'out.ndjson') } },
+      buffer: { commitEvery: '50ms', maxSize: '1MB' },
+      devices: Array.from({ length: 40 }, (_, at) => ({
+        id: `EM-${at}`,
+        connection: 'panel',
+        unitId: 1,
+        points: many,
+      })),
+    });
+    const gateway = await started(file);
+    await expect.poll(() => gateway.status().buffer.refused, { timeout: 25_000 }).toBeGreaterThan(0);
+    await gateway.stop(0, AbortSignal.timeout(5_000));
+    const { refused } = gateway.status().buffer;
+    const again = await started(site());
+    await expect.poll(() => delivered().some(({ value }) => value['event'] === 'loss'), { timeout: 10_000 }).toBe(true);
+    await again.stop(3_000, AbortSignal.timeout(5_000));
+    const losses = delivered().filter(({ value }) => value['event'] === 'loss');
+    const counted = losses.reduce((sum, { value }) => sum + (value['facts'] as { count: number }).count, 0);
+    expect(counted).toBe(refused);
+    expect(losses[0]?.value['message']).toMatch(/whenFull is "stop"/);
+  });
+
+  it('shows what it is doing on loopback, and nothing else', async () => {
+    const gateway = await started(site());
+    const server = await serveStatus({ host: '127.0.0.1', port: 0 }, () => gateway.status(), quiet);
+    await sleep(500);
+    const get = (path: string, method = 'GET'): Promise<Response> =>
+      fetch(`http://127.0.0.1:${server.port}${path}`, { method });
+    expect(await (await get('/healthz')).json()).toEqual({ ok: true });
+    expect(await (await get('/status.json')).json()).toMatchObject({
+      gateway: 'ps-12',
+      connections: [{ connection: 'panel', state: 'open' }],
+      devices: [{ device: 'EM-1', presence: 'ok' }, { device: 'EM-9' }],
+    });
+    expect((await get('/')).status).toBe(404);
+    expect((await get('/status.json', 'POST')).status).toBe(405);
+    await server.close();
+  });
+});
+
+describe('sluice read', () => {
+  const output = (): { stdout: { write: (text: string) => void }; text: () => string } => {
+    let text = '';
+    return { stdout: { write: (more) => void (text += more) }, text: () => text };
+  };
+
+  async function read(...args: string[]): Promise<{ code: number; text: string }> {
+    const { stdout, text } = output();
+    const { signal } = new AbortController();
+    const code = await sluice(['read', site(), ...args], {
+      stdout,
+      stderr: { write: () => undefined },
+      env: {},
+      signal,
+    });
+    return { code, text: text() };
+  }
+
+  it('prints one line per reading with the record that run would send, without identity and slot, and the raw words', async () => {
+    const { code, text } = await read('--json', '--device', 'EM-1');
+    expect(code).toBe(0);
+    const lines = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatchObject({
+      topic: 'sensor-values',
+      key: 'ps-12/EM-1',
+      raw: '0000 0001',
+      value: { id: null, slot: null, value: 1, raw: null },
+    });
+    expect(lines[1]).toMatchObject({ topic: 'meter-readings', value: { point: 'energy', unit: 'kW.h' } });
+  });
+
+  it('shows the address with both references, and ends with 1 when a device is silent', async () => {
+    const { code, text } = await read();
+    expect(code).toBe(1);
+    expect(text).toMatch(/polls .* 1 .*good .*0000 0001 .*holding 0 \(40001, 400001\)/);
+    expect(text).toMatch(/EM-9[^]*bad Bad(Timeout|NoCommunication)/);
+    expect(text).toMatch(/4 points, 2 bad/);
+  });
+
+  it('names the devices there are when one does not exist', async () => {
+    await expect(read('--device', 'EM-7')).resolves.toMatchObject({ code: 2 });
+  });
+});
