@@ -14,8 +14,6 @@ export interface Ask {
   readonly points: readonly PointInfo[];
   /** Boot time at which it was due; a second attempt is due when it is made, so that a dead device does not overtake living ones. */
   readonly dueMs: number;
-  /** The poll is given up after this long. */
-  readonly deadlineMs: number;
   /** Only points that failed before: their silence says nothing new about the device. */
   readonly secondAttempt: boolean;
 }
@@ -48,12 +46,6 @@ const RECONNECT_MS = 2_000;
 const BAD_AGAIN_MS = 15 * 60_000 - 1_000;
 /** DESIGN section 4: the newest missed counter slots written one by one, 35 days at 15m. */
 const MOST_MISSED_SLOTS = 3_360;
-/** A poll gets at least one request with its retry at the default timeout of 1s, else a slow device would never finish any. */
-const SHORTEST_DEADLINE_MS = 2_000;
-/** And at most this, so that a driver that hangs costs a counter one attempt, not its slot. */
-const LONGEST_DEADLINE_MS = 60_000;
-/** How far the newest slot on disk reaches back as done: covers a clock that boots some hours back, but one year ahead must not silence a counter for a year. */
-const DONE_BEFORE_NEWEST_MS = 24 * 3_600_000;
 
 /** A slot that waits for its answer. */
 interface Pending {
@@ -70,6 +62,8 @@ interface Pending {
 
 interface PointState extends PolledPoint {
   readonly counter: boolean;
+  /** Of a counter, by an earlier run of the process. */
+  readonly newestOnDiskMs: number | undefined;
   pending: Pending | null;
   /** Slots that were answered, well or badly, whether that was written or not. */
   readonly done: SlotSet;
@@ -80,7 +74,8 @@ interface PointState extends PolledPoint {
 /**
  * Decides for one device what is due, what to ask and what to write. Knows no clock, no session and no buffer: the same calls give the
  * same answers. Promises, as long as it is looked at:
- * - a counter's slot gets at most one reading, whatever the wall clock does, and exactly one unless the wall jumped over it;
+ * - a counter's slot gets at most one reading, whatever the wall clock does, and exactly one unless the wall jumped over it
+ *   (of earlier runs only the newest slot is known: a wall that is behind it at the start comes by older ones again);
  * - nothing is asked twice for a slot but a counter that is still missing.
  */
 export class Agenda {
@@ -94,9 +89,10 @@ export class Agenda {
     this.#points = points.map((point) => {
       const counter = point.info.kind === 'counter';
       const done = new SlotSet(point.schedule);
-      const newest = counter ? newestSlotMs(point.info.point) : undefined;
-      if (newest !== undefined) done.add(newest, newest - DONE_BEFORE_NEWEST_MS);
-      return { ...point, counter, pending: null, done, failing: false, badToldBootMs: null };
+      const newestOnDiskMs = counter ? newestSlotMs(point.info.point) : undefined;
+      // Only itself: what lies before it is not known to be answered, and silence over hours is worse than a repeat.
+      if (newestOnDiskMs !== undefined) done.add(newestOnDiskMs);
+      return { ...point, counter, newestOnDiskMs, pending: null, done, failing: false, badToldBootMs: null };
     });
     this.#byName = new Map(this.#points.map((point) => [point.info.point, point]));
     this.#groups = [...Map.groupBy(this.#points, (point) => point.schedule.key).values()].flatMap((group) =>
@@ -107,6 +103,14 @@ export class Agenda {
   /** Slots of points that are not counters, passed over because the device, the line or this process was late. */
   get skippedSlots(): number {
     return this.#skippedSlots;
+  }
+
+  /** To be asked at the start: the newest slot on disk if it is more than one `every` ahead, so that the clock ran ahead before or is behind now. */
+  slotAheadMs(wallMs: number): number | null {
+    const ahead = this.#points.flatMap(({ newestOnDiskMs: slotMs, schedule }) =>
+      slotMs !== undefined && slotMs - wallMs > schedule.everyMs ? [slotMs] : [],
+    );
+    return ahead.length === 0 ? null : Math.max(...ahead);
   }
 
   nextSlotMs(wallMs: number): number {
@@ -268,14 +272,9 @@ export class Agenda {
     const due = this.#points.filter(({ pending }) => pending !== null && pending.nextTryBootMs <= now.bootMs);
     if (due.length === 0) return null;
     const firstTries = due.flatMap(({ pending }) => (pending === null || pending.tried ? [] : [pending.dueBootMs]));
-    const untilNextSlotMs = this.nextSlotMs(now.wallMs) - now.wallMs;
-    const untilGivenUpMs = due.every((point) => point.counter)
-      ? Math.max(...due.map(({ pending }) => pending?.untilBootMs ?? 0)) - now.bootMs
-      : Infinity;
     return {
       points: due.map((point) => point.info),
       dueMs: Math.min(now.bootMs, ...firstTries),
-      deadlineMs: Math.max(SHORTEST_DEADLINE_MS, Math.min(LONGEST_DEADLINE_MS, untilNextSlotMs, untilGivenUpMs)),
       secondAttempt: firstTries.length === 0,
     };
   }

@@ -43,6 +43,11 @@ export interface Poller {
   stop(): Promise<void>;
 }
 
+/**
+ * Only a net under a driver that hangs. A call waits for its line's turn within this time too, so it must not be short: a request of the longest
+ * timeout (60s) with its default retry, and as much of a queue as leaves a counter at 15m a second attempt within its 5 min.
+ */
+const DEADLINE_MS = 180_000;
 /** A session that does not give up a poll when told to is left alone after this long. */
 const GRACE_MS = 1_000;
 
@@ -73,10 +78,11 @@ export function startPoller(options: PollerOptions): Poller {
 
   async function poll(session: Session, ask: Ask): Promise<void> {
     counts.polls++;
-    attempt = new AbortController();
+    const own = new AbortController();
+    attempt = own;
     let seen: Observation[] | null;
     try {
-      seen = await withDeadline(attempt, ask.deadlineMs, clock, (signal) =>
+      seen = await withDeadline(own, DEADLINE_MS, clock, (signal) =>
         session.poll({ device: device.id, points: ask.points, dueMs: ask.dueMs }, signal),
       );
       if (seen === null) fault('the driver did not give up a poll at its deadline.');
@@ -102,6 +108,8 @@ export function startPoller(options: PollerOptions): Poller {
     }
     counts.bad += seen.length - good.length;
     if (seen.some((observation) => !isSilence(observation.status))) tell(presence.answer(now));
+    // A silent device ends its poll by its own timeout. Whoever comes to the deadline was perhaps never asked.
+    else if (own.signal.aborted) fault(notOver);
     else if (!ask.secondAttempt) tell(presence.silence(seen[0]?.status ?? 'BadTimeout', now));
     deliver(agenda.answered(seen, now));
   }
@@ -127,6 +135,9 @@ export function startPoller(options: PollerOptions): Poller {
   }
 
   async function run(): Promise<void> {
+    const startWallMs = clock.now().wallMs;
+    const aheadMs = agenda.slotAheadMs(startWallMs);
+    if (aheadMs !== null) event(slotAhead(device.id, aheadMs, startWallMs));
     while (!stopping.signal.aborted) {
       const now = clock.now();
       const session = link.current();
@@ -165,6 +176,8 @@ export function startPoller(options: PollerOptions): Poller {
 
 const ignore = (): void => {};
 
+const notOver = `a poll was not over after ${DEADLINE_MS / 1000} s: its line has more to do than it can, or timeout and retries allow longer than that. Raise every, lower timeout and retries, or take dead devices off the line.`;
+
 /** Aborts `attempt` after `ms`. Resolves with null when `work` then goes on regardless for longer than the grace. */
 async function withDeadline<T>(
   attempt: AbortController,
@@ -183,6 +196,18 @@ async function withDeadline<T>(
   } finally {
     done.abort();
   }
+}
+
+function slotAhead(device: string, slotMs: number, wallMs: number): GatewayEvent {
+  const newestSlot = new Date(slotMs).toISOString();
+  const now = new Date(wallMs).toISOString();
+  return {
+    event: 'clock-step',
+    severity: 'warning',
+    device,
+    message: `Device ${device}: a counter was read for ${newestSlot}, and now it is ${now}: the clock ran ahead before this start, or is behind now. Check it; slots from now up to then may have two readings.`,
+    facts: { newestSlot, now },
+  };
 }
 
 function slotsMissed(

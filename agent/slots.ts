@@ -53,10 +53,10 @@ export class SlotSet {
     return this.#ranges.some((range) => slotMs >= range.fromMs && slotMs <= range.toMs);
   }
 
-  add(slotMs: number, fromMs = slotMs): void {
+  add(slotMs: number): void {
     const newest = this.#ranges.at(-1);
-    if (newest !== undefined && this.#schedule.slotAfter(newest.toMs) === fromMs) newest.toMs = slotMs;
-    else this.#ranges.push({ fromMs, toMs: slotMs });
+    if (newest !== undefined && this.#schedule.slotAfter(newest.toMs) === slotMs) newest.toMs = slotMs;
+    else this.#ranges.push({ fromMs: slotMs, toMs: slotMs });
     if (this.#ranges.length > 100) this.#ranges.shift();
   }
 }

@@ -26,6 +26,7 @@ interface ReadyDevice {
 interface Call {
   readonly job: PollJob;
   readonly signal: AbortSignal;
+  readonly dueMs: number;
   /** By name of the point. */
   readonly seen: Map<string, Observation>;
   settled: boolean;
@@ -33,7 +34,10 @@ interface Call {
   readonly reject: (error: Error) => void;
 }
 
-/** One line, one request at a time: calls wait in a queue, the soonest due is served first and whole. */
+/**
+ * One line, one request at a time: calls wait in a queue, the soonest due is served first and whole, of equals the one that waits longest.
+ * Nobody starves: whoever was served comes back with a later due time, and a call given up before its turn leaves its place to the device's next one.
+ */
 export class ModbusSession implements Session {
   readonly ended: Promise<Error | undefined>;
   readonly #link: TcpLink;
@@ -42,6 +46,8 @@ export class ModbusSession implements Session {
   readonly #stopped = new AbortController();
   /** Devices that fell silent, with all that had been heard on the socket by then. */
   readonly #silentSince = new Map<string, number>();
+  /** Devices whose call was given up before its turn, with when it was due. */
+  readonly #places = new Map<string, number>();
   #queue: Call[] = [];
   #serving = false;
   #quietUntilMs = 0;
@@ -58,8 +64,10 @@ export class ModbusSession implements Session {
 
   poll(job: PollJob, signal: AbortSignal): Promise<Observation[]> {
     const { promise, resolve, reject } = Promise.withResolvers<Observation[]>();
-    const call: Call = { job, signal, seen: new Map(), settled: false, resolve, reject };
+    const dueMs = Math.min(job.dueMs, this.#places.get(job.device) ?? Infinity);
+    const call: Call = { job, signal, dueMs, seen: new Map(), settled: false, resolve, reject };
     const giveUp = (): void => {
+      if (this.#queue.includes(call)) this.#places.set(job.device, dueMs);
       this.#settle(call, 'BadTimeout');
     };
     if (signal.aborted) {
@@ -85,9 +93,10 @@ export class ModbusSession implements Session {
     // Calls made in one turn compete: the order of the calls says nothing, `dueMs` does.
     await Promise.resolve();
     for (;;) {
-      this.#queue = this.#queue.filter((call) => !call.settled).toSorted((a, b) => a.job.dueMs - b.job.dueMs);
+      this.#queue = this.#queue.filter((call) => !call.settled).toSorted((a, b) => a.dueMs - b.dueMs);
       const call = this.#queue.shift();
       if (call === undefined) break;
+      this.#places.delete(call.job.device);
       try {
         await this.#pollNow(call);
       } catch (error) {

@@ -24,6 +24,8 @@ export class PollerSite {
   readonly readings: Reading[] = [];
   readonly events: GatewayEvent[] = [];
   readonly logged: string[] = [];
+  /** How many readings there were at each start. */
+  readonly starts: number[] = [];
   readonly #points: readonly PolledPoint[];
   #running: { poller: Poller; supervisor: Supervisor } | null = null;
 
@@ -41,6 +43,7 @@ export class PollerSite {
   /** The connection is open by the time it returns, unless the script says otherwise. */
   async start(): Promise<this> {
     const { clock, driver } = this;
+    this.starts.push(this.readings.length);
     const log = (message: string): void => void this.logged.push(message);
     const supervisor = startSupervisor({
       connection: 'panel',
