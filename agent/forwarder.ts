@@ -262,7 +262,8 @@ class LaneLoop {
     const record = this.#encode(entry, true);
     const { key, value } = record instanceof Error ? { key: '', value: null } : record;
     await buffer.reject(entry, `${error.code}: ${error.message}`, { key, value });
-    this.#queue.shift();
+    const head = this.#queue.shift();
+    if (head !== undefined) buffer.settle(lane, head.first, head.last);
     this.#rejectedInRow++;
     this.status.rejected();
     const message = `one record was refused for good (${error.code}) and lies in the buffer's dead letters`;

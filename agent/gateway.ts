@@ -48,6 +48,11 @@ export interface Gateway {
   stop(drainMs: number, signal: AbortSignal): Promise<void>;
 }
 
+const ending = {
+  none: ', its buffer is new',
+  clean: '',
+  unclean: '; the start before it did not end in order, what was not noted as delivered is sent again',
+} as const;
 const defaultMaxBytes = 2_000_000_000;
 const defaultShareOfDisk = 0.2;
 const drainLookMs = 20;
@@ -71,8 +76,8 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
   events.tell({
     event: 'start',
     severity: 'info',
-    message: `Gateway ${config.gateway} started with ${config.connections.flatMap((one) => one.devices).length} devices.`,
-    facts: { epoch: buffer.epoch },
+    message: `Gateway ${config.gateway} started with ${config.connections.flatMap((one) => one.devices).length} devices${ending[buffer.before]}.`,
+    facts: { epoch: buffer.epoch, before: buffer.before },
   });
   const stopWatching = clock.onStep(({ fromMs, toMs, stepMs }) =>
     events.tell({
@@ -166,15 +171,15 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
       await Promise.all(pollers.map((one) => one.stop()));
       await Promise.all(supervisors.map((one) => one.close()));
       stopWatching();
-      await losses.tell();
-      await events
-        .accepted({
-          event: 'stop',
-          severity: 'info',
-          message: `Gateway ${config.gateway} stops in order.`,
-          facts: { epoch: buffer.epoch },
-        })
-        .catch((error: unknown) => log.warning(`The stop could not be noted: ${messageOf(error)}`));
+      await orAborted(losses.tell(), signal);
+      const stop = events.accepted({
+        event: 'stop',
+        severity: 'info',
+        message: `Gateway ${config.gateway} stops in order.`,
+        facts: { epoch: buffer.epoch },
+      });
+      const noted = stop.catch((error: unknown) => log.warning(`The stop could not be noted: ${messageOf(error)}`));
+      await orAborted(noted, signal);
       await drained(buffer, forwarders, clock, AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
       const answer = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
       await Promise.all([...forwarders.values()].map((one) => one.stop(answer)));
@@ -201,6 +206,15 @@ function defaultQuota(path: string): number {
       if (folder === dirname(folder)) throw error;
     }
   }
+}
+
+/** A disk that takes nothing must not keep a stop waiting. */
+function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  return Promise.race([work, aborted]);
 }
 
 /** Until nothing waits that has somewhere to go; the rest lies on disk for the next start. */

@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { pino, stdTimeFunctions } from 'pino';
 import type { Facts } from './reading.ts';
 
 /** Where the daemon says what it does. Facts are flat; nothing secret is ever handed in. */
@@ -14,11 +14,11 @@ const words: Readonly<Record<number, string>> = { 30: '     ', 40: 'warn ', 50: 
 export function openLog(stream: { readonly isTTY?: boolean; write(text: string): unknown }): Log {
   const people = {
     write(line: string): void {
-      const { time, level, msg } = JSON.parse(line) as { time: number; level: number; msg: string };
-      stream.write(`${new Date(time).toISOString().slice(11, 19)} ${words[level] ?? level} ${msg}\n`);
+      const { time, level, msg } = JSON.parse(line) as { time: string; level: number; msg: string };
+      stream.write(`${time.slice(11, 19)} ${words[level] ?? level} ${msg}\n`);
     },
   };
-  const logger = pino({ base: null }, stream.isTTY === true ? people : stream);
+  const logger = pino({ base: null, timestamp: stdTimeFunctions.isoTime }, stream.isTTY === true ? people : stream);
   return {
     info: (message, facts) => logger.info(facts ?? {}, message),
     warning: (message, facts) => logger.warn(facts ?? {}, message),

@@ -3,8 +3,6 @@ import type { GatewayEvent, Reading } from './reading.ts';
 
 /** How often an ongoing loss is told. */
 const tellEveryMs = 60_000;
-/** At the brim of the quota every other reading is refused: only so often is that an end. */
-const endedAfterMs = 5_000;
 
 /** Readings that the buffer refused, counted per device until an event about them is safely accepted. */
 export class Losses {
@@ -32,10 +30,10 @@ export class Losses {
     if (!this.#telling && now.bootMs - this.#toldAtMs >= tellEveryMs) void this.tell();
   }
 
-  /** The buffer took readings again: what was lost until now is told. */
+  /** The buffer took readings: what was lost before is told, unless it was told a moment ago (at the brim of the quota every other one is refused). */
   ended(): void {
     if (this.#devices.size === 0 || this.#telling) return;
-    if (this.#clock.now().bootMs - this.#toldAtMs >= endedAfterMs) void this.tell();
+    if (this.#clock.now().bootMs - this.#toldAtMs >= tellEveryMs) void this.tell();
   }
 
   /** Resolves when everything refused until now has been told, or cannot be. */
@@ -57,7 +55,7 @@ export class Losses {
       await this.#event({
         event: 'loss',
         severity: 'error',
-        message: `${count} readings were not taken between ${from} and ${to}: ${this.#reason}. Restore the uplink, or raise buffer.maxSize.`,
+        message: `${count === 1 ? '1 reading was' : `${count} readings were`} not taken between ${from} and ${to}: ${this.#reason}. Restore the uplink, or raise buffer.maxSize.`,
         facts: {
           count,
           from,

@@ -106,6 +106,8 @@ function version(): string {
 async function main(): Promise<void> {
   // A reader that has seen enough (`sluice check | head`) is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  // Nobody reads the log any more: that is no reason to stop reading meters.
+  process.stderr.on('error', () => undefined);
   const ending = new AbortController();
   for (const [signal, code] of [
     ['SIGINT', 130],

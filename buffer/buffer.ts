@@ -20,6 +20,8 @@ export interface Batch {
 export interface Buffer {
   /** Text of this start, e.g. `41-k3v9q0za`: with `seq` it names an entry for ever. */
   readonly epoch: string;
+  /** How the start before this one ended: `unclean` after a crash, a power cut, or a stop that was cut short. */
+  readonly before: 'none' | 'clean' | 'unclean';
   /**
    * Numbers the entries at once, in call order; resolves when all are on disk. Pollers do not wait, pushers do.
    * Rejects with BufferFull: then none of the entries was taken.
@@ -54,6 +56,8 @@ export interface BufferStats {
   /** Entries accepted (committed) since the start. */
   readonly accepted: number;
   readonly refused: number;
+  /** How long the commit under way has taken so far; 0: none is. */
+  readonly committingForMs: number;
 }
 
 export interface BufferOptions {

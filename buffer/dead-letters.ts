@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
@@ -8,28 +9,37 @@ import { sizeOf } from './segment.ts';
 /** Records that the broker refused for good, one row each, kept until a person has looked at them. */
 export class DeadLetters {
   readonly #file: string;
+  readonly #tell: (message: string) => void;
   #db: Database.Database | null = null;
 
-  constructor(folder: string) {
+  constructor(folder: string, tell: (message: string) => void) {
+    this.#tell = tell;
     this.#file = join(folder, 'dead-letters.db');
   }
 
-  /** On disk when this returns. The same entry twice is one row. */
+  /** On disk when this returns. The same entry twice is one row. A damaged file goes aside, and a new one is begun. */
   add(letter: DeadLetter): void {
     try {
-      this.#open();
-      const { lane, epoch, seq, reason, key, value, wallMs } = letter;
-      const fields = [epoch, seq, streamOf(lane), reason, key, value, wallMs];
-      const crc = crc32(`dead-letters ${JSON.stringify(fields)}`);
-      this.#open()
-        .prepare(
-          'INSERT OR IGNORE INTO letters (epoch, seq, stream, reason, key, value, wallMs, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-        )
-        .run(...fields, crc);
+      this.#insert(letter);
     } catch (error) {
       this.close();
-      throw error;
+      if (!(error instanceof Database.SqliteError) || !['SQLITE_NOTADB', 'SQLITE_CORRUPT'].includes(error.code))
+        throw error;
+      const aside = `${this.#file}.damaged-${letter.wallMs}`;
+      renameSync(this.#file, aside);
+      this.#tell(`The file of dead letters was damaged and lies in ${aside} now; a new one was begun.`);
+      this.#insert(letter);
     }
+  }
+
+  #insert({ lane, epoch, seq, reason, key, value, wallMs }: DeadLetter): void {
+    const fields = [epoch, seq, streamOf(lane), reason, key, value, wallMs];
+    const crc = crc32(`dead-letters ${JSON.stringify(fields)}`);
+    this.#open()
+      .prepare(
+        'INSERT OR IGNORE INTO letters (epoch, seq, stream, reason, key, value, wallMs, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(...fields, crc);
   }
 
   bytes(): number {

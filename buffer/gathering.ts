@@ -15,7 +15,7 @@ export class Gathering {
       this.resolve = resolve;
       this.reject = reject;
     });
-    // Pollers do not wait: a rejection that nobody awaits is told as loss.
+    // Whoever does not care for the outcome need not await it.
     this.promise.catch(() => undefined);
   }
 

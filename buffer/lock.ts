@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import type { Seq } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
@@ -23,11 +24,15 @@ export interface LockState {
 export class Lock {
   /** What the owner before left. */
   readonly before: LockState;
+  /** Nobody owned this buffer before, or the lock file was lost. */
+  readonly isNew: boolean;
   readonly #db: Database.Database;
 
   constructor(folder: string) {
-    this.#db = openLocked(join(folder, 'lock.db'));
-    this.before = read(this.#db) ?? { starts: 0, clean: false, doubtful: streams.map(() => 0), floor: 0 };
+    const { db, state } = openLocked(join(folder, 'lock.db'));
+    this.#db = db;
+    this.isNew = state === undefined;
+    this.before = state ?? { starts: 0, clean: false, doubtful: streams.map(() => 0), floor: 0 };
   }
 
   /** Durable before this start commits anything: whatever happens from here on, its end counts as unclean until `release`. */
@@ -43,15 +48,21 @@ export class Lock {
   }
 
   #write(state: LockState): void {
+    const json = JSON.stringify(state);
     this.#db
-      .prepare('INSERT OR REPLACE INTO state (id, starts, clean, doubtful, floor) VALUES (1, ?, ?, ?, ?)')
-      .run(state.starts, state.clean ? 1 : 0, JSON.stringify(state.doubtful), state.floor);
+      .prepare('INSERT OR REPLACE INTO state (id, json, crc) VALUES (1, ?, ?)')
+      .run(json, crc32(`lock state ${json}`));
     // Who takes the lock right behind this COMMIT finds a true state, and `begin` then refuses us.
     this.#db.exec('COMMIT');
   }
 }
 
-function openLocked(file: string): Database.Database {
+interface Opened {
+  readonly db: Database.Database;
+  readonly state: LockState | undefined;
+}
+
+function openLocked(file: string): Opened {
   try {
     return prepared(file);
   } catch (error) {
@@ -62,15 +73,13 @@ function openLocked(file: string): Database.Database {
   }
 }
 
-function prepared(file: string): Database.Database {
+function prepared(file: string): Opened {
   const db = new Database(file, { timeout: 0 });
   try {
     db.pragma('synchronous = FULL');
     begin(db, file);
-    db.exec(
-      'CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, starts INTEGER, clean INTEGER, doubtful TEXT, floor INTEGER)',
-    );
-    return db;
+    db.exec('CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, json TEXT NOT NULL, crc INTEGER NOT NULL)');
+    return { db, state: read(db) };
   } catch (error) {
     db.close();
     throw error;
@@ -104,15 +113,8 @@ function inUse(file: string, cause: unknown): BufferError {
 }
 
 function read(db: Database.Database): LockState | undefined {
-  const row = db.prepare('SELECT starts, clean, doubtful, floor FROM state WHERE id = 1').get() as
-    | { starts: number; clean: number; doubtful: string; floor: number }
-    | undefined;
-  if (!row) return undefined;
-  const doubtful = JSON.parse(row.doubtful) as number[];
-  return {
-    starts: row.starts,
-    clean: row.clean === 1,
-    doubtful: streams.map((_, lane) => doubtful[lane] ?? 0),
-    floor: row.floor,
-  };
+  const row = db.prepare('SELECT json, crc FROM state WHERE id = 1').get() as { json: string; crc: number } | undefined;
+  if (!row || row.crc !== crc32(`lock state ${row.json}`)) return undefined;
+  const state = JSON.parse(row.json) as LockState;
+  return { ...state, doubtful: streams.map((_, lane) => state.doubtful[lane] ?? 0) };
 }

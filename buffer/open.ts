@@ -53,6 +53,7 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
 
 class DurableBuffer implements Buffer {
   readonly epoch: string;
+  readonly before: 'none' | 'clean' | 'unclean';
   readonly failed: Promise<Error>;
   readonly #options: BufferOptions;
   readonly #thread: WriterThread;
@@ -62,7 +63,8 @@ class DurableBuffer implements Buffer {
   readonly #recent: Recent[];
   readonly #slots = new NewestSlots();
   readonly #encoder = new FrameEncoder();
-  readonly #decoder: FrameDecoder;
+  /** One a lane: what one reader knows of a segment's descriptors is not what another has been given. */
+  readonly #decoders: readonly FrameDecoder[];
   #nextSeq: Seq;
   #gathering = new Gathering();
   #waitingBytes = 0;
@@ -88,13 +90,14 @@ class DurableBuffer implements Buffer {
     this.#space = space;
     this.failed = thread.failed;
     this.epoch = opened.epoch;
+    this.before = opened.before;
     this.#nextSeq = opened.nextSeq;
     this.#doubtful = opened.doubtful;
     this.#recent = streams.map(() => new Recent(opened.nextSeq - 1, mostRecent));
     if (opened.slots) this.#slots.unpack(opened.slots);
-    this.#decoder = new FrameDecoder(options.event);
-    for (const { entries } of this.#decoder.decode('meter-readings', opened.slotFrames))
-      this.#slots.noteAll(entries ?? []);
+    this.#decoders = streams.map(() => new FrameDecoder());
+    for (const { entries } of new FrameDecoder().decode('meter-readings', opened.slotFrames))
+      this.#slots.noteAll(entries);
   }
 
   append(stream: Stream, entries: readonly (Reading | Note)[]): Promise<void> {
@@ -120,6 +123,7 @@ class DurableBuffer implements Buffer {
   async next(stream: Stream, after: Seq, mostEntries: number, signal: AbortSignal): Promise<Batch> {
     const lane = laneOf(stream);
     const recent = this.#recent[lane];
+    const decoder = this.#decoders[lane] ?? new FrameDecoder();
     let from = after;
     for (;;) {
       signal.throwIfAborted();
@@ -130,16 +134,18 @@ class DurableBuffer implements Buffer {
         await this.#committedOrAborted(signal);
         continue;
       }
-      const found = await this.#thread.call('read', {
-        lane,
-        after: from,
-        most: mostEntries,
-        known: this.#decoder.known(),
-      });
+      const found = await this.#thread.call('read', { lane, after: from, most: mostEntries, known: decoder.known() });
       const entries: Kept[] = [];
-      for (const decoded of this.#decoder.decode(stream, found)) {
-        if (decoded.entries) entries.push(...decoded.entries);
-        else this.settle(stream, decoded.first, decoded.last);
+      for (const frame of decoder.decode(stream, found)) {
+        entries.push(...frame.entries);
+        if (frame.damage !== null)
+          this.#thread.damaged({
+            lane,
+            segment: frame.segment,
+            first: frame.first,
+            last: frame.last,
+            why: frame.damage,
+          });
       }
       from = found.through;
       if (entries.length > 0) return this.#batch(stream, after + 1, from, entries);
@@ -176,6 +182,7 @@ class DurableBuffer implements Buffer {
       full: this.#isFull('meter-readings', this.#lastRefused),
       segments,
       ...this.#counts,
+      committingForMs: this.#committing ? Math.round(performance.now() - this.#lastCommitMs) : 0,
     };
   }
 
@@ -278,13 +285,6 @@ class DurableBuffer implements Buffer {
       this.#wakeAll();
     } catch (error) {
       gathering.reject(error instanceof Error ? error : new Error(String(error)));
-      for (const { stream, entries } of gathering.lanes.values())
-        this.#options.event({
-          event: 'loss',
-          severity: 'error',
-          message: `${entries.length} entries of ${stream} could not be written: ${messageOf(error)}`,
-          facts: { stream, count: entries.length, firstSeq: entries[0]?.seq ?? 0, lastSeq: entries.at(-1)?.seq ?? 0 },
-        });
     } finally {
       this.#waitingBytes -= gathering.bytes;
     }

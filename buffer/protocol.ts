@@ -1,5 +1,6 @@
 import type { GatewayEvent, Seq, Stream } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
+import type { BacklogRequest } from './backlog.ts';
 
 /** A lane's number in files and messages: part of the format, so never renumbered. */
 export function laneOf(stream: Stream): number {
@@ -39,7 +40,7 @@ export interface Commit {
 export interface Space {
   readonly bytes: number;
   readonly segments: number;
-  /** Unsettled entries per lane. */
+  /** Unsettled entries per lane; where a segment is settled in part, about. */
   readonly waiting: readonly number[];
 }
 
@@ -84,8 +85,18 @@ export interface DeadLetter {
   readonly wallMs: number;
 }
 
+/** A frame that is sound by its CRC, yet could not be decoded. */
+export interface DamagedFrame {
+  readonly lane: number;
+  readonly segment: string;
+  readonly first: Seq;
+  readonly last: Seq;
+  readonly why: string;
+}
+
 /** What a store on disk told when it was opened. */
 export interface Opened extends Space {
+  readonly before: 'none' | 'clean' | 'unclean';
   readonly epoch: string;
   readonly nextSeq: Seq;
   /** Per lane: entries of earlier starts up to this seq may have been sent before. */
@@ -100,21 +111,13 @@ export interface StoreOptions {
   readonly maxBytes: number;
 }
 
-/** What the writer thread does on request, and answers. Structured clones cross the thread; bodies of frames are handed over. */
+/** What the writer thread does on request, and answers. Structured clones cross the thread. */
 export interface WriterCalls {
   open: { take: StoreOptions; give: Opened };
   commit: { take: Commit; give: Committed };
-  read: { take: ReadRequest; give: ReadFrames };
+  read: { take: BacklogRequest; give: ReadFrames };
   reject: { take: DeadLetter; give: null };
   close: { take: { readonly sent: readonly Seq[] }; give: null };
-}
-
-export interface ReadRequest {
-  readonly lane: number;
-  readonly after: Seq;
-  readonly most: number;
-  /** Per segment: the row up to which the reader knows its descriptors. */
-  readonly known: ReadonlyMap<string, number>;
 }
 
 export type Call = {
@@ -123,7 +126,8 @@ export type Call = {
 
 export type ToWriter =
   | { readonly type: 'call'; readonly number: number; readonly call: Call }
-  | { readonly type: 'settle'; readonly lane: number; readonly first: Seq; readonly last: Seq };
+  | { readonly type: 'settle'; readonly lane: number; readonly first: Seq; readonly last: Seq }
+  | { readonly type: 'damaged'; readonly frame: DamagedFrame };
 
 export type FromWriter =
   | { readonly type: 'gave'; readonly number: number; readonly value: unknown }

@@ -81,8 +81,10 @@ export class SegmentFile {
   static open(file: string): SegmentFile {
     const db = new Database(file, { timeout: 0, fileMustExist: true });
     try {
-      if (db.pragma('application_id', { simple: true }) !== applicationId)
-        throw new BufferError('FOREIGN_FILE', `${file} is no segment of a sluice buffer`);
+      const id = db.pragma('application_id', { simple: true });
+      if (id === 0 && db.prepare('SELECT name FROM sqlite_master').get() === undefined)
+        throw new BufferError('EMPTY_SEGMENT', `${file} is empty`);
+      if (id !== applicationId) throw new BufferError('FOREIGN_FILE', `${file} is no segment of a sluice buffer`);
       const found = db.pragma('user_version', { simple: true });
       if (found !== formatVersion)
         throw new BufferError(
@@ -175,17 +177,17 @@ export class SegmentFile {
     return null;
   }
 
-  /** Every lane's frames in order. A `last` that cannot be (its row is damaged, as reading it will show) must not hide the frames behind it. */
-  index(): Extent[][] {
+  /** Every lane's sound frames in order, and how many rows are damaged. Reads the whole file: what a damaged row says of itself must not be believed. */
+  index(): { lanes: Extent[][]; damagedRows: number } {
     const lanes: Extent[][] = streams.map(() => []);
-    for (const { first, last, lane, count } of this.#rows<FrameRow>(
-      'SELECT first, last, lane, count FROM frames ORDER BY first',
-    )) {
-      const before = lanes[lane]?.at(-1);
-      if (before && before.last >= first) lanes[lane]?.splice(-1, 1, { ...before, last: before.first });
-      lanes[lane]?.push({ first, last: Math.max(first, last), count });
+    let damagedRows = 0;
+    for (const row of this.#rows<FrameRow>('SELECT * FROM frames ORDER BY first')) {
+      const { first, last, lane, count } = row;
+      const frames = lanes[lane];
+      if (frames && this.#isSound(row)) frames.push({ first, last, count });
+      else damagedRows += 1;
     }
-    return lanes;
+    return { lanes, damagedRows };
   }
 
   /** The lanes' extents as written at the sealing; null where that did not happen (or is damaged). */
@@ -275,6 +277,9 @@ function setDurable(db: Database.Database, file: string): void {
 export function segmentName(first: Seq, epoch: string): string {
   return `${String(first).padStart(12, '0')}-${epoch}`;
 }
+
+/** A segment's own file, and what SQLite puts beside it. */
+export const fileTails = ['', '-wal', '-shm', '-journal'];
 
 /** First seq and epoch of a segment file's name; null for any other file. */
 export function parseSegmentName(fileName: string): { first: Seq; epoch: string; starts: number } | null {

@@ -1,11 +1,21 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { streams } from '../agent/reading.ts';
 import type { Seq } from '../agent/reading.ts';
 import type { Commit, Described, Descriptor } from './protocol.ts';
-import type { Settled } from './ranges.ts';
-import { parseSegmentName, segmentName, SegmentFile, sizeOf } from './segment.ts';
+import type { Range, Settled } from './ranges.ts';
+import { fileTails, parseSegmentName, segmentName, SegmentFile, sizeOf } from './segment.ts';
 import type { Extent } from './segment.ts';
+
+/** Frames (of an unknown lane) or entries of a lane that a segment should carry and does not. */
+export interface Damage {
+  readonly lane: number | null;
+  readonly frames: number | null;
+  readonly entries: number | null;
+  /** They lie somewhere between. */
+  readonly firstSeq: Seq;
+  readonly lastSeq: Seq;
+}
 
 /**
  * What the writer knows of one segment. Its lanes' extents stay in memory; the handle and the index of its frames only while it is
@@ -20,8 +30,15 @@ export class Shelf {
   lanes: (Extent | null)[] = streams.map(() => null);
   #index: Extent[][] | null = null;
   #handle: SegmentFile | null = null;
-  #described = new Set<number>();
+  readonly #described = new Set<number>();
+  readonly #damage: Damage[] = [];
+  readonly #knownMissing = new Set<number>();
+  /** Part of it could not be read: it goes to the quarantine when the rest is delivered. */
+  isDamaged = false;
+  /** Nothing is written to it any more. */
+  isSealed = true;
   #bytes = 0;
+  #inode = 0;
 
   constructor(folder: string, fileName: string) {
     const parsed = parseSegmentName(fileName);
@@ -34,10 +51,13 @@ export class Shelf {
 
   static create(folder: string, first: Seq, epoch: string, rollBytes: number): Shelf {
     const shelf = new Shelf(folder, `${segmentName(first, epoch)}.db`);
+    mkdirSync(folder, { recursive: true });
     // What bears this name already is the ruin of a creation or first commit that failed: nothing in it was accepted.
-    for (const tail of ['', '-wal', '-shm', '-journal']) rmSync(shelf.file + tail, { force: true });
+    for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
     shelf.#handle = SegmentFile.create(shelf.file, rollBytes);
     shelf.#index = streams.map(() => []);
+    shelf.isSealed = false;
+    shelf.#inode = statSync(shelf.file).ino;
     return shelf;
   }
 
@@ -48,8 +68,17 @@ export class Shelf {
     if (summary) {
       this.lanes = summary;
     } else {
-      this.#index = handle.index();
-      this.lanes = this.#index.map(extentOf);
+      const { lanes, damagedRows } = handle.index();
+      this.#index = lanes;
+      this.lanes = lanes.map(extentOf);
+      if (damagedRows > 0)
+        this.#damage.push({
+          lane: null,
+          frames: damagedRows,
+          entries: null,
+          firstSeq: this.firstSeq,
+          lastSeq: this.lastSeq,
+        });
       handle.seal(this.lanes);
     }
     this.#bytes = this.#measure();
@@ -59,8 +88,9 @@ export class Shelf {
     return Math.max(this.firstSeq - 1, ...this.lanes.map((lane) => lane?.last ?? 0));
   }
 
-  get isOpen(): boolean {
-    return this.#handle !== null;
+  /** False when somebody removed or replaced the file under us: what is written to the handle then is lost at its end. */
+  isThere(): boolean {
+    return statSync(this.file, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
   get bytes(): number {
@@ -89,6 +119,12 @@ export class Shelf {
   seal(): void {
     this.#open().seal(this.lanes);
     this.#bytes = this.#measure();
+    this.retire();
+  }
+
+  /** It was written to for the last time. */
+  retire(): void {
+    this.isSealed = true;
     this.park();
   }
 
@@ -106,8 +142,7 @@ export class Shelf {
 
   /** The frames of a lane that end behind `after`, in order. */
   framesAfter(lane: number, after: Seq): readonly Extent[] {
-    this.#index ??= this.#open().index();
-    const frames = this.#index[lane] ?? [];
+    const frames = this.#indexed()[lane] ?? [];
     let low = 0;
     let high = frames.length;
     while (low < high) {
@@ -139,18 +174,33 @@ export class Shelf {
     return this.lanes.every((lane, at) => lane === null || settled[at]?.covers(lane.first, lane.last) === true);
   }
 
-  /** Unsettled entries of a lane; where a frame is settled in part it counts whole. */
+  /** What was found damaged and not told yet. From then on the file is worth keeping for people. */
+  takeDamage(): Damage[] {
+    this.isDamaged ||= this.#damage.length > 0;
+    return this.#damage.splice(0);
+  }
+
+  /** Unsettled entries of a lane, about where the segment is settled in part: without a look at the file, which may lie on a sick disk. */
   waiting(lane: number, settled: Settled): number {
     const extent = this.lanes[lane];
     if (!extent || settled.covers(extent.first, extent.last)) return 0;
-    if (
-      settled.position < extent.first &&
-      settled.ranges.every((range) => range.last < extent.first || range.first > extent.last)
-    )
-      return extent.count;
-    return this.framesAfter(lane, settled.position)
-      .filter((frame) => !settled.covers(frame.first, frame.last))
-      .reduce((sum, frame) => sum + frame.count, 0);
+    const span = extent.last - extent.first + 1;
+    const before = Math.max(0, settled.position - extent.first + 1);
+    const done = settled.ranges.reduce((sum, range) => sum + overlap(range, extent), before);
+    return Math.max(1, Math.round((extent.count * (span - done)) / span));
+  }
+
+  #indexed(): Extent[][] {
+    if (this.#index) return this.#index;
+    this.#index = this.#open().index().lanes;
+    for (const [lane, extent] of this.lanes.entries()) {
+      const frames = this.#index[lane] ?? [];
+      const missing = (extent?.count ?? 0) - frames.reduce((sum, frame) => sum + frame.count, 0);
+      if (!extent || missing <= 0 || this.#knownMissing.has(lane)) continue;
+      this.#knownMissing.add(lane);
+      this.#damage.push({ lane, frames: null, entries: missing, ...boundsOfGaps(frames, extent) });
+    }
+    return this.#index;
   }
 
   #open(): SegmentFile {
@@ -168,4 +218,18 @@ function extentOf(frames: readonly Extent[]): Extent | null {
   const last = frames.at(-1);
   if (!first || !last) return null;
   return { first: first.first, last: last.last, count: frames.reduce((sum, frame) => sum + frame.count, 0) };
+}
+
+/** From the first to the last seq that no frame covers. Seqs of other lanes lie between, too. */
+function boundsOfGaps(frames: readonly Extent[], extent: Extent): { firstSeq: Seq; lastSeq: Seq } {
+  const starts = [extent.first, ...frames.map((frame) => frame.last + 1)];
+  const ends = [...frames.map((frame) => frame.first - 1), extent.last];
+  const gaps = starts
+    .map((first, at) => ({ first, last: ends[at] ?? extent.last }))
+    .filter(({ first, last }) => first <= last);
+  return { firstSeq: gaps[0]?.first ?? extent.first, lastSeq: gaps.at(-1)?.last ?? extent.last };
+}
+
+function overlap(range: Range, extent: Extent): number {
+  return Math.max(0, Math.min(range.last, extent.last) - Math.max(range.first, extent.first) + 1);
 }

@@ -1,33 +1,28 @@
 import { randomInt } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { messageOf } from '../agent/errors.ts';
+import { mkdirSync } from 'node:fs';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import { readBacklog, readNewestSlots } from './backlog.ts';
+import type { BacklogRequest } from './backlog.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Lock } from './lock.ts';
-import { laneOf, streamOf } from './protocol.ts';
 import type {
   Commit,
   Committed,
+  DamagedFrame,
   DeadLetter,
-  Described,
   Descriptor,
   Opened,
-  ReadFrame,
   ReadFrames,
+  Space,
   StoreOptions,
 } from './protocol.ts';
 import { Settled } from './ranges.ts';
-import { parseSegmentName, syncFolder } from './segment.ts';
 import { Shelf } from './shelf.ts';
+import { Shelves } from './shelves.ts';
 import { segmentBytes } from './sizes.ts';
 
 const mostSegmentAgeMs = 3_600_000;
-/** Bytes of frames that one answer to a reader may hold. */
-const mostReadBytes = 4 * 1024 * 1024;
-/** Segments whose handle and index stay open for readers: one a lane, about. */
-const mostOpen = streams.length;
 /** Commits after which the newest slots are written anew, so that a start need not decode more than this many frames for them. */
 const commitsPerSlots = 600;
 /** Settled entries after which an acknowledgement is written without a frame that carries it. */
@@ -39,7 +34,6 @@ const mostUnwrittenSettled = 100_000;
  */
 export class Store {
   readonly #options: StoreOptions;
-  readonly #tell: (event: GatewayEvent) => void;
   readonly #lock: Lock;
   readonly #dead: DeadLetters;
   readonly #epoch: string;
@@ -48,43 +42,40 @@ export class Store {
   readonly #settled: Settled[] = streams.map(() => new Settled());
   readonly #doubtful: Seq[];
   readonly #descriptors = new Map<number, Descriptor>();
-  /** In order of age; the active one is last. */
-  #shelves: Shelf[] = [];
+  readonly #shelves: Shelves;
   #active: Shelf | null = null;
   #activeSinceMs = 0;
-  /** Segments before this one may go: it, or a later one, carries the newest slots. */
+  /** Segments before this one may go: it, or a later one, carries the newest slots and positions. */
   #slotsFrom: Shelf | null = null;
   #commitsSinceSlots = 0;
+  /** Settled since positions were last written. */
   #unwritten = 0;
   #nextSeq: Seq;
 
   constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
     this.#options = options;
-    this.#tell = tell;
     this.#rollBytes = segmentBytes(options.maxBytes);
     mkdirSync(options.path, { recursive: true });
     this.#lock = new Lock(options.path);
-    const names = readdirSync(options.path)
-      .map((name) => ({ name, parsed: parseSegmentName(name) }))
-      .filter(({ parsed }) => parsed !== null)
-      .toSorted(
-        (a, b) => (a.parsed?.first ?? 0) - (b.parsed?.first ?? 0) || (a.parsed?.starts ?? 0) - (b.parsed?.starts ?? 0),
-      );
-    this.#starts = Math.max(this.#lock.before.starts, ...names.map(({ parsed }) => parsed?.starts ?? 0)) + 1;
+    this.#dead = new DeadLetters(options.path, (message) => tell({ event: 'quarantine', severity: 'error', message }));
+    this.#shelves = new Shelves(options.path, this.#settled, tell);
+    this.#starts = Math.max(this.#lock.before.starts, this.#shelves.starts()) + 1;
     this.#epoch = `${this.#starts}-${randomText()}`;
-    for (const { name } of names) this.#takeStock(new Shelf(options.path, name));
-    const known = [...this.#shelves.map((shelf) => shelf.lastSeq), ...this.#settled.map((lane) => lane.position)];
+    this.#shelves.takeStock();
+    const known = [...this.#shelves.all.map((shelf) => shelf.lastSeq), ...this.#settled.map((lane) => lane.position)];
     this.#nextSeq = Math.max(this.#lock.before.floor, ...known.map((seq) => seq + 1), 1);
     const { clean, doubtful } = this.#lock.before;
     this.#doubtful = streams.map((_, lane) => (clean ? (doubtful[lane] ?? 0) : this.#nextSeq - 1));
     this.#lock.begun(this.#starts, this.#doubtful);
-    this.#dead = new DeadLetters(options.path);
   }
 
   opened(): Opened {
-    const { slots, slotFrames } = this.#newestSlots();
-    this.#unlinkSettled();
+    const { from, slots, slotFrames } = readNewestSlots(this.#shelves);
+    this.#slotsFrom = from;
+    this.#shelves.unlinkSettled(from);
+    const before = this.#lock.isNew ? 'none' : this.#lock.before.clean ? 'clean' : 'unclean';
     return {
+      before,
       epoch: this.#epoch,
       nextSeq: this.#nextSeq,
       doubtful: this.#doubtful,
@@ -94,21 +85,25 @@ export class Store {
     };
   }
 
-  space(): { bytes: number; segments: number; waiting: readonly number[] } {
+  /** From memory alone: a sick file must not fail whoever asks. */
+  space(): Space {
+    const { all } = this.#shelves;
     return {
-      bytes: this.#shelves.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#dead.bytes(),
-      segments: this.#shelves.length,
-      waiting: streams.map((_, lane) => {
-        const settled = this.#settled[lane] ?? new Settled();
-        return this.#shelves.reduce((sum, shelf) => sum + shelf.waiting(lane, settled), 0);
-      }),
+      bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#dead.bytes(),
+      segments: all.length,
+      waiting: this.#settled.map((settled, lane) => all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled), 0)),
     };
   }
 
   commit(commit: Commit): Committed {
     for (const descriptor of commit.described) this.#descriptors.set(descriptor.id, descriptor);
+    if (this.#active && !this.#active.isThere()) {
+      this.#shelves.gone(this.#active);
+      this.#active = null;
+    }
     const active = this.#ensureActive(Math.min(...commit.frames.map((frame) => frame.first)));
     this.#guarded(active, () => active.commit(commit, (id) => this.#describe(id), this.#settled));
+    // Committed it is. Nothing from here on may throw, or the same frames would be committed again.
     this.#nextSeq = active.lastSeq + 1;
     this.#unwritten = 0;
     this.#commitsSinceSlots += 1;
@@ -117,7 +112,7 @@ export class Store {
       this.#commitsSinceSlots = 0;
     }
     this.#rollIfDue(active);
-    this.#unlinkSettled();
+    this.#shelves.unlinkSettled(this.#slotsFrom);
     const hasSlots = this.#active !== null && this.#slotsFrom === this.#active;
     return { ...this.space(), wantsSlots: !hasSlots || this.#commitsSinceSlots >= commitsPerSlots };
   }
@@ -126,7 +121,7 @@ export class Store {
     this.#settled[lane]?.add(first, last);
     this.#unwritten += last - first + 1;
     if (this.#unwritten > mostUnwrittenSettled) this.writeSettled();
-    this.#unlinkSettled();
+    this.#shelves.unlinkSettled(this.#slotsFrom);
   }
 
   /** Puts on disk what was settled since the last commit, if anything was. */
@@ -137,50 +132,21 @@ export class Store {
     this.#unwritten = 0;
   }
 
-  /** `known`: per segment how many rows of descriptors the reader has already. */
-  read(lane: number, after: Seq, most: number, known: ReadonlyMap<string, number>): ReadFrames {
-    const frames: ReadFrame[] = [];
-    const described = new Map<string, Described>();
-    const settled = this.#settled[lane] ?? new Settled();
-    let through = after;
-    let entries = 0;
-    let bytes = 0;
-    for (const shelf of this.#shelves) {
-      const extent = shelf.lanes[lane];
-      if (!extent || extent.last <= through || settled.covers(extent.first, extent.last)) continue;
-      try {
-        for (const frame of shelf.framesAfter(lane, through)) {
-          if (entries >= most || bytes >= mostReadBytes) return { frames, through, described: [...described.values()] };
-          through = frame.last;
-          if (settled.covers(frame.first, frame.last)) continue;
-          const body = shelf.read(frame.first);
-          if (body === null) {
-            this.#tellLost(lane, frame.first, frame.last, frame.count, `a frame in ${shelf.file} is damaged`);
-            this.settle(lane, frame.first, frame.last);
-            continue;
-          }
-          if (!described.has(shelf.name)) described.set(shelf.name, shelf.descriptors(known.get(shelf.name) ?? 0));
-          const inside = [{ first: 0, last: settled.position }, ...settled.ranges].filter(
-            (range) => range.last >= frame.first && range.first <= frame.last,
-          );
-          frames.push({
-            epoch: shelf.epoch,
-            segment: shelf.name,
-            lane,
-            first: frame.first,
-            last: frame.last,
-            body,
-            settled: inside,
-          });
-          entries += frame.count;
-          bytes += body.length;
-        }
-      } catch (error) {
-        this.#quarantine(shelf, error);
-      }
-      this.#parkOldest();
-    }
-    return { frames, through: Math.max(through, this.#nextSeq - 1), described: [...described.values()] };
+  read(request: BacklogRequest): ReadFrames {
+    return readBacklog(this.#shelves, this.#settled[request.lane] ?? new Settled(), this.#nextSeq - 1, request);
+  }
+
+  /** A reader could not make sense of a frame. It counts as settled, and its file is kept. */
+  tellDamaged({ lane, segment, first, last, why }: DamagedFrame): void {
+    for (const shelf of this.#shelves.all) if (shelf.name === segment) shelf.isDamaged = true;
+    this.#shelves.tellLost(
+      lane,
+      first,
+      last,
+      last - first + 1,
+      `a frame in segment ${segment} cannot be decoded (${why})`,
+    );
+    this.settle(lane, first, last);
   }
 
   reject(letter: DeadLetter): void {
@@ -193,8 +159,8 @@ export class Store {
     this.writeSettled();
     this.#active?.seal();
     this.#active = null;
-    this.#unlinkSettled();
-    for (const shelf of this.#shelves) shelf.park();
+    this.#shelves.unlinkSettled(this.#slotsFrom);
+    this.#shelves.park();
     this.#dead.close();
     const doubtful = this.#doubtful.map((seq, lane) => Math.max(seq, sent[lane] ?? 0));
     this.#lock.release({ starts: this.#starts, doubtful, floor: this.#nextSeq });
@@ -203,7 +169,7 @@ export class Store {
   #ensureActive(first: Seq): Shelf {
     if (this.#active) return this.#active;
     const active = Shelf.create(this.#options.path, first, this.#epoch, this.#rollBytes);
-    this.#shelves.push(active);
+    this.#shelves.add(active);
     this.#active = active;
     this.#activeSinceMs = performance.now();
     return active;
@@ -214,10 +180,10 @@ export class Store {
     try {
       act();
     } catch (error) {
-      active.park();
+      active.retire();
       this.#active = null;
       // Nothing in it was ever accepted: the new segment will bear the same name.
-      if (active.lastSeq < active.firstSeq) this.#shelves = this.#shelves.filter((shelf) => shelf !== active);
+      if (active.lastSeq < active.firstSeq) this.#shelves.forget(active);
       throw error;
     }
   }
@@ -228,113 +194,15 @@ export class Store {
     try {
       active.seal();
     } catch {
-      // Committed it is; the next who opens it seals it.
-      active.park();
+      // The next who opens it recovers it.
+      active.retire();
     }
-  }
-
-  /** Space comes back only by unlinking whole segments: those with nothing unsettled, while a later one carries the newest slots and positions. */
-  #unlinkSettled(): void {
-    const guard = this.#slotsFrom === null ? -1 : this.#shelves.indexOf(this.#slotsFrom);
-    for (const shelf of this.#shelves.slice(0, Math.max(0, guard))) {
-      if (!shelf.isSettled(this.#settled)) continue;
-      shelf.park();
-      this.#shelves = this.#shelves.filter((one) => one !== shelf);
-      for (const tail of ['', '-wal', '-shm', '-journal']) rmSync(shelf.file + tail, { force: true });
-    }
-  }
-
-  #parkOldest(): void {
-    const open = this.#shelves.filter((shelf) => shelf.isOpen && shelf !== this.#active);
-    for (const shelf of open.slice(0, -mostOpen)) shelf.park();
-  }
-
-  #takeStock(shelf: Shelf): void {
-    try {
-      shelf.stock();
-      for (const found of shelf.settled())
-        for (const [lane, settled] of found.entries()) {
-          this.#settled[lane]?.add(1, settled.position);
-          for (const range of settled.ranges) this.#settled[lane]?.add(range.first, range.last);
-        }
-      this.#shelves.push(shelf);
-      this.#parkOldest();
-    } catch (error) {
-      this.#quarantine(shelf, error);
-    }
-  }
-
-  /** A segment that cannot be read goes aside undamaged, for people and later tools; the others go on. */
-  #quarantine(shelf: Shelf, error: unknown): void {
-    shelf.park();
-    this.#shelves = this.#shelves.filter((one) => one !== shelf);
-    const folder = join(this.#options.path, 'quarantine');
-    let place = `stays at ${shelf.file}`;
-    try {
-      mkdirSync(folder, { recursive: true });
-      for (const tail of ['', '-wal', '-shm', '-journal'])
-        if (readdirSync(this.#options.path).includes(`${shelf.name}.db${tail}`))
-          renameSync(shelf.file + tail, join(folder, `${shelf.name}.db${tail}`));
-      syncFolder(this.#options.path);
-      place = `was moved to ${folder}`;
-    } catch (moveError) {
-      place += ` (${messageOf(moveError)})`;
-    }
-    this.#tell({
-      event: 'quarantine',
-      severity: 'error',
-      message: `Buffer segment ${shelf.name} cannot be read and ${place}: ${messageOf(error)}. Keep the file: its readings may be recoverable.`,
-      facts: { segment: shelf.name, firstSeq: shelf.firstSeq, lastSeq: shelf.lastSeq },
-    });
-    for (const [lane, extent] of shelf.lanes.entries())
-      if (extent && this.#settled[lane]?.covers(extent.first, extent.last) === false)
-        this.#tellLost(lane, extent.first, extent.last, extent.count, `segment ${shelf.name} cannot be read`);
-  }
-
-  #tellLost(lane: number, first: Seq, last: Seq, count: number, why: string): void {
-    this.#tell({
-      event: 'loss',
-      severity: 'error',
-      message: `Up to ${count} entries of ${streamOf(lane)} are lost: ${why}.`,
-      facts: { stream: streamOf(lane), firstSeq: first, lastSeq: last, count, reason: why },
-    });
   }
 
   #describe(id: number): Descriptor {
     const descriptor = this.#descriptors.get(id);
     if (!descriptor) throw new RangeError(`descriptor ${id} was never told`);
     return descriptor;
-  }
-
-  /** The newest slots written, and the frames of the meter lane that came after them. */
-  #newestSlots(): { slots: Uint8Array | null; slotFrames: ReadFrames } {
-    for (const [at, shelf] of [...this.#shelves.entries()].toReversed()) {
-      const slots = shelf.slots();
-      if (!slots) continue;
-      this.#slotsFrom = this.#shelves[at] ?? null;
-      return { slots: slots.body, slotFrames: this.#allFrames(slots.seq) };
-    }
-    return { slots: null, slotFrames: this.#allFrames(0) };
-  }
-
-  /** All frames of the meter lane behind `after`, settled ones too. */
-  #allFrames(after: Seq): ReadFrames {
-    const lane = laneOf('meter-readings');
-    const frames: ReadFrame[] = [];
-    const described: Described[] = [];
-    for (const shelf of this.#shelves.filter((one) => (one.lanes[lane]?.last ?? 0) > after)) {
-      try {
-        for (const { first, last } of shelf.framesAfter(lane, after)) {
-          const body = shelf.read(first);
-          if (body) frames.push({ epoch: shelf.epoch, segment: shelf.name, lane, first, last, body, settled: [] });
-        }
-        described.push(shelf.descriptors(0));
-      } catch (error) {
-        this.#quarantine(shelf, error);
-      }
-      this.#parkOldest();
-    }
-    return { frames, through: after, described };
   }
 }
 

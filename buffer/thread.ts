@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { BufferError } from '../agent/errors.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
-import type { Call, FromWriter, Space, ToWriter, WriterCalls } from './protocol.ts';
+import type { Call, DamagedFrame, FromWriter, Space, ToWriter, WriterCalls } from './protocol.ts';
 
 export interface ThreadListener {
   event(event: GatewayEvent): void;
@@ -45,18 +45,21 @@ export class WriterThread {
   call<Name extends keyof WriterCalls>(
     name: Name,
     take: WriterCalls[Name]['take'],
-    handOver: readonly ArrayBuffer[] = [],
   ): Promise<WriterCalls[Name]['give']> {
     if (this.#isEnded) return Promise.reject(new BufferError('CLOSED', 'the buffer is closed'));
     const number = ++this.#number;
     return new Promise((resolve, reject) => {
       this.#waiting.set(number, { resolve, reject });
-      this.#post({ type: 'call', number, call: { call: name, take } as Call }, handOver);
+      this.#post({ type: 'call', number, call: { call: name, take } as Call });
     });
   }
 
   settle(lane: number, first: Seq, last: Seq): void {
-    if (!this.#isEnded) this.#post({ type: 'settle', lane, first, last }, []);
+    if (!this.#isEnded) this.#post({ type: 'settle', lane, first, last });
+  }
+
+  damaged(frame: DamagedFrame): void {
+    if (!this.#isEnded) this.#post({ type: 'damaged', frame });
   }
 
   /** Ends the thread, whatever it is doing; what still waits for an answer is rejected. */
@@ -71,8 +74,8 @@ export class WriterThread {
     this.#waiting.clear();
   }
 
-  #post(message: ToWriter, handOver: readonly ArrayBuffer[]): void {
-    this.#worker.postMessage(message, handOver);
+  #post(message: ToWriter): void {
+    this.#worker.postMessage(message);
   }
 
   #heard(message: FromWriter, listener: ThreadListener): void {

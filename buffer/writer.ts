@@ -22,12 +22,14 @@ const failedCommits = new Set<number>();
 
 port.on('message', (message: ToWriter) => {
   if (message.type === 'settle') settle(message.lane, message.first, message.last);
+  else if (message.type === 'damaged') opened().tellDamaged(message.frame);
   else answer(message.number, message.call);
 });
 
 function answer(number: number, call: Call): void {
   try {
     post({ type: 'gave', number, value: perform(call) });
+    failedCommits.delete(number);
   } catch (error) {
     if (call.call === 'commit') {
       // Each new try goes to a new segment. Others are served meanwhile: what is read and settled is what makes room on a full disk.
@@ -50,7 +52,7 @@ function perform(call: Call): unknown {
     case 'commit':
       return opened().commit(call.take);
     case 'read':
-      return opened().read(call.take.lane, call.take.after, call.take.most, call.take.known);
+      return opened().read(call.take);
     case 'reject':
       opened().reject(call.take);
       return null;
@@ -78,7 +80,7 @@ function settle(lane: number, first: number, last: number): void {
   }, settledEveryMs);
   spaceTimer ??= setTimeout(() => {
     spaceTimer = null;
-    post({ type: 'space', space: opened().space() });
+    if (store) post({ type: 'space', space: store.space() });
   }, spaceEveryMs);
 }
 

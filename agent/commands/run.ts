@@ -42,7 +42,8 @@ Exit codes: 0 stopped in order, 1 it could not go on, 2 usage, 78 the configurat
       log,
       ...(typeof tapFile === 'string' ? { tap: openTap(tapFile) } : {}),
     });
-    const status = config.status && (await serveStatus(config.status, () => gateway.status(), log));
+    const status =
+      config.status && (await serveStatus({ listen: config.status, status: () => gateway.status(), clock, log }));
     try {
       const failure = await Promise.race([gateway.failed, ended(io.signal)]);
       if (failure) log.error(`The daemon cannot go on: ${messageOf(failure)}`);

@@ -22,11 +22,11 @@ export function pieceOf(batch: Batch): Piece {
 export function cut(piece: Piece, count: number): Piece[] {
   const left = piece.entries.slice(0, count);
   const right = piece.entries.slice(count);
-  const [end] = left.slice(-1);
   const [begin] = right;
-  if (end === undefined || begin === undefined) return [piece];
+  if (left.length === 0 || begin === undefined) return [piece];
   return [
-    { ...piece, entries: left, last: end.seq },
+    // The lanes share one sequence: what lies between two neighbours is not of this lane, yet belongs to the span.
+    { ...piece, entries: left, last: begin.seq - 1 },
     { ...piece, entries: right, first: begin.seq },
   ];
 }

@@ -177,11 +177,16 @@ describe('the gateway', () => {
 
   it('shows what it is doing on loopback, and nothing else', async () => {
     const gateway = await started(site());
-    const server = await serveStatus({ host: '127.0.0.1', port: 0 }, () => gateway.status(), quiet);
+    const server = await serveStatus({
+      listen: { host: '127.0.0.1', port: 0 },
+      status: () => gateway.status(),
+      clock,
+      log: quiet,
+    });
     await sleep(500);
     const get = (path: string, method = 'GET'): Promise<Response> =>
       fetch(`http://127.0.0.1:${server.port}${path}`, { method });
-    expect(await (await get('/healthz')).json()).toEqual({ ok: true });
+    expect(await (await get('/healthz')).json()).toEqual({ ok: true, wrong: [] });
     expect(await (await get('/status.json')).json()).toMatchObject({
       gateway: 'ps-12',
       connections: [{ connection: 'panel', state: 'open' }],

@@ -1,0 +1,105 @@
+import type { Seq } from '../agent/reading.ts';
+import { laneOf } from './protocol.ts';
+import type { Described, ReadFrame, ReadFrames } from './protocol.ts';
+import type { Settled } from './ranges.ts';
+import type { Shelf } from './shelf.ts';
+import type { Shelves } from './shelves.ts';
+
+/** Bytes of frames that one answer to a reader may hold. */
+const mostReadBytes = 4 * 1024 * 1024;
+
+export interface BacklogRequest {
+  readonly lane: number;
+  readonly after: Seq;
+  readonly most: number;
+  /** Per segment: the row up to which the reader knows its descriptors. */
+  readonly known: ReadonlyMap<string, number>;
+}
+
+/**
+ * The lane's unsettled frames behind `after`, together about `most` entries. `newest`: the last seq on disk, up to which the reader has seen
+ * everything when nothing is left.
+ */
+export function readBacklog(
+  shelves: Shelves,
+  settled: Settled,
+  newest: Seq,
+  { lane, after, most, known }: BacklogRequest,
+): ReadFrames {
+  const frames: ReadFrame[] = [];
+  const described: Described[] = [];
+  let through = after;
+  let entries = 0;
+  let bytes = 0;
+  const isEnough = (): boolean => entries >= most || bytes >= mostReadBytes;
+
+  /** True when the segment has given all it has. */
+  function readFrom(shelf: Shelf): boolean {
+    const found: ReadFrame[] = [];
+    for (const frame of shelf.framesAfter(lane, through)) {
+      if (isEnough()) break;
+      through = frame.last;
+      if (settled.covers(frame.first, frame.last)) continue;
+      const read = readFrame(shelf, lane, frame.first, frame.last, settled);
+      if (read === null) {
+        // Sound when it was indexed, damaged now.
+        shelves.tellLost(lane, frame.first, frame.last, frame.count, `a frame in ${shelf.file} is damaged`);
+        shelf.isDamaged = true;
+        continue;
+      }
+      found.push(read);
+      entries += frame.count;
+      bytes += read.body.length;
+    }
+    if (found.length > 0) described.push(shelf.descriptors(known.get(shelf.name) ?? 0));
+    frames.push(...found);
+    return !isEnough();
+  }
+
+  for (const shelf of shelves.all) {
+    const extent = shelf.lanes[lane];
+    if (!extent || extent.last <= through || settled.covers(extent.first, extent.last)) continue;
+    if (isEnough()) return { frames, through, described };
+    const isDone = shelves.use(shelf, () => readFrom(shelf));
+    // What is unreadable has been told as lost: the reader passes over it.
+    if (isDone === undefined) through = Math.max(through, extent.last);
+    if (isDone === false) return { frames, through, described };
+  }
+  return { frames, through: Math.max(through, newest), described };
+}
+
+/** The newest packed slots, the segment that carries them, and all frames of the meter lane that came after. */
+export function readNewestSlots(shelves: Shelves): {
+  from: Shelf | null;
+  slots: Uint8Array | null;
+  slotFrames: ReadFrames;
+} {
+  for (const shelf of shelves.all.toReversed()) {
+    const slots = shelves.use(shelf, () => shelf.slots());
+    if (slots) return { from: shelf, slots: slots.body, slotFrames: readMeters(shelves, slots.seq) };
+  }
+  return { from: null, slots: null, slotFrames: readMeters(shelves, 0) };
+}
+
+function readMeters(shelves: Shelves, after: Seq): ReadFrames {
+  const lane = laneOf('meter-readings');
+  const frames: ReadFrame[] = [];
+  const described: Described[] = [];
+  for (const shelf of shelves.all.filter((one) => (one.lanes[lane]?.last ?? 0) > after))
+    shelves.use(shelf, () => {
+      for (const { first, last } of shelf.framesAfter(lane, after)) {
+        const frame = readFrame(shelf, lane, first, last, null);
+        if (frame) frames.push(frame);
+      }
+      described.push(shelf.descriptors(0));
+    });
+  return { frames, through: after, described };
+}
+
+function readFrame(shelf: Shelf, lane: number, first: Seq, last: Seq, settled: Settled | null): ReadFrame | null {
+  const body = shelf.read(first);
+  if (body === null) return null;
+  const ranges = settled === null ? [] : [{ first: 0, last: settled.position }, ...settled.ranges];
+  const inside = ranges.filter((range) => range.last >= first && range.first <= last);
+  return { epoch: shelf.epoch, segment: shelf.name, lane, first, last, body, settled: inside };
+}

@@ -1,0 +1,179 @@
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { BufferError, messageOf } from '../agent/errors.ts';
+import { streams } from '../agent/reading.ts';
+import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import { streamOf } from './protocol.ts';
+import type { Settled } from './ranges.ts';
+import { fileTails, parseSegmentName, syncFolder } from './segment.ts';
+import { Shelf } from './shelf.ts';
+
+/** Segments whose handle and index stay open for readers: one a lane, about. */
+const mostOpen = streams.length;
+
+/**
+ * All segments of a buffer, in order of age. A segment that fails never fails another: what cannot be read goes aside, undamaged, for people
+ * and later tools, and what it should have given is told as loss.
+ */
+export class Shelves {
+  readonly #folder: string;
+  readonly #tell: (event: GatewayEvent) => void;
+  readonly #settled: readonly Settled[];
+  #all: Shelf[] = [];
+  /** With an open handle, the one used last at the end. */
+  #inUse: Shelf[] = [];
+
+  /** `settled`: of every lane; read here, and filled with what the segments of earlier starts know. */
+  constructor(folder: string, settled: readonly Settled[], tell: (event: GatewayEvent) => void) {
+    this.#folder = folder;
+    this.#settled = settled;
+    this.#tell = tell;
+  }
+
+  get all(): readonly Shelf[] {
+    return this.#all;
+  }
+
+  /** The most starts that any segment's name tells of. */
+  starts(): number {
+    return Math.max(0, ...readdirSync(this.#folder).map((name) => parseSegmentName(name)?.starts ?? 0));
+  }
+
+  /** Takes over what earlier starts left: each segment is recovered, sealed, and asked what it knows to be settled. */
+  takeStock(): void {
+    const names = readdirSync(this.#folder)
+      .map((name) => ({ name, parsed: parseSegmentName(name) }))
+      .filter(({ parsed }) => parsed !== null)
+      .toSorted(
+        (a, b) => (a.parsed?.first ?? 0) - (b.parsed?.first ?? 0) || (a.parsed?.starts ?? 0) - (b.parsed?.starts ?? 0),
+      );
+    for (const { name } of names) this.#takeStockOf(new Shelf(this.#folder, name), name === names.at(-1)?.name);
+  }
+
+  add(shelf: Shelf): void {
+    this.#all.push(shelf);
+  }
+
+  forget(shelf: Shelf): void {
+    this.#all = this.#all.filter((one) => one !== shelf);
+  }
+
+  /**
+   * What `use` gives, or undefined when the segment turns out to be unreadable, which has then been told. Damage that shows on the way is told too.
+   */
+  use<T>(shelf: Shelf, use: () => T): T | undefined {
+    this.#inUse = [...this.#inUse.filter((one) => one !== shelf), shelf];
+    // The least recently used are parked: a reader of a backlog must not open its segment anew for every batch.
+    for (const one of this.#inUse.slice(0, -mostOpen)) if (one.isSealed) one.park();
+    this.#inUse = this.#inUse.slice(-mostOpen);
+    try {
+      const given = use();
+      this.#tellDamage(shelf);
+      return given;
+    } catch (error) {
+      this.#quarantine(shelf, error);
+      return undefined;
+    }
+  }
+
+  /** Its file was removed or replaced while it was written. */
+  gone(shelf: Shelf): void {
+    shelf.retire();
+    this.#quarantine(shelf, new Error('its file was removed or replaced while the daemon was writing to it'));
+  }
+
+  /**
+   * Space comes back only by unlinking whole segments: those before `guard` with nothing unsettled. Never throws: what cannot be
+   * unlinked now is tried again with the next.
+   */
+  unlinkSettled(guard: Shelf | null): void {
+    const before = guard === null ? 0 : this.#all.indexOf(guard);
+    for (const shelf of this.#all.slice(0, Math.max(0, before))) {
+      if (!shelf.isSettled(this.#settled)) continue;
+      shelf.park();
+      try {
+        if (shelf.isDamaged) this.#moveAside(shelf);
+        else for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
+        this.forget(shelf);
+      } catch {
+        // It stays on the list.
+      }
+    }
+  }
+
+  tellLost(lane: number, first: Seq, last: Seq, count: number, why: string): void {
+    const stream = streamOf(lane);
+    this.#tell({
+      event: 'loss',
+      severity: 'error',
+      message: `Up to ${count} entries of ${stream} are lost: ${why}.`,
+      facts: { stream, firstSeq: first, lastSeq: last, count, reason: why },
+    });
+  }
+
+  park(): void {
+    for (const shelf of this.#all) shelf.park();
+  }
+
+  #takeStockOf(shelf: Shelf, isNewest: boolean): void {
+    try {
+      shelf.stock();
+      for (const found of shelf.settled())
+        for (const [lane, settled] of found.entries()) {
+          this.#settled[lane]?.add(1, settled.position);
+          for (const range of settled.ranges) this.#settled[lane]?.add(range.first, range.last);
+        }
+      this.#all.push(shelf);
+      this.use(shelf, () => undefined);
+    } catch (error) {
+      // A kill between the making of a file and its first commit leaves an empty one: nothing in it was ever accepted.
+      const isRuin = isNewest && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
+      if (isRuin) for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
+      else this.#quarantine(shelf, error);
+    }
+  }
+
+  #quarantine(shelf: Shelf, error: unknown): void {
+    shelf.park();
+    this.forget(shelf);
+    let place: string;
+    try {
+      place = `was moved to ${this.#moveAside(shelf)}`;
+    } catch (moveError) {
+      place = `stays at ${shelf.file} (${messageOf(moveError)})`;
+    }
+    this.#tell({
+      event: 'quarantine',
+      severity: 'error',
+      message: `Buffer segment ${shelf.name} cannot be read and ${place}: ${messageOf(error)}. Keep the file: its readings may be recoverable.`,
+      facts: { segment: shelf.name, firstSeq: shelf.firstSeq, lastSeq: shelf.lastSeq },
+    });
+    for (const [lane, extent] of shelf.lanes.entries())
+      if (extent && this.#settled[lane]?.covers(extent.first, extent.last) === false)
+        this.tellLost(lane, extent.first, extent.last, extent.count, `segment ${shelf.name} cannot be read`);
+  }
+
+  #moveAside(shelf: Shelf): string {
+    const folder = join(this.#folder, 'quarantine');
+    mkdirSync(folder, { recursive: true });
+    const there = readdirSync(this.#folder);
+    for (const tail of fileTails)
+      if (there.includes(`${shelf.name}.db${tail}`))
+        renameSync(shelf.file + tail, join(folder, `${shelf.name}.db${tail}`));
+    syncFolder(this.#folder);
+    return folder;
+  }
+
+  #tellDamage(shelf: Shelf): void {
+    for (const { lane, frames, entries, firstSeq, lastSeq } of shelf.takeDamage()) {
+      const stream = lane === null ? null : streamOf(lane);
+      const what = stream === null ? `${frames} frames` : `${entries} entries of ${stream}`;
+      this.#tell({
+        event: 'loss',
+        severity: 'error',
+        message: `${what} in buffer segment ${shelf.name} are damaged and lost. The file will be kept in the folder quarantine.`,
+        facts: { stream, frames, count: entries, segment: shelf.name, firstSeq, lastSeq },
+      });
+    }
+  }
+}
