@@ -26,7 +26,11 @@ export class WriterThread {
   constructor(listener: ThreadListener) {
     // `tsc` rewrites imports, not this URL.
     const own = import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js';
-    this.#worker = new Worker(new URL(own, import.meta.url), { name: 'buffer-writer' });
+    this.#worker = new Worker(new URL(own, import.meta.url), {
+      name: 'buffer-writer',
+      // It holds frames for moments only; left alone, V8 lets young garbage grow to tens of MB before it looks.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    });
     this.#worker.on('message', (message: FromWriter) => this.#heard(message, listener));
     this.failed = new Promise((resolve) => {
       const fail = (error: Error): void => {
