@@ -230,9 +230,9 @@ export class Agenda {
 
   #open(point: PointState, slotMs: number | null, now: Stamp): void {
     const dueBootMs = slotMs === null ? now.bootMs : now.bootMs - (now.wallMs - slotMs);
-    // The first look is patient from its own instant on: the connection has had no time yet to open.
     const patientMs = slotMs === null ? RECONNECT_MS : Math.min(point.schedule.everyMs / 2, RECONNECT_MS);
-    const patientUntilBootMs = Math.max(dueBootMs + patientMs, point.pending?.patientUntilBootMs ?? 0);
+    // From now on, not from a slot that was due before the start: the connection has had no time yet to open.
+    const patientUntilBootMs = Math.max(now.bootMs + patientMs, point.pending?.patientUntilBootMs ?? 0);
     point.pending = {
       slotMs,
       dueBootMs,

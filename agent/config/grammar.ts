@@ -154,8 +154,8 @@ export function splitHostPort(value: string): { host: string; port: number } | u
 }
 
 /** `host:port`, left as text. */
-export function hostPort() {
-  const message = allowed('HOST:PORT, e.g. "kafka-1.example:9093"');
+export function hostPort(example = 'kafka-1.example:9093') {
+  const message = allowed(`HOST:PORT, e.g. "${example}"`);
   return v.pipe(
     v.string(message),
     v.check((value) => splitHostPort(value) !== undefined, message),

@@ -70,7 +70,7 @@ function topic() {
 /** `127.0.0.1:8686` → its parts. */
 function listen() {
   return v.pipe(
-    hostPort(),
+    hostPort('127.0.0.1:8686'),
     v.transform((value) => splitHostPort(value) ?? { host: '', port: 0 }),
   );
 }
@@ -191,6 +191,10 @@ export const pointBase = {
   report: later(),
   deadband: later(),
   maxAge: later(),
+  modulus: later(),
+  maxRate: later(),
+  decreases: later(),
+  identity: later(),
 };
 
 export const connectionEntries = (driver: DriverSchema): v.ObjectEntries => ({

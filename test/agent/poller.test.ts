@@ -353,6 +353,17 @@ describe('a device', () => {
     expect(s.events).toMatchObject([{ event: 'device-lost', facts: { status: 'BadNotConnected' } }]);
     expect(s.poller.state().presence).toBe('lost');
   });
+
+  test('is not lost at a start in the middle of a due slot while its connection is still opening', async () => {
+    const s = new PollerSite([counter('energy')], '2026-11-22T13:03:00Z');
+    let attempts = 0;
+    s.driver.opening = () => (++attempts > 1 ? null : 'starting');
+    await s.start();
+    await s.clock.advance(1_500);
+    expect(s.events).toEqual([]);
+    expect(s.told('energy')).toEqual([expect.stringMatching(/^13:00:00 1$/)]);
+    await s.stop();
+  });
 });
 
 describe('a poll', () => {
