@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { watch } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -40,6 +41,17 @@ export class Daemon {
   async end(signal: NodeJS.Signals): Promise<number | null> {
     this.#child?.kill(signal);
     return this.#ended;
+  }
+
+  /** Resolves when something is written to a WAL of the buffer; after two seconds anyway. */
+  async nextCommitBegins(): Promise<void> {
+    const buffer = join(this.folder, 'state', 'buffer');
+    const late = AbortSignal.timeout(2_000);
+    try {
+      for await (const { filename } of watch(buffer, { signal: late })) if (filename?.endsWith('-wal') === true) return;
+    } catch {
+      // Not begun yet, or nothing was written: the kill falls where it falls.
+    }
   }
 
   tap(): string {
