@@ -73,10 +73,11 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
     ...(parts.tap ? { tap: parts.tap } : {}),
   });
   events.open(buffer);
+  const devices = config.connections.flatMap((one) => one.devices).length;
   events.tell({
     event: 'start',
     severity: 'info',
-    message: `Gateway ${config.gateway} started with ${config.connections.flatMap((one) => one.devices).length} devices${ending[buffer.before]}.`,
+    message: `Gateway ${config.gateway} started, ${devices} ${devices === 1 ? 'device' : 'devices'}${ending[buffer.before]}.`,
     facts: { epoch: buffer.epoch, before: buffer.before },
   });
   const stopWatching = clock.onStep(({ fromMs, toMs, stepMs }) =>
