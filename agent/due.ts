@@ -1,4 +1,5 @@
 import type { Stamp } from './clock.ts';
+import { unanswered } from './reading.ts';
 import type { Observation, PointInfo, Reading } from './reading.ts';
 import { type Schedule, SlotSet, slotsBetween } from './slots.ts';
 
@@ -300,24 +301,6 @@ function pauseMs(withinMs: number): number {
 
 function badIsNews(point: PointState, bootMs: number): boolean {
   return point.badToldBootMs === null || bootMs - point.badToldBootMs >= BAD_AGAIN_MS;
-}
-
-/** What is to be said of a point that nobody could ask, or whose answer never came. */
-export function unanswered(point: PointInfo, status: string, at: Stamp): Observation {
-  return {
-    point,
-    value: null,
-    text: null,
-    quality: 'bad',
-    status,
-    exceptionCode: null,
-    at,
-    timeMs: null,
-    timeSource: 'gateway',
-    deviceTimeMs: null,
-    raw: null,
-    repeat: false,
-  };
 }
 
 function missed(point: PointInfo, slotMs: number, now: Stamp): Reading {

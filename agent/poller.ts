@@ -1,8 +1,9 @@
 import { type Session } from '../drivers/driver.ts';
 import type { Clock, Stamp } from './clock.ts';
-import { Agenda, type Ask, type PolledPoint, unanswered } from './due.ts';
+import { Agenda, type Ask, type PolledPoint } from './due.ts';
 import { LinkError, messageOf } from './errors.ts';
 import { Presence, isSilence } from './presence.ts';
+import { unanswered } from './reading.ts';
 import type { GatewayEvent, Observation, Reading, Stream } from './reading.ts';
 
 /** Where a poller takes its session from; the supervisor is one. */

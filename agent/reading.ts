@@ -58,6 +58,30 @@ export interface Observation {
   readonly repeat: boolean;
 }
 
+/** An observation with nothing beside its value: dated by the gateway, no words, no exception. */
+export function observationOf(
+  point: PointInfo,
+  at: Stamp,
+  seen: Pick<Observation, 'value' | 'text' | 'quality' | 'status'>,
+): Observation {
+  return {
+    point,
+    ...seen,
+    exceptionCode: null,
+    at,
+    timeMs: null,
+    timeSource: 'gateway',
+    deviceTimeMs: null,
+    raw: null,
+    repeat: false,
+  };
+}
+
+/** What is to be said of a point that nobody could ask, or whose answer never came. */
+export function unanswered(point: PointInfo, status: string, at: Stamp): Observation {
+  return observationOf(point, at, { value: null, text: null, quality: 'bad', status });
+}
+
 /** An observation with the slot it answers. Set by the poller; null for pushed values and for the look at the start. Unix ms. */
 export interface Reading extends Observation {
   readonly slotMs: number | null;

@@ -2,6 +2,7 @@ import { driverFor } from '../../drivers/registry.ts';
 import { builtAtMs } from '../build-time.ts';
 import type { ConnectionConfig, SiteConfig } from '../config/site-config.ts';
 import { messageOf, UsageError } from '../errors.ts';
+import { unanswered } from '../reading.ts';
 import type { Observation } from '../reading.ts';
 import { systemClock } from '../system-clock.ts';
 import type { SystemClock } from '../system-clock.ts';
@@ -98,7 +99,7 @@ async function* readConnection(
             .catch(() => null);
     const tookMs = clock.now().bootMs - began;
     for (const [at, point] of points.entries()) {
-      const observation = seen?.[at] ?? notConnected(point, clock);
+      const observation = seen?.[at] ?? unanswered(point, 'BadNotConnected', clock.now());
       const { where, keepsRaw } = entry.schema.describe?.(connection.plan, point) ?? { where: '', keepsRaw: true };
       yield {
         observation,
@@ -109,23 +110,6 @@ async function* readConnection(
     }
   }
   if (typeof session !== 'string') await session.close();
-}
-
-function notConnected(point: Observation['point'], clock: SystemClock): Observation {
-  return {
-    point,
-    value: null,
-    text: null,
-    quality: 'bad',
-    status: 'BadNotConnected',
-    exceptionCode: null,
-    at: clock.now(),
-    timeMs: null,
-    timeSource: 'gateway',
-    deviceTimeMs: null,
-    raw: null,
-    repeat: false,
-  };
 }
 
 function jsonPrinter(config: SiteConfig, out: Output): (seen: Seen) => void {

@@ -1,5 +1,6 @@
-import type { Clock, Stamp } from '../../agent/clock.ts';
+import type { Clock } from '../../agent/clock.ts';
 import { LinkError } from '../../agent/errors.ts';
+import { observationOf, unanswered } from '../../agent/reading.ts';
 import type { Observation, PointInfo } from '../../agent/reading.ts';
 import type { DriverHost, PollJob, Session } from '../driver.ts';
 import { decoderOf, hexWords } from './decode.ts';
@@ -162,7 +163,7 @@ export class ModbusSession implements Session {
     if (call.settled) return;
     call.settled = true;
     const at = this.#clock.now();
-    call.resolve(call.job.points.map((info) => call.seen.get(info.point) ?? observation(info, at, bad(status))));
+    call.resolve(call.job.points.map((info) => call.seen.get(info.point) ?? unanswered(info, status, at)));
   }
 }
 
@@ -203,30 +204,12 @@ function note(call: Call, block: Block<ReadyPoint>, outcome: Outcome): void {
 function observed(point: ReadyPoint, start: number, outcome: Outcome): Observation {
   const { info } = point;
   const { kind, at } = outcome;
-  if (kind === 'silence') return observation(info, at, bad('BadTimeout'));
-  if (kind === 'damaged') return observation(info, at, bad('BadCommunicationError'));
+  if (kind === 'silence') return unanswered(info, 'BadTimeout', at);
+  if (kind === 'damaged') return unanswered(info, 'BadCommunicationError', at);
   if (kind === 'exception') {
-    return { ...observation(info, at, bad(statusOfException(outcome.code))), exceptionCode: outcome.code };
+    return { ...unanswered(info, statusOfException(outcome.code), at), exceptionCode: outcome.code };
   }
   const from = (point.address - start) * 2;
   const words = outcome.data.subarray(from, from + point.registers * 2);
-  return { ...observation(info, at, point.decode(words)), raw: point.raw ? hexWords(words) : null };
-}
-
-function bad(status: string): Decoded {
-  return { value: null, text: null, quality: 'bad', status };
-}
-
-function observation(point: PointInfo, at: Stamp, decoded: Decoded): Observation {
-  return {
-    point,
-    ...decoded,
-    exceptionCode: null,
-    at,
-    timeMs: null,
-    timeSource: 'gateway',
-    deviceTimeMs: null,
-    raw: null,
-    repeat: false,
-  };
+  return { ...observationOf(info, at, point.decode(words)), raw: point.raw ? hexWords(words) : null };
 }

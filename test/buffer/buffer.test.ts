@@ -1,50 +1,19 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BufferError, BufferFull } from '../../agent/errors.ts';
-import type { GatewayEvent, Kept, Note, Stream } from '../../agent/reading.ts';
-import type { Batch, Buffer, BufferOptions } from '../../buffer/buffer.ts';
-import { openBuffer } from '../../buffer/open.ts';
+import type { Kept, Note, Stream } from '../../agent/reading.ts';
+import type { Batch, Buffer } from '../../buffer/buffer.ts';
+import { BufferFolder, soon } from '../support/buffer-folder.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 
-const soon = (): AbortSignal => AbortSignal.timeout(5_000);
-
-let folder: string;
-let events: GatewayEvent[];
-const open: Buffer[] = [];
-
+let site: BufferFolder;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-buffer-'));
-  events = [];
+  site = new BufferFolder();
 });
-
-afterEach(async () => {
-  for (const buffer of open.splice(0)) await buffer.close(soon());
-  rmSync(folder, { recursive: true, force: true });
-});
-
-async function opened(some: Partial<BufferOptions> = {}): Promise<Buffer> {
-  const buffer = await openBuffer({
-    path: folder,
-    maxBytes: 64_000_000,
-    commitEveryMs: 20,
-    clock: new FakeClock(),
-    event: (event) => events.push(event),
-    ...some,
-  });
-  open.push(buffer);
-  return buffer;
-}
-
-/** As kill -9 leaves it: the files as they are now, without an orderly end. */
-function crashed(): string {
-  const copy = mkdtempSync(join(tmpdir(), 'sluice-crashed-'));
-  cpSync(folder, copy, { recursive: true, filter: (file) => !file.endsWith('-shm') });
-  return copy;
-}
+afterEach(() => site.remove());
 
 const values = (batch: Batch): (number | null)[] =>
   batch.entries.map((entry) => (entry.form === 'reading' ? entry.value : null));
@@ -66,7 +35,7 @@ async function drain(buffer: Buffer, stream: Stream, count: number, settle = tru
 
 describe('the buffer', () => {
   it('gives each lane its entries in the order of append, under one sequence', async () => {
-    const buffer = await opened();
+    const buffer = await site.opened();
     await Promise.all([
       buffer.append('meter-readings', counted(0, 3)),
       buffer.append('sensor-values', [reading({ point: sensor, value: 0.5 })]),
@@ -79,18 +48,17 @@ describe('the buffer', () => {
   });
 
   it('has an entry on disk, readable by anybody, when append resolves', async () => {
-    const buffer = await opened();
+    const buffer = await site.opened();
     await buffer.append('meter-readings', counted(0, 7));
-    const copy = crashed();
+    const copy = site.crashed();
     const name = readdirSync(copy).find((file) => /^\d{12}-.*\.db$/.test(file)) ?? '';
     const db = new Database(join(copy, name));
     expect(db.prepare('SELECT first, last, count FROM frames').all()).toEqual([{ first: 1, last: 7, count: 7 }]);
     db.close();
-    rmSync(copy, { recursive: true });
   });
 
   it('commits the first reading of a quiet spell at once and keeps commitEvery between the next', async () => {
-    const buffer = await opened({ commitEveryMs: 300 });
+    const buffer = await site.opened({ commitEveryMs: 300 });
     const began = performance.now();
     await buffer.append('meter-readings', counted(0, 1));
     const first = performance.now() - began;
@@ -101,7 +69,7 @@ describe('the buffer', () => {
   });
 
   it('waits for the next commit when there is nothing, and gives up with its signal', async () => {
-    const buffer = await opened();
+    const buffer = await site.opened();
     const waiting = buffer.next('sensor-values', 0, 10, soon());
     await buffer.append('sensor-values', [reading({ point: sensor })]);
     expect((await waiting).entries).toHaveLength(1);
@@ -109,12 +77,12 @@ describe('the buffer', () => {
   });
 
   it('gives after a restart what was not settled, and nothing that was', async () => {
-    const first = await opened();
+    const first = await site.opened();
     await first.append('meter-readings', counted(0, 10));
     await first.append('meter-readings', counted(10, 10));
     first.settle('meter-readings', 1, 10);
     await first.close(soon());
-    const second = await opened();
+    const second = await site.opened();
     const batch = await second.next('meter-readings', 0, 100, soon());
     expect(values(batch)).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
     expect(batch.entries[0]?.epoch).toBe(first.epoch);
@@ -122,51 +90,49 @@ describe('the buffer', () => {
   });
 
   it('settles part of a frame for good', async () => {
-    const first = await opened();
+    const first = await site.opened();
     await first.append('meter-readings', counted(0, 10));
     first.settle('meter-readings', 1, 4);
     first.settle('meter-readings', 8, 8);
     await first.close(soon());
-    const second = await opened();
+    const second = await site.opened();
     expect(values(await second.next('meter-readings', 0, 100, soon()))).toEqual([4, 5, 6, 8, 9]);
   });
 
   it('never gives an (epoch, seq) twice, and goes on counting when all segments are gone', async () => {
-    const first = await opened();
+    const first = await site.opened();
     await first.append('meter-readings', counted(0, 5));
     await first.close(soon());
-    for (const name of readdirSync(folder)) if (/^\d{12}-/.test(name)) rmSync(join(folder, name));
-    const second = await opened();
+    for (const name of readdirSync(site.path)) if (/^\d{12}-/.test(name)) rmSync(join(site.path, name));
+    const second = await site.opened();
     await second.append('meter-readings', counted(5, 1));
     expect((await second.next('meter-readings', 0, 10, soon())).entries[0]?.seq).toBe(6);
     expect(Number.parseInt(second.epoch, 10)).toBe(Number.parseInt(first.epoch, 10) + 1);
   });
 
   it('marks as repeat after a clean end only what a reader had been given', async () => {
-    const first = await opened();
+    const first = await site.opened();
     await first.append('meter-readings', counted(0, 3));
     await first.next('meter-readings', 0, 10, soon());
     await first.append('meter-readings', counted(3, 3));
     await first.close(soon());
-    const second = await opened();
+    const second = await site.opened();
     const entries = await drain(second, 'meter-readings', 6);
     expect(entries.map((entry) => entry.repeat)).toEqual([true, true, true, false, false, false]);
   });
 
   it('marks as repeat after a crash everything of earlier starts, and changes nothing else', async () => {
-    const first = await opened();
+    const first = await site.opened();
     await first.append('meter-readings', counted(0, 3));
     const before = await drain(first, 'meter-readings', 3, false);
-    const copy = crashed();
-    const second = await opened({ path: copy });
+    const copy = site.crashed();
+    const second = await site.opened({ path: copy });
     const after = await drain(second, 'meter-readings', 3);
     expect(after).toEqual(before.map((entry) => ({ ...entry, repeat: true })));
-    await second.close(soon());
-    rmSync(copy, { recursive: true });
   });
 
   it('marks as repeat what a second reader of the same start is given again', async () => {
-    const buffer = await opened();
+    const buffer = await site.opened();
     await buffer.append('meter-readings', counted(0, 2));
     expect((await buffer.next('meter-readings', 0, 10, soon())).entries.map((entry) => entry.repeat)).toEqual([
       false,
@@ -179,14 +145,14 @@ describe('the buffer', () => {
   });
 
   it('refuses a second owner and leaves the first unharmed', async () => {
-    const first = await opened();
-    await expect(opened()).rejects.toMatchObject({ code: 'BUFFER_IN_USE' });
+    const first = await site.opened();
+    await expect(site.opened()).rejects.toMatchObject({ code: 'BUFFER_IN_USE' });
     await first.append('meter-readings', counted(0, 1));
     expect(await drain(first, 'meter-readings', 1)).toHaveLength(1);
   });
 
   it('rolls segments and unlinks those whose every lane is settled', async () => {
-    const buffer = await opened({ maxBytes: 1_600_000 });
+    const buffer = await site.opened({ maxBytes: 1_600_000 });
     for (let round = 0; round < 12; round++)
       await buffer.append(
         'meter-readings',
@@ -197,12 +163,12 @@ describe('the buffer', () => {
     await drain(buffer, 'meter-readings', 48_000);
     await buffer.append('gateway-events', [{ at: new FakeClock().now(), key: 'ps-12', json: '{}' }]);
     await expect
-      .poll(() => readdirSync(folder).filter((name) => /^\d{12}-.*\.db$/.test(name)).length)
+      .poll(() => readdirSync(site.path).filter((name) => /^\d{12}-.*\.db$/.test(name)).length)
       .toBeLessThanOrEqual(2);
   });
 
   it('drains from disk what memory no longer holds, in order', async () => {
-    const buffer = await opened();
+    const buffer = await site.opened();
     for (let round = 0; round < 30; round++) await buffer.append('meter-readings', counted(round * 1000, 1000));
     const entries = await drain(buffer, 'meter-readings', 30_000);
     expect(entries.map((entry) => (entry.form === 'reading' ? entry.value : null))).toEqual(
@@ -212,7 +178,7 @@ describe('the buffer', () => {
   });
 
   it('refuses readings at its quota, still takes events, and takes readings again when there is room', async () => {
-    const buffer = await opened({ maxBytes: 1_000_000 });
+    const buffer = await site.opened({ maxBytes: 1_000_000 });
     const refused: unknown[] = [];
     let accepted = 0;
     for (let round = 0; round < 60 && refused.length === 0; round++) {
@@ -232,14 +198,14 @@ describe('the buffer', () => {
   });
 
   it('keeps a rejected entry in the dead letters and never gives it again', async () => {
-    const first = await opened();
+    const first = await site.opened();
     await first.append('meter-readings', counted(0, 3));
     const batch = await first.next('meter-readings', 0, 10, soon());
     const poison = batch.entries[1];
     if (!poison) throw new Error('no entry');
     await first.reject(poison, 'MESSAGE_TOO_LARGE: too big', { key: 'ps-12/EM-1', value: '{"v":1}' });
     await first.close(soon());
-    const db = new Database(join(folder, 'dead-letters.db'), { readonly: true });
+    const db = new Database(join(site.path, 'dead-letters.db'), { readonly: true });
     expect(db.prepare('SELECT epoch, seq, stream, reason, key, value FROM letters').all()).toEqual([
       {
         epoch: first.epoch,
@@ -251,12 +217,12 @@ describe('the buffer', () => {
       },
     ]);
     db.close();
-    const second = await opened();
+    const second = await site.opened();
     expect(values(await second.next('meter-readings', 0, 10, soon()))).toEqual([0, 2]);
   });
 
   it('knows the newest slot of a counter after a crash, also when its segment is long gone', async () => {
-    const first = await opened({ maxBytes: 1_600_000 });
+    const first = await site.opened({ maxBytes: 1_600_000 });
     await first.append('meter-readings', [reading({ slotMs: 1_000_000 })]);
     for (let round = 0; round < 12; round++)
       await first.append(
@@ -265,73 +231,71 @@ describe('the buffer', () => {
       );
     await drain(first, 'meter-readings', 48_001);
     await first.append('meter-readings', [reading({ point: pointInfo({ point: 'other' }), slotMs: 2_000_000 })]);
-    const copy = crashed();
-    const second = await opened({ path: copy });
+    const copy = site.crashed();
+    const second = await site.opened({ path: copy });
     expect(second.newestSlotMs('EM-1', 'energy')).toBe(1_000_000);
     expect(second.newestSlotMs('EM-1', 'other')).toBe(2_000_000);
     expect(second.newestSlotMs('EM-1', 'unknown')).toBeUndefined();
-    await second.close(soon());
-    rmSync(copy, { recursive: true });
   });
 
   it('skips and tells a frame with a flipped bit, and gives all others', async () => {
-    const first = await opened();
+    const first = await site.opened();
     for (let round = 0; round < 3; round++) await first.append('meter-readings', counted(round * 10, 10));
     await first.close(soon());
-    const name = readdirSync(folder).find((file) => /^\d{12}-.*\.db$/.test(file)) ?? '';
-    const db = new Database(join(folder, name));
+    const name = readdirSync(site.path).find((file) => /^\d{12}-.*\.db$/.test(file)) ?? '';
+    const db = new Database(join(site.path, name));
     const row = db.prepare('SELECT body FROM frames WHERE first = 11').get() as { body: Uint8Array };
     row.body[row.body.length - 1] = (row.body.at(-1) ?? 0) ^ 1;
     db.prepare('UPDATE frames SET body = ? WHERE first = 11').run(row.body);
     db.close();
-    const second = await opened();
+    const second = await site.opened();
     const entries = await drain(second, 'meter-readings', 20);
     expect(entries.map((entry) => entry.seq)).toEqual([
       1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
     ]);
-    expect(events).toMatchObject([
+    expect(site.events).toMatchObject([
       { event: 'loss', facts: { stream: 'meter-readings', firstSeq: 11, lastSeq: 20, count: 10 } },
     ]);
   });
 
   it('starts beside a segment that is no database, and puts it aside', async () => {
     writeFileSync(
-      join(folder, '000000000001-1-aaaaaaaa.db'),
+      join(site.path, '000000000001-1-aaaaaaaa.db'),
       'this is no database, but longer than a header of one hundred bytes'.repeat(20),
     );
-    const buffer = await opened();
+    const buffer = await site.opened();
     await buffer.append('meter-readings', counted(0, 1));
     expect(await drain(buffer, 'meter-readings', 1)).toHaveLength(1);
-    expect(events.map((event) => event.event)).toEqual(['quarantine']);
-    expect(existsSync(join(folder, 'quarantine', '000000000001-1-aaaaaaaa.db'))).toBe(true);
+    expect(site.events.map((event) => event.event)).toEqual(['quarantine']);
+    expect(existsSync(join(site.path, 'quarantine', '000000000001-1-aaaaaaaa.db'))).toBe(true);
   });
 
   it('starts with a damaged lock file', async () => {
-    const first = await opened();
+    const first = await site.opened();
     await first.append('meter-readings', counted(0, 2));
     await first.close(soon());
-    const bytes = readFileSync(join(folder, 'lock.db'));
-    writeFileSync(join(folder, 'lock.db'), bytes.fill(7, 0, 4096));
-    const second = await opened();
+    const bytes = readFileSync(join(site.path, 'lock.db'));
+    writeFileSync(join(site.path, 'lock.db'), bytes.fill(7, 0, 4096));
+    const second = await site.opened();
     expect((await drain(second, 'meter-readings', 2)).map((entry) => entry.repeat)).toEqual([true, true]);
     expect(Number.parseInt(second.epoch, 10)).toBeGreaterThan(Number.parseInt(first.epoch, 10));
   });
 
   it('commits what waits when it is closed, and takes nothing afterwards', async () => {
-    const first = await opened({ commitEveryMs: 60_000 });
+    const first = await site.opened({ commitEveryMs: 60_000 });
     await first.append('meter-readings', counted(0, 1));
     const late = first.append('meter-readings', counted(1, 1));
     await first.close(soon());
     await late;
     await expect(first.append('meter-readings', counted(2, 1))).rejects.toBeInstanceOf(BufferError);
-    const second = await opened();
+    const second = await site.opened();
     expect(await drain(second, 'meter-readings', 2)).toHaveLength(2);
-    expect(readdirSync(folder).filter((name) => name.endsWith('-wal'))).toEqual([]);
+    expect(readdirSync(site.path).filter((name) => name.endsWith('-wal'))).toEqual([]);
   });
 
   it('hands every sequence number to the tap only when its commit has returned', async () => {
     const tapped: number[] = [];
-    const buffer = await opened({ tap: (_epoch, _stream, seqs) => tapped.push(...seqs) });
+    const buffer = await site.opened({ tap: (_epoch, _stream, seqs) => tapped.push(...seqs) });
     const done = buffer.append('meter-readings', counted(0, 3));
     expect(tapped).toEqual([]);
     await done;

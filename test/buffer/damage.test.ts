@@ -1,7 +1,5 @@
 import {
   closeSync,
-  cpSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -11,51 +9,21 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { GatewayEvent, Stream } from '../../agent/reading.ts';
-import type { Buffer, BufferOptions } from '../../buffer/buffer.ts';
-import { openBuffer } from '../../buffer/open.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import type { Stream } from '../../agent/reading.ts';
+import type { Buffer } from '../../buffer/buffer.ts';
+import { BufferFolder, soon } from '../support/buffer-folder.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 
-const soon = (): AbortSignal => AbortSignal.timeout(8_000);
 const sensor = pointInfo({ point: 'flow', kind: 'gauge', stream: 'sensor-values' });
 
-let folder: string;
-let events: GatewayEvent[];
-const open: Buffer[] = [];
-
+let site: BufferFolder;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-damage-'));
-  events = [];
+  site = new BufferFolder();
 });
-
-afterEach(async () => {
-  for (const buffer of open.splice(0)) await buffer.close(soon());
-  rmSync(folder, { recursive: true, force: true });
-});
-
-async function opened(some: Partial<BufferOptions> = {}): Promise<Buffer> {
-  const buffer = await openBuffer({
-    path: folder,
-    maxBytes: 64_000_000,
-    commitEveryMs: 0,
-    clock: new FakeClock(),
-    event: (event) => events.push(event),
-    ...some,
-  });
-  open.push(buffer);
-  return buffer;
-}
-
-const segments = (): string[] =>
-  readdirSync(folder)
-    .filter((name) => /^\d{12}-.*\.db$/.test(name))
-    .toSorted();
-const told = (name: string): GatewayEvent[] => events.filter(({ event }) => event === name);
+afterEach(() => site.remove());
 
 /** Everything of a lane as its reader sees it, settled on the way. */
 async function drain(buffer: Buffer, stream: Stream, count: number, most = 500): Promise<number[]> {
@@ -72,7 +40,7 @@ async function drain(buffer: Buffer, stream: Stream, count: number, most = 500):
 /** Fills `rounds` segments with both lanes, entries interleaved, and closes in order. */
 async function filled(rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round++) {
-    const buffer = await opened();
+    const buffer = await site.opened();
     for (let frame = 0; frame < 4; frame++) {
       const work = [];
       for (let entry = 0; entry < 10; entry++) {
@@ -89,19 +57,19 @@ async function filled(rounds: number): Promise<void> {
 }
 
 function query(name: string, sql: string): void {
-  const db = new Database(join(folder, name));
+  const db = new Database(join(site.path, name));
   db.exec(sql);
   db.close();
 }
 
 /** Zeros the page on which the table begins. */
 function wipe(name: string, table: string): void {
-  const db = new Database(join(folder, name), { readonly: true });
+  const db = new Database(join(site.path, name), { readonly: true });
   const { rootpage } = db.prepare('SELECT rootpage FROM sqlite_master WHERE name = ?').get(table) as {
     rootpage: number;
   };
   db.close();
-  const file = openSync(join(folder, name), 'r+');
+  const file = openSync(join(site.path, name), 'r+');
   writeSync(file, Buffer.alloc(4096, 0xa5), 0, 4096, (rootpage - 1) * 4096);
   closeSync(file);
 }
@@ -115,30 +83,30 @@ const all = (rounds: number): number[] =>
 describe('a backlog', () => {
   it('of more segments than are kept in mind is given whole to two lanes that drain at once', async () => {
     await filled(12);
-    const buffer = await opened();
+    const buffer = await site.opened();
     const [meters, sensors] = await Promise.all([
       drain(buffer, 'meter-readings', 480, 10),
       drain(buffer, 'sensor-values', 480, 450),
     ]);
     expect(meters).toEqual(all(12));
     expect(sensors).toEqual(all(12));
-    expect(events).toEqual([]);
+    expect(site.events).toEqual([]);
   });
 });
 
 describe('damage', () => {
   it('to the newest slots of a segment costs only that segment', async () => {
     await filled(3);
-    wipe(segments()[2] ?? '', 'slots');
-    const buffer = await opened();
+    wipe(site.segments()[2] ?? '', 'slots');
+    const buffer = await site.opened();
     expect(await drain(buffer, 'meter-readings', 80)).toEqual(all(2));
-    expect(told('quarantine')).toHaveLength(1);
+    expect(site.told('quarantine')).toHaveLength(1);
   });
 
   it('to the lock file makes everything doubtful and nothing else', async () => {
     await filled(1);
     wipe('lock.db', 'state');
-    const buffer = await opened();
+    const buffer = await site.opened();
     const batch = await buffer.next('meter-readings', 0, 100, soon());
     expect(batch.entries.every((entry) => entry.repeat)).toBe(true);
     expect(Number.parseInt(buffer.epoch, 10)).toBe(2);
@@ -147,26 +115,25 @@ describe('damage', () => {
   it('to the lane of a row is told as loss, not passed over', async () => {
     await filled(2);
     query(
-      segments()[0] ?? '',
+      site.segments()[0] ?? '',
       'UPDATE frames SET lane = 9 WHERE lane = 0 AND first = (SELECT min(first) FROM frames WHERE lane = 0)',
     );
-    const buffer = await opened();
+    const buffer = await site.opened();
     expect(await drain(buffer, 'meter-readings', 70)).toEqual(all(2).slice(10));
-    expect(told('loss')).toMatchObject([{ facts: { stream: 'meter-readings', count: 10, firstSeq: 1 } }]);
+    expect(site.told('loss')).toMatchObject([{ facts: { stream: 'meter-readings', count: 10, firstSeq: 1 } }]);
   });
 
   it('to the last seq of a row of a crashed start does not move the sequence or take its neighbours along', async () => {
-    const first = await opened();
+    const first = await site.opened();
     for (let frame = 0; frame < 3; frame++) await first.append('meter-readings', [reading({ value: frame })]);
-    const crashed = mkdtempSync(join(tmpdir(), 'sluice-crashed-'));
-    cpSync(folder, crashed, { recursive: true, filter: (file) => !file.endsWith('-shm') });
+    const crashed = site.crashed();
     await first.close(soon());
-    rmSync(folder, { recursive: true });
-    renameSync(crashed, folder);
-    query(segments()[0] ?? '', 'UPDATE frames SET last = last + 1152921504606846976 WHERE first = 2');
-    const second = await opened();
+    rmSync(site.path, { recursive: true });
+    renameSync(crashed, site.path);
+    query(site.segments()[0] ?? '', 'UPDATE frames SET last = last + 1152921504606846976 WHERE first = 2');
+    const second = await site.opened();
     expect(await drain(second, 'meter-readings', 2)).toEqual([0, 2]);
-    expect(told('loss')).toMatchObject([{ facts: { frames: 1 } }]);
+    expect(site.told('loss')).toMatchObject([{ facts: { frames: 1 } }]);
     await second.append('meter-readings', [reading({ value: 7 })]);
     const batch = await second.next('meter-readings', 3, 10, soon());
     expect(batch.entries.map(({ seq }) => seq)).toEqual([4]);
@@ -174,21 +141,21 @@ describe('damage', () => {
 
   it('to the dead letters puts their file aside and begins a new one', async () => {
     writeFileSync(
-      join(folder, 'dead-letters.db'),
+      join(site.path, 'dead-letters.db'),
       'no database, whatever its name says, and long enough to have a header'.repeat(30),
     );
-    const buffer = await opened();
+    const buffer = await site.opened();
     await buffer.append('meter-readings', [reading({})]);
     const batch = await buffer.next('meter-readings', 0, 10, soon());
     const [entry] = batch.entries;
     if (!entry) throw new Error('no entry');
     await buffer.reject(entry, 'INVALID_RECORD', { key: 'k', value: 'v' });
-    expect(told('quarantine')).toHaveLength(1);
-    expect(readdirSync(folder).filter((name) => name.startsWith('dead-letters.db.damaged'))).toHaveLength(1);
+    expect(site.told('quarantine')).toHaveLength(1);
+    expect(readdirSync(site.path).filter((name) => name.startsWith('dead-letters.db.damaged'))).toHaveLength(1);
   });
 
   it('to a sealed segment while the daemon runs stops neither commits nor the other segments', async () => {
-    const buffer = await opened({ maxBytes: 1_600_000 });
+    const buffer = await site.opened({ maxBytes: 1_600_000 });
     for (let round = 0; round < 8; round++)
       await buffer.append(
         'meter-readings',
@@ -196,8 +163,8 @@ describe('damage', () => {
       );
     const batch = await buffer.next('meter-readings', 0, 1, soon());
     buffer.settle('meter-readings', batch.first, batch.first + 100);
-    const name = segments()[1] ?? '';
-    writeFileSync(join(folder, name), Buffer.alloc(statSync(join(folder, name)).size, 0x5a));
+    const name = site.segments()[1] ?? '';
+    writeFileSync(join(site.path, name), Buffer.alloc(statSync(join(site.path, name)).size, 0x5a));
     let entries = 0;
     for (let after = 0; after < 32_000;) {
       const next = await buffer.next('meter-readings', after, 500, soon());
@@ -205,42 +172,42 @@ describe('damage', () => {
       after = next.last;
     }
     await buffer.append('meter-readings', [reading({ value: 1 })]);
-    expect(told('quarantine')).toHaveLength(1);
-    const lost = told('loss').reduce((sum, { facts }) => sum + Number(facts?.['count']), 0);
+    expect(site.told('quarantine')).toHaveLength(1);
+    const lost = site.told('loss').reduce((sum, { facts }) => sum + Number(facts?.['count']), 0);
     expect(entries + lost).toBe(32_000 - 101);
   });
 
   it('that is an empty file of a start that was killed at once is no damage', async () => {
     await filled(1);
-    writeFileSync(join(folder, '000000000081-2-aaaaaaaa.db'), '');
-    const buffer = await opened();
+    writeFileSync(join(site.path, '000000000081-2-aaaaaaaa.db'), '');
+    const buffer = await site.opened();
     expect(await drain(buffer, 'meter-readings', 40)).toEqual(all(1));
-    expect(events).toEqual([]);
-    expect(segments()).not.toContain('000000000081-2-aaaaaaaa.db');
+    expect(site.events).toEqual([]);
+    expect(site.segments()).not.toContain('000000000081-2-aaaaaaaa.db');
   });
 
   it('that is the folder taken away under the daemon is told at the next commit, which goes to a new segment', async () => {
-    const buffer = await opened();
+    const buffer = await site.opened();
     await buffer.append('meter-readings', [reading({ value: 1 })]);
-    renameSync(folder, `${folder}-away`);
+    renameSync(site.path, `${site.path}-away`);
     await buffer.append('meter-readings', [reading({ value: 2 })]);
-    expect(told('quarantine')).toHaveLength(1);
-    expect(told('loss')).toMatchObject([{ facts: { stream: 'meter-readings', count: 1 } }]);
-    expect(segments()).toHaveLength(1);
-    rmSync(`${folder}-away`, { recursive: true });
+    expect(site.told('quarantine')).toHaveLength(1);
+    expect(site.told('loss')).toMatchObject([{ facts: { stream: 'meter-readings', count: 1 } }]);
+    expect(site.segments()).toHaveLength(1);
+    rmSync(`${site.path}-away`, { recursive: true });
   });
 
   it('keeps the file of a frame that cannot be read when the rest of it is delivered', async () => {
     await filled(2);
-    const name = segments()[0] ?? '';
+    const name = site.segments()[0] ?? '';
     query(name, 'UPDATE frames SET count = count + 1 WHERE first = 1');
-    const before = readFileSync(join(folder, name));
-    const buffer = await opened();
+    const before = readFileSync(join(site.path, name));
+    const buffer = await site.opened();
     await drain(buffer, 'meter-readings', 70);
     await drain(buffer, 'sensor-values', 80);
     await buffer.append('meter-readings', [reading({ value: 1 })]);
     await buffer.append('meter-readings', [reading({ value: 2 })]);
-    await expect.poll(() => readdirSync(join(folder, 'quarantine'))).toEqual([name]);
-    expect(readFileSync(join(folder, 'quarantine', name)).equals(before)).toBe(true);
+    await expect.poll(() => readdirSync(join(site.path, 'quarantine'))).toEqual([name]);
+    expect(readFileSync(join(site.path, 'quarantine', name)).equals(before)).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 import { LinkError } from '../../agent/errors.ts';
 import type { Stamp } from '../../agent/clock.ts';
 import type { Observation, PointInfo } from '../../agent/reading.ts';
-import { streams } from '../../agent/reading.ts';
+import { observationOf, streams } from '../../agent/reading.ts';
 import type { Driver, PollJob, Session } from '../../drivers/driver.ts';
 import type { FakeClock } from './fake-clock.ts';
 
@@ -110,20 +110,7 @@ export function observation(point: PointInfo, at: Stamp, answer: number | string
   const value = typeof answer === 'number' ? answer : null;
   const status = typeof answer === 'number' ? 'Good' : answer;
   const quality = typeof answer === 'number' ? 'good' : status.startsWith('Uncertain') ? 'uncertain' : 'bad';
-  return {
-    point,
-    value,
-    text: null,
-    quality,
-    status,
-    exceptionCode: null,
-    at,
-    timeMs: null,
-    timeSource: 'gateway',
-    deviceTimeMs: null,
-    raw: null,
-    repeat: false,
-  };
+  return observationOf(point, at, { value, text: null, quality, status });
 }
 
 export function pointInfo(point: string, kind: PointInfo['kind'] = 'gauge', device = 'EM-1'): PointInfo {
