@@ -185,6 +185,11 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
       const answer = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
       await Promise.all([...forwarders.values()].map((one) => one.stop(answer)));
       await buffer.close(signal);
+      const untold = losses.untold();
+      if (untold > 0)
+        log.error(
+          `${untold} readings that waited in memory for the disk are lost; nothing could be kept of them but this line.`,
+        );
     },
   };
 }

@@ -44,6 +44,11 @@ export class Losses {
     await this.#telling;
   }
 
+  /** Refused and not told in any event: for the log, when nothing can be kept any more. */
+  untold(): number {
+    return [...this.#devices.values()].reduce((sum, one) => sum + one, 0);
+  }
+
   async #tellNow(): Promise<void> {
     const devices = this.#devices;
     const count = [...devices.values()].reduce((sum, one) => sum + one, 0);

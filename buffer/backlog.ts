@@ -58,7 +58,7 @@ export function readBacklog(
 
   for (const shelf of shelves.all) {
     const extent = shelf.lanes[lane];
-    if (!extent || extent.last <= through || settled.covers(extent.first, extent.last)) continue;
+    if (!extent || shelf.isCondemned || extent.last <= through || settled.covers(extent.first, extent.last)) continue;
     if (isEnough()) return { frames, through, described };
     const isDone = shelves.use(shelf, () => readFrom(shelf));
     // What is unreadable has been told as lost: the reader passes over it.

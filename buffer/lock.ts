@@ -77,6 +77,8 @@ function prepared(file: string): Opened {
   const db = new Database(file, { timeout: 0 });
   try {
     db.pragma('synchronous = FULL');
+    // No file beside it: a start must succeed on a full disk. What a power cut tears is seen by the CRC, and made anew.
+    db.pragma('journal_mode = MEMORY');
     begin(db, file);
     db.exec('CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, json TEXT NOT NULL, crc INTEGER NOT NULL)');
     return { db, state: read(db) };

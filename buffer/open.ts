@@ -5,16 +5,20 @@ import type { Batch, Buffer, BufferOptions, BufferStats } from './buffer.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
 import { isReading, keep } from './frame.ts';
+import type { Numbered } from './frame.ts';
 import { Gathering } from './gathering.ts';
 import { NewestSlots } from './newest-slots.ts';
 import { laneOf } from './protocol.ts';
-import type { Committed, Opened, Space } from './protocol.ts';
+import type { BacklogRequest } from './backlog.ts';
+import type { Committed, Opened, ReadFrames, Space } from './protocol.ts';
 import { Recent } from './recent.ts';
 import { reservedBytes } from './sizes.ts';
 import { WriterThread } from './thread.ts';
 
 /** After a quiet spell the first entry waits this long for company. */
 const gatherMs = 20;
+/** Between attempts to read from a disk that fails. */
+const readAgainMs = 1_000;
 /** What may wait in memory for a stuck disk. */
 const mostWaitingBytes = 16 * 1024 * 1024;
 /** Committed entries kept in memory per lane for a forwarder that keeps up. */
@@ -70,6 +74,7 @@ class DurableBuffer implements Buffer {
   #waitingBytes = 0;
   /** Entries of the append that found no room, until one finds some. */
   #lastRefused = 0;
+  #isReadTroubleTold = false;
   #timer: NodeJS.Timeout | null = null;
   #lastCommitMs = -Infinity;
   #committing: Promise<void> | null = null;
@@ -134,7 +139,8 @@ class DurableBuffer implements Buffer {
         await this.#committedOrAborted(signal);
         continue;
       }
-      const found = await this.#thread.call('read', { lane, after: from, most: mostEntries, known: decoder.known() });
+      const found = await this.#read({ lane, after: from, most: mostEntries, known: decoder.known() }, signal);
+      if (found === null) continue;
       const entries: Kept[] = [];
       for (const frame of decoder.decode(stream, found)) {
         entries.push(...frame.entries);
@@ -149,6 +155,22 @@ class DurableBuffer implements Buffer {
       }
       from = found.through;
       if (entries.length > 0) return this.#batch(stream, after + 1, from, entries);
+    }
+  }
+
+  /** null: the disk did not give it now (no handle, no room, an I/O error). Waits a moment before saying so. */
+  async #read(request: BacklogRequest, signal: AbortSignal): Promise<ReadFrames | null> {
+    try {
+      const found = await this.#thread.call('read', request);
+      this.#isReadTroubleTold = false;
+      return found;
+    } catch (error) {
+      if (this.#closed.signal.aborted) throw error;
+      if (!this.#isReadTroubleTold)
+        this.#options.log?.(`buffer: reading failed, it is tried again: ${messageOf(error)}`);
+      this.#isReadTroubleTold = true;
+      await this.#options.clock.sleep(readAgainMs, signal);
+      return null;
     }
   }
 
@@ -270,23 +292,32 @@ class DurableBuffer implements Buffer {
       this.#space.set(committed);
       this.#wantsSlots = committed.wantsSlots;
       this.#counts.commits += 1;
-      for (const { stream, entries } of gathering.lanes.values()) {
+      const lanes = [...gathering.lanes.values()];
+      for (const { stream, entries } of lanes) {
         const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));
-        const last = kept.at(-1)?.seq ?? 0;
         this.#counts.accepted += kept.length;
-        this.#options.tap?.(
-          this.epoch,
-          stream,
-          kept.map((one) => one.seq),
-        );
-        this.#recent[laneOf(stream)]?.add({ last, entries: kept });
+        this.#recent[laneOf(stream)]?.add({ last: kept.at(-1)?.seq ?? 0, entries: kept });
       }
+      for (const { stream, entries } of lanes) this.#tap(stream, entries);
       gathering.resolve();
       this.#wakeAll();
     } catch (error) {
       gathering.reject(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#waitingBytes -= gathering.bytes;
+    }
+  }
+
+  /** Committed it is, whatever becomes of the audit's copy. */
+  #tap(stream: Stream, entries: readonly Numbered[]): void {
+    try {
+      this.#options.tap?.(
+        this.epoch,
+        stream,
+        entries.map((one) => one.seq),
+      );
+    } catch (error) {
+      this.#options.log?.(`buffer: the tap failed: ${messageOf(error)}`);
     }
   }
 

@@ -79,8 +79,19 @@ export class SegmentFile {
 
   /** A segment that has been written before. SQLite replays its WAL if it was not sealed. */
   static open(file: string): SegmentFile {
+    try {
+      return SegmentFile.#opened(file, false);
+    } catch (error) {
+      // Without room on the disk there is no file for the WAL's index: alone, SQLite keeps it in memory.
+      if (isDamage(error)) throw error;
+      return SegmentFile.#opened(file, true);
+    }
+  }
+
+  static #opened(file: string, isAlone: boolean): SegmentFile {
     const db = new Database(file, { timeout: 0, fileMustExist: true });
     try {
+      if (isAlone) db.pragma('locking_mode = EXCLUSIVE');
       const id = db.pragma('application_id', { simple: true });
       if (id === 0 && db.prepare('SELECT name FROM sqlite_master').get() === undefined)
         throw new BufferError('EMPTY_SEGMENT', `${file} is empty`);
@@ -276,6 +287,17 @@ function setDurable(db: Database.Database, file: string): void {
 
 export function segmentName(first: Seq, epoch: string): string {
   return `${String(first).padStart(12, '0')}-${epoch}`;
+}
+
+/**
+ * The file itself is at fault, and will be tomorrow. Everything else (no space, no handle, a disk that fails to read, somebody else's lock) may
+ * pass: then nothing is condemned.
+ */
+export function isDamage(error: unknown): boolean {
+  if (error instanceof Database.SqliteError) return /^SQLITE_(NOTADB|CORRUPT|ERROR|SCHEMA|MISMATCH)/.test(error.code);
+  if (error instanceof BufferError)
+    return ['FOREIGN_FILE', 'SEGMENT_VERSION', 'EMPTY_SEGMENT', 'SEGMENT_GONE'].includes(error.code);
+  return error instanceof RangeError || error instanceof SyntaxError;
 }
 
 /** A segment's own file, and what SQLite puts beside it. */

@@ -4,7 +4,7 @@ import { streams } from '../agent/reading.ts';
 import type { Seq } from '../agent/reading.ts';
 import type { Commit, Described, Descriptor } from './protocol.ts';
 import type { Range, Settled } from './ranges.ts';
-import { fileTails, parseSegmentName, segmentName, SegmentFile, sizeOf } from './segment.ts';
+import { fileTails, isDamage, parseSegmentName, segmentName, SegmentFile, sizeOf } from './segment.ts';
 import type { Extent } from './segment.ts';
 
 /** Frames (of an unknown lane) or entries of a lane that a segment should carry and does not. */
@@ -35,6 +35,8 @@ export class Shelf {
   readonly #knownMissing = new Set<number>();
   /** Part of it could not be read: it goes to the quarantine when the rest is delivered. */
   isDamaged = false;
+  /** It was given up and told as lost, but could not be moved aside yet. */
+  isCondemned = false;
   /** Nothing is written to it any more. */
   isSealed = true;
   #bytes = 0;
@@ -79,7 +81,13 @@ export class Shelf {
           firstSeq: this.firstSeq,
           lastSeq: this.lastSeq,
         });
-      handle.seal(this.lanes);
+      try {
+        handle.seal(this.lanes);
+      } catch (error) {
+        // No room, or somebody looks into it: it is read as it is, and sealed by a later start.
+        if (isDamage(error)) throw error;
+        this.park();
+      }
     }
     this.#bytes = this.#measure();
   }
@@ -183,7 +191,7 @@ export class Shelf {
   /** Unsettled entries of a lane, about where the segment is settled in part: without a look at the file, which may lie on a sick disk. */
   waiting(lane: number, settled: Settled): number {
     const extent = this.lanes[lane];
-    if (!extent || settled.covers(extent.first, extent.last)) return 0;
+    if (!extent || this.isCondemned || settled.covers(extent.first, extent.last)) return 0;
     const span = extent.last - extent.first + 1;
     const before = Math.max(0, settled.position - extent.first + 1);
     const done = settled.ranges.reduce((sum, range) => sum + overlap(range, extent), before);

@@ -5,7 +5,7 @@ import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { streamOf } from './protocol.ts';
 import type { Settled } from './ranges.ts';
-import { fileTails, parseSegmentName, syncFolder } from './segment.ts';
+import { fileTails, isDamage, parseSegmentName, syncFolder } from './segment.ts';
 import { Shelf } from './shelf.ts';
 
 /** Segments whose handle and index stay open for readers: one a lane, about. */
@@ -59,7 +59,8 @@ export class Shelves {
   }
 
   /**
-   * What `use` gives, or undefined when the segment turns out to be unreadable, which has then been told. Damage that shows on the way is told too.
+   * What `use` gives, or undefined when the segment turns out to be damaged, which has then been told, as has damage to parts of it. Throws what
+   * may pass: then nothing has changed, and it can be asked again.
    */
   use<T>(shelf: Shelf, use: () => T): T | undefined {
     this.#inUse = [...this.#inUse.filter((one) => one !== shelf), shelf];
@@ -71,6 +72,8 @@ export class Shelves {
       this.#tellDamage(shelf);
       return given;
     } catch (error) {
+      shelf.park();
+      if (!isDamage(error)) throw error;
       this.#quarantine(shelf, error);
       return undefined;
     }
@@ -79,7 +82,10 @@ export class Shelves {
   /** Its file was removed or replaced while it was written. */
   gone(shelf: Shelf): void {
     shelf.retire();
-    this.#quarantine(shelf, new Error('its file was removed or replaced while the daemon was writing to it'));
+    this.#quarantine(
+      shelf,
+      new BufferError('SEGMENT_GONE', 'its file was removed or replaced while the daemon was writing to it'),
+    );
   }
 
   /**
@@ -89,10 +95,10 @@ export class Shelves {
   unlinkSettled(guard: Shelf | null): void {
     const before = guard === null ? 0 : this.#all.indexOf(guard);
     for (const shelf of this.#all.slice(0, Math.max(0, before))) {
-      if (!shelf.isSettled(this.#settled)) continue;
+      if (!shelf.isCondemned && !shelf.isSettled(this.#settled)) continue;
       shelf.park();
       try {
-        if (shelf.isDamaged) this.#moveAside(shelf);
+        if (shelf.isDamaged || shelf.isCondemned) this.#moveAside(shelf);
         else for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
         this.forget(shelf);
       } catch {
@@ -129,17 +135,26 @@ export class Shelves {
       // A kill between the making of a file and its first commit leaves an empty one: nothing in it was ever accepted.
       const isRuin = isNewest && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
       if (isRuin) for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
-      else this.#quarantine(shelf, error);
+      else this.#setAside(shelf, error);
     }
+  }
+
+  /** At a start: its content is unknown, so it must leave the folder, or it would be passed over and count as settled. */
+  #setAside(shelf: Shelf, error: unknown): void {
+    if (mayPass(error)) throw unreachable(shelf, error);
+    this.#quarantine(shelf, error);
+    if (shelf.isCondemned) throw unreachable(shelf, error);
   }
 
   #quarantine(shelf: Shelf, error: unknown): void {
     shelf.park();
-    this.forget(shelf);
     let place: string;
     try {
       place = `was moved to ${this.#moveAside(shelf)}`;
+      this.forget(shelf);
     } catch (moveError) {
+      // Kept on the list until it can be moved: a file that only counts as settled would be unlinked.
+      shelf.isCondemned = true;
       place = `stays at ${shelf.file} (${messageOf(moveError)})`;
     }
     this.#tell({
@@ -176,4 +191,14 @@ export class Shelves {
       });
     }
   }
+}
+
+/** No room, no memory, somebody else's lock: the next start may find it gone. */
+function mayPass(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^SQLITE_(FULL|BUSY|NOMEM|LOCKED)/.test(String(error.code));
+}
+
+function unreachable(shelf: Shelf, cause: unknown): BufferError {
+  const text = `${shelf.file} cannot be opened now (${messageOf(cause)}); it may hold readings that are not delivered yet. Mend the disk, or the limit of open files, and start again.`;
+  return new BufferError('SEGMENT_UNREACHABLE', text, { cause });
 }

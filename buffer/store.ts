@@ -96,6 +96,7 @@ export class Store {
   }
 
   commit(commit: Commit): Committed {
+    this.#shelves.unlinkSettled(this.#slotsFrom);
     for (const descriptor of commit.described) this.#descriptors.set(descriptor.id, descriptor);
     if (this.#active && !this.#active.isThere()) {
       this.#shelves.gone(this.#active);
@@ -120,8 +121,9 @@ export class Store {
   settle(lane: number, first: Seq, last: Seq): void {
     this.#settled[lane]?.add(first, last);
     this.#unwritten += last - first + 1;
-    if (this.#unwritten > mostUnwrittenSettled) this.writeSettled();
+    // First what makes room: on a full disk the rest may throw.
     this.#shelves.unlinkSettled(this.#slotsFrom);
+    if (this.#unwritten > mostUnwrittenSettled) this.writeSettled();
   }
 
   /** Puts on disk what was settled since the last commit, if anything was. */

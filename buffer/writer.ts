@@ -18,11 +18,12 @@ const trouble = (message: string): void => post({ type: 'trouble', message });
 let store: Store | null = null;
 let settledTimer: NodeJS.Timeout | null = null;
 let spaceTimer: NodeJS.Timeout | null = null;
+let isNotingTold = false;
 const failedCommits = new Set<number>();
 
 port.on('message', (message: ToWriter) => {
   if (message.type === 'settle') settle(message.lane, message.first, message.last);
-  else if (message.type === 'damaged') opened().tellDamaged(message.frame);
+  else if (message.type === 'damaged') noted(() => opened().tellDamaged(message.frame));
   else answer(message.number, message.call);
 });
 
@@ -65,23 +66,26 @@ function perform(call: Call): unknown {
 }
 
 function settle(lane: number, first: number, last: number): void {
-  try {
-    opened().settle(lane, first, last);
-  } catch (error) {
-    trouble(`noting what was delivered failed, it is tried again: ${messageOf(error)}`);
-  }
+  noted(() => opened().settle(lane, first, last));
   settledTimer ??= setTimeout(() => {
     settledTimer = null;
-    try {
-      opened().writeSettled();
-    } catch (error) {
-      trouble(`noting what was delivered failed, it is tried again: ${messageOf(error)}`);
-    }
+    noted(() => opened().writeSettled());
   }, settledEveryMs);
   spaceTimer ??= setTimeout(() => {
     spaceTimer = null;
     if (store) post({ type: 'space', space: store.space() });
   }, spaceEveryMs);
+}
+
+/** What was delivered is known in memory whatever the disk says; written it is with the next chance. Trouble is told once until it works again. */
+function noted(note: () => void): void {
+  try {
+    note();
+    isNotingTold = false;
+  } catch (error) {
+    if (!isNotingTold) trouble(`noting what was delivered failed, it is tried again: ${messageOf(error)}`);
+    isNotingTold = true;
+  }
 }
 
 function opened(): Store {

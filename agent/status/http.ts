@@ -43,11 +43,15 @@ export async function serveStatus({ listen, status, clock, log }: StatusOptions)
   async function listenOnce(): Promise<boolean> {
     try {
       await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(listen.port, listen.host, () => {
-          server.off('error', reject);
-          resolve();
-        });
+        const done = (error?: Error): void => {
+          server.off('error', done);
+          server.off('listening', done);
+          if (error) reject(error);
+          else resolve();
+        };
+        server.on('error', done);
+        server.on('listening', done);
+        server.listen(listen.port, listen.host);
       });
       log.info(`Status at http://${listen.host}:${portOf()}/status.json`);
       return true;
