@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
@@ -73,7 +73,8 @@ export class Shelves {
       return given;
     } catch (error) {
       shelf.park();
-      if (!isDamage(error)) throw error;
+      // A file that was removed does not come back by waiting.
+      if (!isDamage(error) && existsSync(shelf.file)) throw error;
       this.#quarantine(shelf, error);
       return undefined;
     }

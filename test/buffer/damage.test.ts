@@ -1,17 +1,22 @@
 import {
   closeSync,
+  mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
+  rmdirSync,
   statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../agent/system-clock.ts';
+import { timeSource } from '../../agent/time-sources.ts';
 import type { Stream } from '../../agent/reading.ts';
 import type { Buffer } from '../../buffer/buffer.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
@@ -209,5 +214,63 @@ describe('damage', () => {
     await buffer.append('meter-readings', [reading({ value: 2 })]);
     await expect.poll(() => readdirSync(join(site.path, 'quarantine'))).toEqual([name]);
     expect(readFileSync(join(site.path, 'quarantine', name)).equals(before)).toBe(true);
+  });
+});
+
+describe('trouble that passes', () => {
+  const clock = systemClock({ source: timeSource('none'), builtAtMs: 0 });
+  afterAll(() => clock.close());
+
+  it('a segment that cannot be opened for a while is asked again, and condemned by nobody', async () => {
+    await filled(4);
+    const buffer = await site.opened({ clock });
+    const name = join(site.path, site.segments()[1] ?? '');
+    renameSync(name, `${name}.away`);
+    mkdirSync(name);
+    const drained = drain(buffer, 'meter-readings', 160, 10);
+    await sleep(300);
+    rmdirSync(name);
+    renameSync(`${name}.away`, name);
+    expect(await drained).toEqual(all(4));
+    expect(site.events).toEqual([]);
+  });
+
+  it('a segment of a crashed start that somebody looks into is read as it is', async () => {
+    const first = await site.opened();
+    for (let at = 0; at < 3; at++) await first.append('meter-readings', [reading({ value: at })]);
+    const path = site.crashed();
+    const name = readdirSync(path).find((file) => /^\d{12}-.*\.db$/.test(file)) ?? '';
+    const onlooker = new Database(join(path, name), { readonly: true });
+    const looking = onlooker.prepare('SELECT first FROM frames').iterate();
+    looking.next();
+    const second = await site.opened({ path });
+    expect(await drain(second, 'meter-readings', 3)).toEqual([0, 1, 2]);
+    expect(site.events).toEqual([]);
+    looking.return?.();
+    onlooker.close();
+  });
+
+  it('a segment that was removed is told as lost, and the rest goes on', async () => {
+    await filled(8);
+    const buffer = await site.opened({ clock });
+    rmSync(join(site.path, site.segments()[1] ?? ''));
+    expect(await drain(buffer, 'meter-readings', 280, 10)).toEqual(
+      all(8).filter((value) => Math.floor(value / 1000) !== 1),
+    );
+    const lost = site.told('loss').filter(({ facts }) => facts?.['stream'] === 'meter-readings');
+    expect(lost).toMatchObject([{ facts: { count: 40 } }]);
+  });
+
+  it('a tap that throws does not undo a commit', async () => {
+    const logged: string[] = [];
+    const buffer = await site.opened({
+      tap: () => {
+        throw new Error('ENOSPC');
+      },
+      log: (message) => logged.push(message),
+    });
+    await buffer.append('meter-readings', [reading({ value: 1 }), reading({ value: 2 })]);
+    expect(await drain(buffer, 'meter-readings', 2)).toEqual([1, 2]);
+    expect(logged).toEqual([expect.stringMatching(/the tap failed: ENOSPC/)]);
   });
 });
