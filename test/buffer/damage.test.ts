@@ -222,16 +222,16 @@ describe('trouble that passes', () => {
   afterAll(() => clock.close());
 
   it('a segment that cannot be opened for a while is asked again, and condemned by nobody', async () => {
-    await filled(4);
+    await filled(8);
     const buffer = await site.opened({ clock });
     const name = join(site.path, site.segments()[1] ?? '');
     renameSync(name, `${name}.away`);
     mkdirSync(name);
-    const drained = drain(buffer, 'meter-readings', 160, 10);
+    const drained = drain(buffer, 'meter-readings', 320, 10);
     await sleep(300);
     rmdirSync(name);
     renameSync(`${name}.away`, name);
-    expect(await drained).toEqual(all(4));
+    expect(await drained).toEqual(all(8));
     expect(site.events).toEqual([]);
   });
 
