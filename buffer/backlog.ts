@@ -1,20 +1,12 @@
 import type { Seq } from '../agent/reading.ts';
 import { laneOf } from './protocol.ts';
-import type { Described, ReadFrame, ReadFrames } from './protocol.ts';
+import type { Described, ReadFrame, ReadFrames, ReadRequest } from './protocol.ts';
 import type { Settled } from './ranges.ts';
 import type { Shelf } from './shelf.ts';
 import type { Shelves } from './shelves.ts';
 
 /** Bytes of frames that one answer to a reader may hold. */
 const mostReadBytes = 4 * 1024 * 1024;
-
-export interface BacklogRequest {
-  readonly lane: number;
-  readonly after: Seq;
-  readonly most: number;
-  /** Per segment: the row up to which the reader knows its descriptors. */
-  readonly known: ReadonlyMap<string, number>;
-}
 
 /**
  * The lane's unsettled frames behind `after`, together about `most` entries. `newest`: the last seq on disk, up to which the reader has seen
@@ -24,7 +16,7 @@ export function readBacklog(
   shelves: Shelves,
   settled: Settled,
   newest: Seq,
-  { lane, after, most, known }: BacklogRequest,
+  { lane, after, most, known }: ReadRequest,
 ): ReadFrames {
   const frames: ReadFrame[] = [];
   const described: Described[] = [];

@@ -9,8 +9,7 @@ import type { Numbered } from './frame.ts';
 import { Gathering } from './gathering.ts';
 import { NewestSlots } from './newest-slots.ts';
 import { laneOf } from './protocol.ts';
-import type { BacklogRequest } from './backlog.ts';
-import type { Committed, Opened, ReadFrames, Space } from './protocol.ts';
+import type { Committed, Opened, ReadFrames, ReadRequest, Space } from './protocol.ts';
 import { Recent } from './recent.ts';
 import { reservedBytes } from './sizes.ts';
 import { WriterThread } from './thread.ts';
@@ -159,7 +158,7 @@ class DurableBuffer implements Buffer {
   }
 
   /** null: the disk did not give it now (no handle, no room, an I/O error). Waits a moment before saying so. */
-  async #read(request: BacklogRequest, signal: AbortSignal): Promise<ReadFrames | null> {
+  async #read(request: ReadRequest, signal: AbortSignal): Promise<ReadFrames | null> {
     try {
       const found = await this.#thread.call('read', request);
       this.#isReadTroubleTold = false;

@@ -1,6 +1,5 @@
 import type { GatewayEvent, Seq, Stream } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
-import type { BacklogRequest } from './backlog.ts';
 
 /** A lane's number in files and messages: part of the format, so never renumbered. */
 export function laneOf(stream: Stream): number {
@@ -47,6 +46,14 @@ export interface Space {
 export interface Committed extends Space {
   /** The next commit should bring the newest slots. */
   readonly wantsSlots: boolean;
+}
+
+export interface ReadRequest {
+  readonly lane: number;
+  readonly after: Seq;
+  readonly most: number;
+  /** Per segment: the row up to which the reader knows its descriptors. */
+  readonly known: ReadonlyMap<string, number>;
 }
 
 /** A frame as read from disk. `settled`: ranges of it that need not be sent again. */
@@ -115,7 +122,7 @@ export interface StoreOptions {
 export interface WriterCalls {
   open: { take: StoreOptions; give: Opened };
   commit: { take: Commit; give: Committed };
-  read: { take: BacklogRequest; give: ReadFrames };
+  read: { take: ReadRequest; give: ReadFrames };
   reject: { take: DeadLetter; give: null };
   close: { take: { readonly sent: readonly Seq[] }; give: null };
 }

@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { readBacklog, readNewestSlots } from './backlog.ts';
-import type { BacklogRequest } from './backlog.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Lock } from './lock.ts';
 import type {
@@ -14,6 +13,7 @@ import type {
   Descriptor,
   Opened,
   ReadFrames,
+  ReadRequest,
   Space,
   StoreOptions,
 } from './protocol.ts';
@@ -134,7 +134,7 @@ export class Store {
     this.#unwritten = 0;
   }
 
-  read(request: BacklogRequest): ReadFrames {
+  read(request: ReadRequest): ReadFrames {
     return readBacklog(this.#shelves, this.#settled[request.lane] ?? new Settled(), this.#nextSeq - 1, request);
   }
 
