@@ -53,6 +53,8 @@ const ending = {
   clean: '',
   unclean: '; the start before it did not end in order, what was not noted as delivered is sent again',
 } as const;
+/** Nothing is written to `asset-metadata` yet; a connection for it would only tell its own troubles. */
+const lanesInUse = streams.filter((stream) => stream !== 'asset-metadata');
 const defaultMaxBytes = 2_000_000_000;
 const defaultShareOfDisk = 0.2;
 const drainLookMs = 20;
@@ -102,7 +104,7 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
     if (severity === 'error') log.warning(message);
   });
   const forwarders = new Map<Stream, Forwarder>();
-  for (const lane of streams)
+  for (const lane of lanesInUse)
     forwarders.set(
       lane,
       startForwarder({
