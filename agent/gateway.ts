@@ -2,8 +2,9 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Buffer as Lanes, BufferStats } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
-import type { DriverHost } from '../drivers/driver.ts';
+import type { Driver, DriverHost } from '../drivers/driver.ts';
 import { driverFor } from '../drivers/registry.ts';
+import { aborted } from './aborted.ts';
 import type { Clock } from './clock.ts';
 import type { SiteConfig } from './config/site-config.ts';
 import { messageOf, SluiceError } from './errors.ts';
@@ -100,9 +101,7 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
       },
     );
 
-  const uplinks = await chooseUplink(config.uplink, (severity, message) => {
-    if (severity === 'error') log.warning(message);
-  });
+  const uplinks = await chooseUplink(config.uplink);
   const forwarders = new Map<Stream, Forwarder>();
   for (const lane of lanesInUse)
     forwarders.set(
@@ -174,7 +173,8 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
       await Promise.all(pollers.map((one) => one.stop()));
       await Promise.all(supervisors.map((one) => one.close()));
       stopWatching();
-      await orAborted(losses.tell(), signal);
+      // A disk that takes nothing must not keep a stop waiting.
+      await Promise.race([losses.tell(), aborted(signal)]);
       const stop = events.accepted({
         event: 'stop',
         severity: 'info',
@@ -182,7 +182,7 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
         facts: { epoch: buffer.epoch },
       });
       const noted = stop.catch((error: unknown) => log.warning(`The stop could not be noted: ${messageOf(error)}`));
-      await orAborted(noted, signal);
+      await Promise.race([noted, aborted(signal)]);
       await drained(buffer, forwarders, clock, AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
       const answer = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
       await Promise.all([...forwarders.values()].map((one) => one.stop(answer)));
@@ -196,9 +196,7 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
   };
 }
 
-async function loadDriver(
-  name: string,
-): Promise<Awaited<ReturnType<NonNullable<ReturnType<typeof driverFor>>['load']>>> {
+async function loadDriver(name: string): Promise<Driver> {
   const entry = driverFor(name);
   if (!entry) throw new SluiceError('NO_DRIVER', `no driver ${name}`);
   return entry.load();
@@ -214,15 +212,6 @@ function defaultQuota(path: string): number {
       if (folder === dirname(folder)) throw error;
     }
   }
-}
-
-/** A disk that takes nothing must not keep a stop waiting. */
-function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const aborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  return Promise.race([work, aborted]);
 }
 
 /** Until nothing waits that has somewhere to go; the rest lies on disk for the next start. */

@@ -1,5 +1,5 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import type { Kept, Reading } from '../agent/reading.ts';
+import type { Kept, Note, Reading } from '../agent/reading.ts';
 
 /** Per counter the newest slot that has a record: a restart must not answer it twice. */
 export class NewestSlots {
@@ -10,7 +10,7 @@ export class NewestSlots {
     if (slotMs > (this.#slots.get(name) ?? -Infinity)) this.#slots.set(name, slotMs);
   }
 
-  noteAll(entries: readonly (Kept | Reading)[]): void {
+  noteAll(entries: readonly (Kept | Reading | Note)[]): void {
     for (const entry of entries)
       if ('point' in entry && entry.slotMs !== null && entry.point.kind === 'counter')
         this.note(entry.point.device, entry.point.point, entry.slotMs);

@@ -31,27 +31,27 @@ const diskBytes = 16;
  * Rejects with BufferError: `BUFFER_IN_USE` if another process owns it.
  */
 export async function openBuffer(options: BufferOptions): Promise<Buffer> {
-  let space: Space = { bytes: 0, segments: 0, waiting: [] };
+  const latest: Latest = { space: { bytes: 0, segments: 0, waiting: [] } };
   const thread = new WriterThread({
     event: options.event,
     trouble: (message) => options.log?.(`buffer: ${message}`),
-    space: (next) => {
-      space = next;
+    space: (space) => {
+      latest.space = space;
     },
   });
   try {
     const opened = await thread.call('open', { path: options.path, maxBytes: options.maxBytes });
-    space = opened;
-    return new DurableBuffer(options, thread, opened, {
-      get: () => space,
-      set: (next) => {
-        space = next;
-      },
-    });
+    latest.space = opened;
+    return new DurableBuffer(options, thread, opened, latest);
   } catch (error) {
     await thread.terminate();
     throw error;
   }
+}
+
+/** What the writer said last of its files: with each commit, and between. */
+interface Latest {
+  space: Space;
 }
 
 class DurableBuffer implements Buffer {
@@ -60,7 +60,7 @@ class DurableBuffer implements Buffer {
   readonly failed: Promise<Error>;
   readonly #options: BufferOptions;
   readonly #thread: WriterThread;
-  readonly #space: { get: () => Space; set: (space: Space) => void };
+  readonly #latest: Latest;
   readonly #doubtful: readonly Seq[];
   readonly #handedOut: Seq[] = streams.map(() => 0);
   readonly #recent: Recent[];
@@ -83,15 +83,10 @@ class DurableBuffer implements Buffer {
   #wake: (() => void)[] = [];
   #counts = { commits: 0, accepted: 0, refused: 0 };
 
-  constructor(
-    options: BufferOptions,
-    thread: WriterThread,
-    opened: Opened,
-    space: { get: () => Space; set: (space: Space) => void },
-  ) {
+  constructor(options: BufferOptions, thread: WriterThread, opened: Opened, latest: Latest) {
     this.#options = options;
     this.#thread = thread;
-    this.#space = space;
+    this.#latest = latest;
     this.failed = thread.failed;
     this.epoch = opened.epoch;
     this.before = opened.before;
@@ -118,8 +113,8 @@ class DurableBuffer implements Buffer {
       const bytes = entryBytes + (isReading(entry) ? (entry.text?.length ?? 0) : (entry.json?.length ?? 0)) * 2;
       gathering.add(stream, { seq: this.#nextSeq++, entry }, bytes);
       this.#waitingBytes += bytes;
-      if (isReading(entry)) this.#slots.noteAll([entry]);
     }
+    this.#slots.noteAll(entries);
     this.#schedule();
     return gathering.promise;
   }
@@ -190,7 +185,7 @@ class DurableBuffer implements Buffer {
   }
 
   stats(): BufferStats {
-    const { bytes, segments, waiting } = this.#space.get();
+    const { bytes, segments, waiting } = this.#latest.space;
     const perLane = Object.fromEntries(streams.map((stream, lane) => [stream, waiting[lane] ?? 0])) as Record<
       Stream,
       number
@@ -237,7 +232,7 @@ class DurableBuffer implements Buffer {
   #refusal(stream: Stream, count: number): Error | null {
     if (this.#closing) return new BufferError('CLOSED', 'the buffer is closed');
     if (this.#isFull(stream, count)) {
-      const { bytes } = this.#space.get();
+      const { bytes } = this.#latest.space;
       return new BufferFull(
         `the buffer holds ${bytes} of ${this.#options.maxBytes} bytes (buffer.maxSize) and whenFull is "stop"`,
       );
@@ -253,7 +248,7 @@ class DurableBuffer implements Buffer {
     const { maxBytes } = this.#options;
     const reserved = stream === 'gateway-events' ? 0 : reservedBytes(maxBytes);
     const coming = (this.#waitingBytes / entryBytes + count) * diskBytes;
-    return this.#space.get().bytes + coming > maxBytes - reserved;
+    return this.#latest.space.bytes + coming > maxBytes - reserved;
   }
 
   #schedule(): void {
@@ -282,16 +277,14 @@ class DurableBuffer implements Buffer {
   async #write(gathering: Gathering): Promise<void> {
     const anchor = this.#options.clock.now();
     try {
-      const frames = [...gathering.lanes.values()].map(({ stream, entries }) =>
-        this.#encoder.encode(anchor, stream, entries),
-      );
+      const lanes = [...gathering.lanes.values()];
+      const frames = lanes.map(({ stream, entries }) => this.#encoder.encode(anchor, stream, entries));
       const described = this.#encoder.takeDescribed();
       const slots = this.#wantsSlots ? this.#slots.pack() : null;
       const committed: Committed = await this.#thread.call('commit', { frames, described, slots });
-      this.#space.set(committed);
+      this.#latest.space = committed;
       this.#wantsSlots = committed.wantsSlots;
       this.#counts.commits += 1;
-      const lanes = [...gathering.lanes.values()];
       for (const { stream, entries } of lanes) {
         const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));
         this.#counts.accepted += kept.length;

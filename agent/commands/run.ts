@@ -1,4 +1,5 @@
 import { openSync, writeSync } from 'node:fs';
+import { aborted } from '../aborted.ts';
 import { builtAtMs } from '../build-time.ts';
 import { messageOf } from '../errors.ts';
 import { startGateway } from '../gateway.ts';
@@ -45,7 +46,7 @@ Exit codes: 0 stopped in order, 1 it could not go on, 2 usage, 78 the configurat
     const status =
       config.status && (await serveStatus({ listen: config.status, status: () => gateway.status(), clock, log }));
     try {
-      const failure = await Promise.race([gateway.failed, ended(io.signal)]);
+      const failure = await Promise.race([gateway.failed, aborted(io.signal)]);
       if (failure) log.error(`The daemon cannot go on: ${messageOf(failure)}`);
       else log.info('Stopping.');
       await gateway.stop(drainMs, AbortSignal.timeout(stopMs));
@@ -57,13 +58,6 @@ Exit codes: 0 stopped in order, 1 it could not go on, 2 usage, 78 the configurat
     }
   },
 };
-
-function ended(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-}
 
 /** `41-k3v9q0za meter-readings 88213-88240,88251`, written before anybody else hears of the commit. */
 function openTap(file: string): (epoch: string, stream: Stream, seqs: readonly Seq[]) => void {

@@ -5,6 +5,7 @@ import { applyEdits, modify } from 'jsonc-parser';
 import type { ModbusPlan } from '../../drivers/modbus/plan.ts';
 import { faultNames, isLoopback, simulatedRegisters, startSimulator } from '../../drivers/modbus/simulator.ts';
 import type { Simulator } from '../../drivers/modbus/simulator.ts';
+import { aborted } from '../aborted.ts';
 import { builtAtMs } from '../build-time.ts';
 import { SluiceError, UsageError, messageOf } from '../errors.ts';
 import { systemClock } from '../system-clock.ts';
@@ -144,10 +145,7 @@ async function obey(served: readonly Served[], { signal, stderr }: Io, tell: Tel
       stderr.write(`${messageOf(error)}\n`);
     }
   });
-  await new Promise<void>((resolve_) => {
-    if (signal.aborted) resolve_();
-    else signal.addEventListener('abort', () => resolve_(), { once: true });
-  });
+  await aborted(signal);
   input.close();
 }
 

@@ -24,6 +24,7 @@ import {
   splitHostPort,
   text,
 } from './grammar.ts';
+import { timeSourceNames } from '../time-sources.ts';
 
 const hourMs = 3_600_000;
 
@@ -127,7 +128,7 @@ export const fileEntries = {
   stateDir: v.optional(path(), '/var/lib/sluice'),
   clock: v.optional(
     object({
-      source: v.optional(oneOf(['auto', 'timesyncd', 'timedatectl', 'trusted', 'none'], ['chrony']), 'auto'),
+      source: v.optional(oneOf(timeSourceNames, ['chrony']), 'auto'),
       hold: later(),
     }),
     {},

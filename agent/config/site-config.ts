@@ -1,4 +1,5 @@
 import type { Kind, PointInfo } from '../reading.ts';
+import type { TimeSourceName } from '../time-sources.ts';
 import type { Destination } from '../uplink/uplink.ts';
 import type { Secret } from './grammar.ts';
 
@@ -14,7 +15,7 @@ export interface SiteConfig {
     readonly labels: Readonly<Record<string, string>>;
   } | null;
   readonly stateDir: string;
-  readonly clock: { readonly source: 'auto' | 'timesyncd' | 'timedatectl' | 'trusted' | 'none' };
+  readonly clock: { readonly source: TimeSourceName };
   readonly buffer: {
     readonly path: string;
     readonly commitEveryMs: number;

@@ -3,10 +3,7 @@ import type { SiteConfig } from '../config/site-config.ts';
 import type { UplinkFactory } from './uplink.ts';
 
 /** The uplink that the configuration names; its library is loaded only then. */
-export async function chooseUplink(
-  uplink: SiteConfig['uplink'],
-  log: (severity: 'error' | 'warning' | 'info' | 'debug', message: string) => void,
-): Promise<UplinkFactory> {
+export async function chooseUplink(uplink: SiteConfig['uplink']): Promise<UplinkFactory> {
   if ('file' in uplink) {
     const { fileUplink } = await import('./file.ts');
     return fileUplink({ path: uplink.file.path });
@@ -21,8 +18,7 @@ export async function chooseUplink(
       ...pem('key', tls.key),
       ...(tls.serverName === null ? {} : { serverName: tls.serverName }),
     },
-    sasl: sasl && { mechanism: sasl.mechanism, username: sasl.username, password: () => sasl.password.reveal() ?? '' },
-    log,
+    sasl: sasl && { mechanism: sasl.mechanism, username: sasl.username, password: () => sasl.password.reveal() },
   });
 }
 

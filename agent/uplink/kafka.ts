@@ -31,8 +31,6 @@ export interface KafkaConfig {
   readonly compression: 'none' | 'gzip' | 'zstd';
   readonly sendTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
-  /** What kafkajs says on its way. Only for debugging: what matters is thrown, and told once by whom it concerns. */
-  readonly log?: (severity: 'debug', message: string) => void;
 }
 
 const compressionTypes = {
@@ -135,7 +133,7 @@ class KafkaUplink implements Uplink {
   }
 
   #build(): Producer {
-    const { brokers, clientId, log } = this.#config;
+    const { brokers, clientId } = this.#config;
     const sockets = new Sockets(this.#tls());
     const sasl = this.#sasl();
     const kafka = new Kafka({
@@ -148,8 +146,8 @@ class KafkaUplink implements Uplink {
       authenticationTimeout: this.#connectTimeoutMs,
       requestTimeout: this.#sendTimeoutMs,
       retry: { retries: 1, initialRetryTime: 100, maxRetryTime: 500 },
-      logLevel: log === undefined ? logLevel.NOTHING : logLevel.INFO,
-      logCreator: () => (entry) => log?.('debug', `kafkajs: ${entry.log.message}`),
+      // Every failure reaches us as an error, and is told once by the forwarder.
+      logLevel: logLevel.NOTHING,
       ...(sasl === undefined ? {} : { sasl }),
     });
     this.#sockets = sockets;

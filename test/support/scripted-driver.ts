@@ -1,9 +1,10 @@
 import { LinkError } from '../../agent/errors.ts';
 import type { Stamp } from '../../agent/clock.ts';
 import type { Observation, PointInfo } from '../../agent/reading.ts';
-import { observationOf, streams } from '../../agent/reading.ts';
+import { observationOf } from '../../agent/reading.ts';
 import type { Driver, PollJob, Session } from '../../drivers/driver.ts';
 import type { FakeClock } from './fake-clock.ts';
+import { pointInfo as anyPoint } from './readings.ts';
 
 /**
  * What a scripted session does with one poll: a value, a status, or per point either of them. `never` answers only when the signal fires,
@@ -114,17 +115,5 @@ export function observation(point: PointInfo, at: Stamp, answer: number | string
 }
 
 export function pointInfo(point: string, kind: PointInfo['kind'] = 'gauge', device = 'EM-1'): PointInfo {
-  return {
-    hash: '000000000000',
-    gateway: 'gw',
-    site: null,
-    device,
-    asset: null,
-    serial: null,
-    point,
-    kind,
-    unit: null,
-    stream: kind === 'counter' ? streams[0] : streams[1],
-    map: '000000000000',
-  };
+  return anyPoint({ point, kind, device, unit: null, stream: kind === 'counter' ? 'meter-readings' : 'sensor-values' });
 }
