@@ -6,7 +6,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kafka, logLevel } from 'kafkajs';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { mendIdleTimer } from '../../agent/uplink/kafkajs-idle.ts';
 import { kafkaJars } from './jars.ts';
 
@@ -161,10 +161,10 @@ async function prepare(options: BrokerOptions, port: number, controllerPort: num
     'transaction.state.log.min.isr': '1',
     'transaction.state.log.num.partitions': '4',
     'group.initial.rebalance.delay.ms': '0',
-    // One small machine: few threads, no second of waiting on the way up or down.
+    // One small, busy machine: few threads; a session that outlives a starved second, lest the node fences itself off.
     'num.network.threads': '2',
     'num.io.threads': '2',
-    'broker.session.timeout.ms': '1000',
+    'broker.session.timeout.ms': '2500',
     'broker.heartbeat.interval.ms': '200',
     'log.cleaner.dedupe.buffer.size': '4194304',
     'initial.broker.registration.timeout.ms': '30000',
@@ -180,7 +180,7 @@ function base64Id(): string {
   return id.startsWith('-') ? base64Id() : id;
 }
 
-/** A node is up when it accepts connections and answers a request. */
+/** A node is up when it accepts connections, answers a request and leads every partition it holds. */
 async function answers(dir: string, port: number, alive: () => boolean): Promise<void> {
   const deadlineMs = Date.now() + startTimeoutMs;
   for (;;) {
@@ -197,7 +197,9 @@ async function knowsItself(port: number): Promise<boolean> {
   try {
     await admin.connect();
     const { brokers, controller } = await admin.describeCluster();
-    return brokers.length > 0 && controller !== null;
+    if (brokers.length === 0 || controller === null) return false;
+    for (const topic of await admin.listTopics()) await admin.fetchTopicOffsets(topic);
+    return true;
   } catch {
     return false;
   } finally {
@@ -219,8 +221,23 @@ async function makeTopics(bootstrap: string, topics: readonly BrokerTopic[]): Pr
         configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
       })),
     });
+    for (const { topic } of topics) await led(admin, topic);
   } finally {
     await admin.disconnect();
+  }
+}
+
+/** Metadata names the leader a moment before the leader knows it: only an answer about offsets proves that it takes records. */
+async function led(admin: Admin, topic: string): Promise<void> {
+  const deadlineMs = Date.now() + startTimeoutMs;
+  for (;;) {
+    try {
+      await admin.fetchTopicOffsets(topic);
+      return;
+    } catch (error) {
+      if (Date.now() > deadlineMs) throw new Error(`no leader for topic ${topic}`, { cause: error });
+    }
+    await sleep(100);
   }
 }
 
