@@ -24,7 +24,8 @@ export function assemble(
     const severity = noSecrets ? 'warning' : 'error';
     tellSurroundings({ root, bufferPath, maxBytes: buffer?.maxSize ?? null, severity, problems });
   }
-  const connections = planConnections(checked, { gateway, site: site?.id ?? null, problems });
+  const owner = site === undefined ? null : { id: site.id, labels: site.labels ?? {} };
+  const connections = planConnections(checked, { gateway, site: owner, problems });
   if (problems.hasErrors || uplink === undefined) return null;
   return {
     file,

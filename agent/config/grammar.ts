@@ -75,6 +75,14 @@ export function labels() {
   return v.record(text(64), text(), allowed('an object of texts'));
 }
 
+/** An OBIS code (IEC 62056-61), `A-B:C.D.E*F` of 0…255 each; A-B, E and F may be missing. Kept as written. */
+export function obis() {
+  const message = allowed('an OBIS code of numbers 0…255, e.g. "1-0:1.8.0"');
+  const group = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
+  const form = new RegExp(`^(?:${group}-${group}:)?${group}\\.${group}(?:\\.${group}(?:\\*${group})?)?$`);
+  return v.pipe(v.string(message), v.regex(form, message));
+}
+
 const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `"750ms"` → 750; undefined when it is not one number and one unit, or not whole milliseconds. */

@@ -1,17 +1,16 @@
 import * as v from 'valibot';
 import type { DriverSchema, PlannedConnection, Report } from '../../drivers/driver.ts';
-import type { PointInfo } from '../reading.ts';
 import { deepFreeze } from './canonical.ts';
 import type { CheckedConnection, CheckedDevice, CheckedFile } from './check-file.ts';
 import type { Checked } from './inspect.ts';
-import { levelsOf, resolvePoints, type Levels, type ResolvedPoint } from './points.ts';
+import { labelsAt, levelsOf, resolvePoints, type Levels, type ResolvedPoint } from './points.ts';
 import { quoted, type Problems } from './problems.ts';
-import type { ConnectionConfig } from './site-config.ts';
+import type { AssetConfig, ConnectionConfig, Labels } from './site-config.ts';
 import { child, type Node } from './source.ts';
 
 interface Context {
   readonly gateway: string;
-  readonly site: string | null;
+  readonly site: { readonly id: string; readonly labels: Labels } | null;
   readonly problems: Problems;
 }
 
@@ -19,6 +18,7 @@ interface ResolvedDevice {
   readonly id: string;
   readonly device: CheckedDevice;
   readonly profile: Checked | undefined;
+  readonly asset: AssetConfig;
   readonly points: readonly ResolvedPoint[];
 }
 
@@ -78,11 +78,13 @@ function resolveDevice(
   const profile = device.profile === undefined ? undefined : file.profiles.get(device.profile);
   const base = { device: device.checked, profile: profile?.checked, connection: connection.checked };
   const id = (device.checked.settings['id'] ?? '') as string;
+  const asset = assetOf(device.checked);
   const levels = levelsOf(device.points, profile?.points ?? [], base);
   const points = resolvePoints(levels, schema, {
     gateway,
-    site,
+    site: site?.id ?? null,
     device: id,
+    asset,
     profile: device.profile ?? null,
     problems,
   });
@@ -94,7 +96,14 @@ function resolveDevice(
       device.checked.node,
       'no points; allowed: points of its own, or a profile that has some',
     );
-  return { id, device, profile: profile?.checked, points };
+  return { id, device, profile: profile?.checked, asset, points };
+}
+
+const assetKeys = ['id', 'name', 'serial', 'location', 'manufacturer', 'model'] as const;
+
+function assetOf(device: Checked): AssetConfig {
+  const asset = (device.settings['asset'] ?? {}) as Readonly<Record<string, string | undefined>>;
+  return Object.fromEntries(assetKeys.map((key) => [key, asset[key] ?? null])) as unknown as AssetConfig;
 }
 
 /** undefined when the driver cannot be asked: the settings it needs are wrong. */
@@ -103,7 +112,7 @@ function planConnection(
   connection: CheckedConnection,
   schema: DriverSchema,
   all: readonly ResolvedDevice[],
-  { problems }: Context,
+  { site, problems }: Context,
 ): ConnectionConfig | undefined {
   if (hinders(connection.checked, schema.connection, schema)) return undefined;
   const devices = all.filter(
@@ -117,7 +126,7 @@ function planConnection(
     devices: devices.map(({ id: name, device, profile, points }) => ({
       id: name,
       settings: deviceSettings(schema, [device.checked, profile, connection.checked]),
-      points: points.map(({ info, settings }) => ({ info, settings })),
+      points: points.map(({ config: { info }, settings }) => ({ info, settings })),
     })),
   };
   const plan: unknown = deepFreeze(schema.plan(asked, reportTo(problems, connection.checked, devices)));
@@ -126,9 +135,14 @@ function planConnection(
     driver: connection.driver,
     plan,
     requestsPerCycle: schema.requestsPerCycle?.(plan) ?? null,
-    devices: devices.map(({ id: name, points }) => ({
+    devices: devices.map(({ id: name, device, asset, points }) => ({
       id: name,
-      points: points.map(({ info, everyMs, withinMs }) => ({ info, everyMs, withinMs })),
+      connection: id,
+      profile: device.profile ?? null,
+      description: (device.checked.settings['description'] as string | undefined) ?? null,
+      labels: { ...site?.labels, ...labelsAt(connection.checked), ...labelsAt(device.checked) },
+      asset,
+      points: points.map(({ config }) => config),
     })),
   };
 }
@@ -165,9 +179,7 @@ function reportTo(problems: Problems, connection: Checked, devices: readonly Res
       tellAt(problems, severity, [connection], place.key, message);
       return;
     }
-    const levels: Levels | undefined = device.points.find(
-      ({ info }: { info: PointInfo }) => info.point === place.point,
-    )?.levels;
+    const levels: Levels | undefined = device.points.find(({ config }) => config.info.point === place.point)?.levels;
     if (levels === undefined) {
       const around = [device.device.checked, device.profile, connection];
       tellAt(problems, severity, around, place.key, message, device.id);

@@ -1,9 +1,9 @@
 import type { DriverSchema, Settings } from '../../drivers/driver.ts';
-import type { Kind, PointInfo, Stream } from '../reading.ts';
+import type { Kind, Stream } from '../reading.ts';
 import { contentHash } from './canonical.ts';
 import type { Checked } from './inspect.ts';
 import { quoted, type Problems } from './problems.ts';
-import { defaultEveryMs, defaultWithinMs } from './site-config.ts';
+import { defaultEveryMs, defaultWithinMs, type AssetConfig, type Labels, type PointConfig } from './site-config.ts';
 import { child } from './source.ts';
 import { ucum } from './units.ts';
 
@@ -18,17 +18,16 @@ export interface Levels {
 
 export interface ResolvedPoint {
   readonly levels: Levels;
-  readonly info: PointInfo;
+  readonly config: PointConfig;
   /** The driver's keys, inherited ones filled in, and `every` and `within` in ms. */
   readonly settings: Settings;
-  readonly everyMs: number;
-  readonly withinMs: number;
 }
 
 interface Owner {
   readonly gateway: string;
   readonly site: string | null;
   readonly device: string;
+  readonly asset: AssetConfig;
   readonly profile: string | null;
   readonly problems: Problems;
 }
@@ -59,33 +58,29 @@ export function resolvePoints(all: readonly Levels[], schema: DriverSchema, owne
     .filter(({ own, inProfile }) => [own, inProfile].every((level) => (level?.faulty.size ?? 0) === 0))
     .filter((levels) => nearest(levels, 'enabled', true) !== false)
     .map((levels) => draft(levels, schema, owner));
-  const asset = (all[0]?.device.settings['asset'] ?? {}) as Readonly<Record<string, string | undefined>>;
+  const { gateway, site, device, asset, profile } = owner;
   const map = contentHash({
     points: drafts
-      .map(({ point, kind, unit, settings }) => ({ point, kind, unit, ...without(settings, manners) }))
+      .map(({ point, kind, unit, settings, told: { obis } }) => ({
+        point,
+        kind,
+        unit,
+        ...without(settings, manners),
+        ...(obis === null ? {} : { obis }),
+      }))
       .toSorted((a, b) => (a.point < b.point ? -1 : 1)),
-    asset,
-    profile: owner.profile,
+    asset: stated(asset),
+    profile,
   });
-  return drafts.map(({ levels, point, kind, unit, stream, settings, everyMs, withinMs }) => {
-    const { gateway, site, device } = owner;
-    const content = {
-      gateway,
-      site,
-      device,
-      asset: asset['id'] ?? null,
-      serial: asset['serial'] ?? null,
-      point,
-      kind,
-      unit,
-      stream,
-      map,
-    };
-    return { levels, info: Object.freeze({ hash: contentHash(content), ...content }), settings, everyMs, withinMs };
+  return drafts.map(({ levels, point, kind, unit, stream, settings, told }) => {
+    const content = { gateway, site, device, asset: asset.id, serial: asset.serial, point, kind, unit, stream, map };
+    const info = Object.freeze({ hash: contentHash(content), ...content });
+    return { levels, config: { info, ...told }, settings };
   });
 }
 
-interface Draft extends Omit<ResolvedPoint, 'info'> {
+interface Draft extends Omit<ResolvedPoint, 'config'> {
+  readonly told: Omit<PointConfig, 'info'>;
   readonly point: string;
   readonly kind: Kind;
   readonly unit: string | null;
@@ -109,7 +104,19 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     (nearest(levels, 'stream', true) as Stream | undefined) ??
     (kind === 'counter' ? 'meter-readings' : 'sensor-values');
   const point = String(nearest(levels, 'name', true));
-  return { levels, point, kind, unit: unitOf(levels, kind, owner), stream, settings, everyMs, withinMs };
+  const told = {
+    description: (nearest(levels, 'description', true) as string | undefined) ?? null,
+    labels: { ...labelsAt(levels.inProfile), ...labelsAt(levels.own) },
+    obis: (nearest(levels, 'obis', true) as string | undefined) ?? null,
+    everyMs,
+    withinMs,
+  };
+  return { levels, point, kind, unit: unitOf(levels, kind, owner), stream, settings, told };
+}
+
+/** The labels that one object states. */
+export function labelsAt(checked: Checked | undefined): Labels {
+  return (checked?.settings['labels'] as Labels | undefined) ?? {};
 }
 
 /** Point > device > profile > connection > default; a point stated in a profile is a point. */
@@ -162,3 +169,6 @@ function unitOf(levels: Levels, kind: Kind, { problems, device }: Owner): string
 function without(settings: Settings, keys: ReadonlySet<string>): Settings {
   return Object.fromEntries(Object.entries(settings).filter(([key]) => !keys.has(key)));
 }
+
+const stated = (asset: AssetConfig): object =>
+  Object.fromEntries(Object.entries(asset).filter(([, value]) => value !== null));

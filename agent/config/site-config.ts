@@ -12,7 +12,7 @@ export interface SiteConfig {
     readonly id: string;
     readonly name: string | null;
     readonly timezone: string | null;
-    readonly labels: Readonly<Record<string, string>>;
+    readonly labels: Labels;
   } | null;
   readonly stateDir: string;
   readonly clock: { readonly source: TimeSourceName };
@@ -59,11 +59,36 @@ export interface ConnectionConfig {
 
 export interface DeviceConfig {
   readonly id: string;
+  /** The id of its connection. */
+  readonly connection: string;
+  /** The name of its profile, or null. */
+  readonly profile: string | null;
+  readonly description: string | null;
+  /** Of its site, its connection and itself; the nearer one holds where a name stands twice. */
+  readonly labels: Labels;
+  readonly asset: AssetConfig;
   readonly points: readonly PointConfig[];
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** What the device is in the owner's books. null: not stated. */
+export interface AssetConfig {
+  readonly id: string | null;
+  readonly name: string | null;
+  readonly serial: string | null;
+  readonly location: string | null;
+  readonly manufacturer: string | null;
+  readonly model: string | null;
 }
 
 export interface PointConfig {
   readonly info: PointInfo;
+  readonly description: string | null;
+  /** Its own only, those of the profile's point of that name below. */
+  readonly labels: Labels;
+  /** As it was written, e.g. `1-0:1.8.0`. */
+  readonly obis: string | null;
   readonly everyMs: number;
   /** How long a slot of a counter stays due. Never longer than `everyMs`. */
   readonly withinMs: number;
