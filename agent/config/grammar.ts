@@ -18,6 +18,21 @@ export interface Role {
   readonly role: 'secret' | 'path' | 'file';
 }
 
+/** What the reference and an editor say of a key besides its description. Texts as they stand in the file: `"1s"`, not 1000. */
+export interface KeyDoc {
+  /** What holds where nobody states the key. Only told here: who needs the value gives it. */
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+}
+
+/**
+ * A key as a field engineer reads of it: one or two sentences, Markdown for code words only. Stands inside `v.optional`, so that the
+ * default of an optional key is told too.
+ */
+export function doc<const Schema extends v.GenericSchema>(schema: Schema, description: string, more: KeyDoc = {}) {
+  return v.pipe(schema, v.metadata({ description, ...more }));
+}
+
 /** Ids of gateways, sites, connections, devices, profiles and points. */
 export function id() {
   const message = allowed('1 to 64 of the characters A-Z a-z 0-9 . _ -');

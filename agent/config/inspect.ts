@@ -26,6 +26,12 @@ export interface InspectOptions {
 }
 
 type Schema = v.GenericSchema;
+type PipeItem = {
+  readonly kind: string;
+  readonly type: string;
+  readonly requirement?: unknown;
+  readonly pipe?: readonly PipeItem[];
+};
 /** The parts of a valibot schema that the inspection follows; which are there depends on `type`. */
 interface Parts {
   readonly type: string;
@@ -36,7 +42,7 @@ interface Parts {
   readonly options?: readonly unknown[];
   readonly wrapped?: Schema;
   readonly default?: unknown;
-  readonly pipe?: readonly { readonly type: string; readonly requirement?: unknown }[];
+  readonly pipe?: readonly PipeItem[];
 }
 
 /** Checks every key of one object and tells all that is wrong with it. `node` must be an object. */
@@ -127,8 +133,8 @@ function inspectName(
 
 /** What a container says about itself as a whole (its pipe after the parts, which are right already). */
 function whole(schema: Schema, node: Node, value: unknown, { problems }: InspectOptions): Found {
-  const [root, ...actions] = parts(schema).pipe ?? [];
-  if (root === undefined || actions.length === 0) return { ok: true, value };
+  const actions = actionsOf(parts(schema));
+  if (actions.length === 0) return { ok: true, value };
   const result = v.safeParse(v.pipe(v.unknown(), ...(actions as v.GenericPipeItem[])), value);
   if (result.success) return { ok: true, value: result.output };
   problems.atValue('error', node, `${nameOf(node)} is ${shown(node)}; ${result.issues[0].message}`);
@@ -193,6 +199,11 @@ function containerOrType(node: Node): string {
 
 const parts = (schema: Schema): Parts => schema;
 
+/** What a pipe does after its schema, and after those of the pipes in it. */
+function actionsOf(schema: Pick<Parts, 'pipe'>): PipeItem[] {
+  return (schema.pipe ?? []).flatMap((item) => (item.kind === 'schema' ? actionsOf(item) : [item]));
+}
+
 function isOptional(schema: Schema): boolean {
   return ['optional', 'nullish', 'exact_optional'].includes(parts(schema).type);
 }
@@ -238,9 +249,9 @@ function messageOf(schema: Schema): string {
 }
 
 function described(schema: Schema): string {
-  const { type, options, entries, pipe } = parts(schema);
+  const { type, options, entries } = parts(schema);
   const bound = (name: string): string =>
-    JSON.stringify(pipe?.find((action) => action.type === name)?.requirement) ?? '';
+    JSON.stringify(actionsOf(parts(schema)).find((action) => action.type === name)?.requirement) ?? '';
   const inner = alternatives(schema);
   if (inner.length > 0) return inner.map((each) => messageOf(each).replace(/^allowed: /, '')).join('; or ');
   if (options !== undefined) return options.join(', ');

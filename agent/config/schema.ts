@@ -6,26 +6,27 @@ import * as v from 'valibot';
 import type { DriverSchema } from '../../drivers/driver.ts';
 import {
   allowed,
+  doc,
   duration,
   durationMs,
-  file,
+  durationText,
   flag,
   hostPort,
   id,
   labels,
   later,
-  list,
   notYet,
   object,
   obis,
   oneOf,
   path,
-  secret,
   size,
   splitHostPort,
   text,
 } from './grammar.ts';
+import { kafka } from './schema-kafka.ts';
 import { timeSourceNames } from '../time-sources.ts';
+import { defaultEveryMs } from './site-config.ts';
 
 const hourMs = 3_600_000;
 
@@ -64,11 +65,6 @@ function isTimezone(name: string): boolean {
   }
 }
 
-function topic() {
-  const message = allowed('1 to 249 of the characters A-Z a-z 0-9 . _ -');
-  return v.pipe(v.string(message), v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/, message));
-}
-
 /** `127.0.0.1:8686` → its parts. */
 function listen() {
   return v.pipe(
@@ -77,119 +73,240 @@ function listen() {
   );
 }
 
-const told = { labels: v.optional(labels()), description: v.optional(text(1000)) };
-const timing = { every: v.optional(every()), within: v.optional(duration({ minMs: 1, maxMs: hourMs })) };
-
-const kafka = object({
-  brokers: list(hostPort(), 'a list of HOST:PORT'),
-  clientId: v.optional(id()),
-  tls: v.optional(
-    v.union([
-      v.boolean(),
-      object({
-        ca: v.optional(file()),
-        cert: v.optional(file()),
-        key: v.optional(file()),
-        serverName: v.optional(text()),
-      }),
-    ]),
-  ),
-  sasl: v.optional(
-    object({
-      mechanism: oneOf(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
-      username: text(),
-      password: secret(),
+/** Name and text of a level, for people; the level's `what` is named in what is said of them. */
+const told = (what: string) => ({
+  labels: v.optional(
+    doc(labels(), `Names and texts of your own about the ${what}. They end up in its metadata.`, {
+      examples: [{ floor: '2' }],
     }),
   ),
-  topics: v.optional(
-    object({
-      'meter-readings': v.optional(topic(), 'meter-readings'),
-      'sensor-values': v.optional(topic(), 'sensor-values'),
-      'asset-metadata': v.optional(topic(), 'asset-metadata'),
-      'gateway-events': v.optional(topic(), 'gateway-events'),
-      'gateway-status': v.optional(topic(), 'gateway-status'),
-    }),
-    {},
-  ),
-  format: v.optional(oneOf(['json'], ['avro', 'connect-json'])),
-  compression: v.optional(oneOf(['zstd', 'gzip', 'none']), 'zstd'),
+  description: v.optional(doc(text(1000), `What the next person should know about the ${what}.`)),
 });
+
+const enabled = (effect: string) => ({ enabled: v.optional(doc(flag(), effect, { default: true })) });
+
+const timing = {
+  every: v.optional(
+    doc(
+      every(),
+      `The distance of readings, aligned to the clock: \`"15m"\` reads at :00, :15, :30 and :45. ${durationText(defaultEveryMs('counter'))} for counters and ${durationText(defaultEveryMs('gauge'))} for the rest unless stated.`,
+      { examples: ['10s', '15m'] },
+    ),
+  ),
+  within: v.optional(
+    doc(
+      duration({ minMs: 1, maxMs: hourMs }),
+      'How long after its time a counter is still tried to be read; then one `bad` is sent for that time. The smaller of half of `every` and 5m unless stated.',
+      { examples: ['2m'] },
+    ),
+  ),
+};
 
 /** The file as a whole; connections, profiles and devices are checked one by one, by their driver. */
 export const fileEntries = {
-  $schema: v.optional(v.string(allowed('text'))),
-  version: v.literal(1, allowed('1')),
-  gateway: id(),
-  site: v.optional(
-    object({ id: id(), name: v.optional(text()), timezone: v.optional(timezone()), labels: v.optional(labels()) }),
+  $schema: v.optional(
+    doc(
+      v.string(allowed('text')),
+      'Where an editor finds the JSON Schema of this file, to complete and explain its keys: `sluice schema config > sluice.schema.json`.',
+      { examples: ['./sluice.schema.json'] },
+    ),
   ),
-  connections: v.record(v.string(), v.unknown(), allowed('an object { NAME: { driver, … } }')),
-  profiles: v.optional(v.record(v.string(), v.unknown(), allowed('an object { NAME: { points, … } }'))),
-  devices: v.array(v.unknown(), allowed('a list of devices')),
-  stateDir: v.optional(path(), '/var/lib/sluice'),
+  version: doc(v.literal(1, allowed('1')), 'Version of this grammar.'),
+  gateway: doc(
+    id(),
+    'The name of this installation, unique in the fleet: it begins the id of every reading and the key of every record.',
+    { examples: ['ps-12'] },
+  ),
+  site: v.optional(
+    doc(
+      object({
+        id: doc(id(), 'Short name of the site. Every record carries it.', { examples: ['PS12'] }),
+        name: v.optional(doc(text(), 'What people call the site.', { examples: ['Pump station 12'] })),
+        timezone: v.optional(
+          doc(timezone(), 'The time zone that wall-clock schedules follow: a name of the IANA time zone database.', {
+            examples: ['Europe/Madrid'],
+          }),
+        ),
+        labels: told('site').labels,
+      }),
+      'Where the gateway stands.',
+    ),
+  ),
+  connections: doc(
+    v.record(v.string(), v.unknown(), allowed('an object { NAME: { driver, … } }')),
+    'The links to devices, by a name of your own each. A link has exactly one connection, however many devices are behind it.',
+  ),
+  profiles: v.optional(
+    doc(
+      v.record(v.string(), v.unknown(), allowed('an object { NAME: { points, … } }')),
+      'Register maps of meter models, by a name each, for devices to share.',
+    ),
+  ),
+  devices: doc(v.array(v.unknown(), allowed('a list of devices')), 'The meters and sensors that are read.'),
+  stateDir: v.optional(
+    doc(path(), 'Folder for what must outlive a restart, the buffer among it. On a disk, not in memory.'),
+    '/var/lib/sluice',
+  ),
   clock: v.optional(
-    object({
-      source: v.optional(oneOf(timeSourceNames, ['chrony']), 'auto'),
-      hold: later(),
-    }),
+    doc(
+      object({
+        source: v.optional(
+          doc(
+            oneOf(timeSourceNames, ['chrony']),
+            'Who says whether the clock of this machine is right: `auto` asks whoever is there, `trusted` takes it for right, `none` marks every record as unknown.',
+          ),
+          'auto',
+        ),
+        hold: later(),
+      }),
+      'How far the clock of this machine is believed.',
+    ),
     {},
   ),
   buffer: v.optional(
-    object({
-      path: v.optional(path()),
-      commitEvery: v.optional(duration({ minMs: 20, maxMs: 60_000 }), '1s'),
-      maxSize: v.optional(size('1MB')),
-      whenFull: v.optional(oneOf(['stop'], ['thin']), 'stop'),
-    }),
+    doc(
+      object({
+        path: v.optional(doc(path(), 'Folder of the buffer: `buffer` in `stateDir` unless stated.')),
+        commitEvery: v.optional(
+          doc(
+            duration({ minMs: 20, maxMs: 60_000 }),
+            'The shortest distance between two commits to disk: what a power cut may lose, against wear of the card.',
+            { examples: ['5s'] },
+          ),
+          '1s',
+        ),
+        maxSize: v.optional(
+          doc(
+            size('1MB'),
+            'The most that the buffer takes on disk. The smaller of 2GB and a fifth of the file system unless stated.',
+            { examples: ['2GB', '512MiB'] },
+          ),
+        ),
+        whenFull: v.optional(
+          doc(
+            oneOf(['stop'], ['thin']),
+            'What happens when the buffer is full: `stop` keeps what is stored, refuses new readings and tells how many.',
+          ),
+          'stop',
+        ),
+      }),
+      'Where readings wait until Kafka has them.',
+    ),
     {},
   ),
-  uplink: v.pipe(
-    object({ kafka: v.optional(kafka), file: v.optional(object({ path: path() })) }),
-    v.check(
-      ({ kafka: broker, file: lines }) => (broker === undefined) !== (lines === undefined),
-      allowed('exactly one of kafka and file'),
+  uplink: doc(
+    v.pipe(
+      object({
+        kafka: v.optional(doc(kafka, 'Sends to Apache Kafka.')),
+        file: v.optional(
+          doc(
+            object({ path: doc(path(), 'The file that lines are added to.', { examples: ['readings.ndjson'] }) }),
+            'Writes a file instead: one record a line, for trying out and for sites without a network.',
+          ),
+        ),
+      }),
+      v.check(
+        ({ kafka: broker, file: lines }) => (broker === undefined) !== (lines === undefined),
+        allowed('exactly one of kafka and file'),
+      ),
+    ),
+    'Where readings go: exactly one of `kafka` and `file`.',
+  ),
+  status: v.optional(
+    doc(
+      object({
+        listen: doc(listen(), 'Address and port of the status pages. On 127.0.0.1 only this machine can ask.', {
+          examples: ['127.0.0.1:8686'],
+        }),
+      }),
+      'Serves health and status over HTTP. Off unless stated.',
     ),
   ),
-  status: v.optional(object({ listen: listen() })),
 };
 export type FileSettings = v.InferOutput<v.StrictObjectSchema<typeof fileEntries, undefined>>;
 
 export const connectionBase = {
-  driver: v.string(allowed('the name of a driver')),
-  enabled: v.optional(flag()),
+  driver: doc(v.string(allowed('the name of a driver')), 'What is spoken on this link.', { examples: ['modbus-tcp'] }),
+  ...enabled('`false` switches the connection off, with all its devices.'),
   ...timing,
-  ...told,
+  ...told('connection'),
 };
 
+const assetText = (description: string, example: string) =>
+  v.optional(doc(text(), description, { examples: [example] }));
+
 export const deviceBase = {
-  id: id(),
-  connection: id(),
-  profile: v.optional(id()),
-  enabled: v.optional(flag()),
-  ...timing,
-  ...told,
-  asset: v.optional(
-    object({
-      id: v.optional(text()),
-      name: v.optional(text()),
-      serial: v.optional(text()),
-      location: v.optional(text()),
-      manufacturer: v.optional(text()),
-      model: v.optional(text()),
+  id: doc(
+    id(),
+    'The name of the device, unique at this gateway. It keys all its records: keep it for the life of the meter.',
+    {
+      examples: ['EM-104'],
+    },
+  ),
+  connection: doc(id(), 'The name of the connection that the device is behind.', { examples: ['panel'] }),
+  profile: v.optional(
+    doc(id(), 'The name of the register map whose points this device has. `points` adds to them.', {
+      examples: ['acme-flow-2'],
     }),
   ),
-  points: v.optional(v.array(v.unknown(), allowed('a list of points'))),
+  ...enabled('`false` switches the device off.'),
+  ...timing,
+  ...told('device'),
+  asset: v.optional(
+    doc(
+      object({
+        id: assetText('Its number in asset management. Every record carries it.', 'PS12/P1'),
+        name: assetText('What people call it.', 'Pump 1 supply'),
+        serial: assetText('The serial number on its plate. Every record carries it.', '20-114-7'),
+        location: assetText('Where it hangs.', 'Switchboard A'),
+        manufacturer: assetText('Who made it.', 'Acme'),
+        model: assetText('The model on its plate.', 'Flow 2'),
+      }),
+      'What asset management knows of the meter.',
+    ),
+  ),
+  points: v.optional(
+    doc(
+      v.array(v.unknown(), allowed('a list of points')),
+      "The values that are read. With a `profile` they add to its points, and one of equal `name` overrides the profile's.",
+    ),
+  ),
 };
 
 export const pointBase = {
-  name: id(),
-  kind: v.optional(oneOf(['counter', 'gauge', 'state', 'text'])),
-  unit: v.optional(text(64)),
-  stream: v.optional(oneOf(['meter-readings', 'sensor-values'])),
-  enabled: v.optional(flag()),
+  name: doc(id(), 'The name of the value, unique within the device.', { examples: ['energy_total'] }),
+  kind: v.optional(
+    doc(
+      oneOf(['counter', 'gauge', 'state', 'text']),
+      'What the value is: `counter` a total (kWh, m3), which gets exactly one record for each of its times; `gauge` a momentary value; `state` a bit or one of some states; `text`. `gauge` unless stated or given by the type.',
+      { examples: ['counter'] },
+    ),
+  ),
+  unit: v.optional(
+    doc(
+      text(64),
+      'Unit of the value: a UCUM code or the usual spelling (`kWh`, `m³`, `°C`, `l/s`). Write `"1"` if it has none.',
+      { examples: ['kWh', 'm3/h'] },
+    ),
+  ),
+  stream: v.optional(
+    doc(
+      oneOf(['meter-readings', 'sensor-values']),
+      'Where its readings go: counters to `meter-readings` and the rest to `sensor-values` unless stated.',
+    ),
+  ),
+  ...enabled('`false` switches the point off, also one that comes from a profile.'),
   ...timing,
-  ...told,
-  obis: v.optional(obis()),
+  ...told('point'),
+  obis: v.optional(
+    doc(
+      obis(),
+      'The OBIS code of the value (IEC 62056-61), for the metadata. A part of the register map: it says what the number means.',
+      {
+        examples: ['1-0:1.8.0'],
+      },
+    ),
+  ),
   report: later(),
   deadband: later(),
   maxAge: later(),

@@ -1,6 +1,7 @@
 import type { PlannedConnection, Report, Settings } from '../driver.ts';
+import { defaults } from './defaults.ts';
 import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
-import { lastAddress, mostRegisters, referenceDigits, defaultPort } from './protocol.ts';
+import { lastAddress, referenceDigits } from './protocol.ts';
 import { registersOf } from './types.ts';
 import type { ByteOrder, RegisterType } from './types.ts';
 
@@ -10,7 +11,7 @@ type Table = ModbusPoint['table'];
 /** Reports at a key of one point; null: at the point itself. */
 type Tell = (severity: 'error' | 'warning', key: string | null, message: string) => void;
 
-/** Settings as the schema let them pass; defaults are given here and nowhere else. */
+/** Settings as the schema let them pass, without defaults. */
 interface PointSettings {
   readonly address?: number;
   readonly reference?: string;
@@ -37,7 +38,7 @@ export function buildPlan(connection: PlannedConnection, report: Report): Modbus
   return {
     connection: connection.id,
     host: connection.settings['host'] as string,
-    port: (connection.settings['port'] as number | undefined) ?? defaultPort,
+    port: (connection.settings['port'] as number | undefined) ?? defaults.port,
     devices,
   };
 }
@@ -56,10 +57,10 @@ function buildDevice(device: Device, report: Report): ModbusDevice {
 
 function buildPoint({ info, settings }: Point, tell: Tell): ModbusPoint | undefined {
   const set = settings as Settings & PointSettings;
-  const type = set.type ?? 'uint16';
-  const byteOrder = set.byteOrder ?? 'ABCD';
+  const type = set.type ?? defaults.type;
+  const byteOrder = set.byteOrder ?? defaults.byteOrder;
   const registers = registersOf(type);
-  const maxRegisters = set.maxRegisters ?? mostRegisters;
+  const maxRegisters = set.maxRegisters ?? defaults.maxRegisters;
   const place = placeOf(set, tell);
   if (place === undefined) return undefined;
   if (place.address + registers - 1 > lastAddress) {
@@ -89,16 +90,16 @@ function buildPoint({ info, settings }: Point, tell: Tell): ModbusPoint | undefi
     registers,
     type,
     byteOrder,
-    scale: set.scale ?? 1,
-    offset: set.offset ?? 0,
+    scale: set.scale ?? defaults.scale,
+    offset: set.offset ?? defaults.offset,
     min: set.min ?? null,
     max: set.max ?? null,
     raw: set.raw ?? info.kind === 'counter',
-    timeoutMs: set.timeout ?? 1000,
-    retries: set.retries ?? 1,
-    pauseMs: set.pause ?? 0,
+    timeoutMs: set.timeout ?? defaults.timeoutMs,
+    retries: set.retries ?? defaults.retries,
+    pauseMs: set.pause ?? defaults.pauseMs,
     maxRegisters,
-    maxGap: set.maxGap ?? 0,
+    maxGap: set.maxGap ?? defaults.maxGap,
   };
 }
 
@@ -114,12 +115,12 @@ function placeOf(set: PointSettings, tell: Tell): { table: Table; address: numbe
 }
 
 function placeOfAddress(set: PointSettings, tell: Tell): { table: Table; address: number } | undefined {
-  const { address: stated, addressBase, table = 'holding' } = set;
+  const { address: stated, addressBase, table = defaults.table } = set;
   if (stated === undefined) {
     tell('error', null, 'address is missing (or reference)');
     return undefined;
   }
-  const base = addressBase ?? 0;
+  const base = addressBase ?? defaults.addressBase;
   const address = stated - base;
   if (address < 0 || address > lastAddress) {
     const hint = base === 0 ? '; a manual that counts from 1 needs "addressBase": 1' : '';

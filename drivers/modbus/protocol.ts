@@ -6,9 +6,6 @@ export type Table = (typeof tables)[number];
 /** The function code that reads a table (sections 6.1 to 6.4). */
 export const readFunctions = { coil: 1, discrete: 2, holding: 3, input: 4 } as const satisfies Record<Table, number>;
 
-/** Registered for Modbus TCP. */
-export const defaultPort = 502;
-
 /** Section 6.3: most registers of one answer. */
 export const mostRegisters = 125;
 export const lastAddress = 0xffff;

@@ -1,0 +1,18 @@
+import { mostRegisters } from './protocol.ts';
+
+/** What holds where neither point nor device, profile or connection says otherwise. The plan takes it from here, and so does the reference. */
+export const defaults = {
+  /** Registered for Modbus TCP. */
+  port: 502,
+  table: 'holding',
+  addressBase: 0,
+  type: 'uint16',
+  byteOrder: 'ABCD',
+  scale: 1,
+  offset: 0,
+  timeoutMs: 1000,
+  retries: 1,
+  pauseMs: 0,
+  maxRegisters: mostRegisters,
+  maxGap: 0,
+} as const;
