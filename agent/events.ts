@@ -2,7 +2,7 @@ import type { Buffer as Lanes } from '../buffer/buffer.ts';
 import type { Clock } from './clock.ts';
 import { messageOf } from './errors.ts';
 import type { Log } from './log.ts';
-import type { GatewayEvent } from './reading.ts';
+import type { EventName, GatewayEvent } from './reading.ts';
 import { eventBody } from './uplink/encodings.ts';
 
 /** Events of this gateway: to the log at once, to their lane as soon as there is a buffer. */
@@ -13,6 +13,7 @@ export class Events {
   readonly #log: Log;
   #buffer: Lanes | null = null;
   #early: GatewayEvent[] = [];
+  readonly #counts = new Map<EventName, number>();
 
   constructor(gateway: string, site: string | null, parts: { readonly clock: Clock; readonly log: Log }) {
     this.#gateway = gateway;
@@ -26,8 +27,14 @@ export class Events {
     for (const event of this.#early.splice(0)) this.#keep(event);
   }
 
+  /** How often each happened since the start. */
+  counts(): ReadonlyMap<EventName, number> {
+    return this.#counts;
+  }
+
   /** Never throws, never blocks. */
   tell(event: GatewayEvent): void {
+    this.#count(event);
     this.#log[event.severity](event.message, {
       event: event.event,
       ...(event.device ? { device: event.device } : {}),
@@ -40,6 +47,11 @@ export class Events {
   async accepted(event: GatewayEvent): Promise<void> {
     this.#log[event.severity](event.message, { event: event.event });
     await this.#append(event);
+    this.#count(event);
+  }
+
+  #count({ event }: GatewayEvent): void {
+    this.#counts.set(event, (this.#counts.get(event) ?? 0) + 1);
   }
 
   #keep(event: GatewayEvent): void {

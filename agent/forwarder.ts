@@ -5,11 +5,14 @@ import { UplinkError } from './errors.ts';
 import type { GatewayEvent, Kept, Seq, Stream } from './reading.ts';
 import type { Encode } from './uplink/encodings.ts';
 import { LaneStatus } from './uplink/lane-status.ts';
-import type { ForwarderState, Log } from './uplink/lane-status.ts';
+import type { LaneState, Log } from './uplink/lane-status.ts';
 import { type Piece, cut, pieceOf } from './uplink/pieces.ts';
 import type { OutRecord, Uplink, UplinkFactory } from './uplink/uplink.ts';
 
-export type { ForwarderState };
+export interface ForwarderState extends LaneState {
+  /** Unix ms of the oldest entry that is taken and not settled, the first of the lane; null: none is taken. */
+  readonly oldestMs: number | null;
+}
 
 export interface ForwarderOptions {
   readonly lane: Stream;
@@ -61,7 +64,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   const loop = new LaneLoop(options);
   const ended = loop.run();
   return {
-    state: () => loop.status.state,
+    state: () => ({ ...loop.status.state, oldestMs: loop.oldestMs }),
     stop: (signal) => {
       loop.stop(signal);
       return ended;
@@ -94,6 +97,10 @@ class LaneLoop {
     this.#options = options;
     this.#limits = { ...defaults, ...options.limits };
     this.status = new LaneStatus(options.lane, options.clock, options.log);
+  }
+
+  get oldestMs(): number | null {
+    return this.#queue[0]?.entries[0]?.timeMs ?? null;
   }
 
   stop(signal: AbortSignal | undefined): void {
@@ -227,7 +234,7 @@ class LaneLoop {
     else if (fate === 'retry') status.tellOnce('warning', code, `${message} (${code}); trying again`);
     status.enter('waiting');
     const soonMs = outageBackoff(this.#failures, bootMs - this.#downSinceMs, backoffBaseMs, random);
-    await clock.sleep(isSlow ? slowMs : soonMs, this.#stopping.signal);
+    await this.#nap(isSlow ? slowMs : soonMs, 1);
   }
 
   /** Halve what was refused; one alone is tried with the timestamp now; refused again, it is poison, unless everything is. */
@@ -295,7 +302,7 @@ class LaneLoop {
 
   /** Too many in a row: the alarm, once; then one attempt at a time, slowly. Meanwhile the head gets a neighbour, if there is any. */
   async #stall(code: string): Promise<void> {
-    const { clock, event, lane } = this.#options;
+    const { event, lane } = this.#options;
     const { slowMs, rejectionsInRow } = this.#limits;
     const message =
       `more than ${rejectionsInRow} records in a row were refused (${code}): the topic is broken, not the records. The lane waits and ` +
@@ -309,10 +316,15 @@ class LaneLoop {
       }
     }
     this.status.enter('stalled');
+    await this.#nap(slowMs, 2);
+  }
+
+  /** Meanwhile takes what comes, until there are `pieces`: a head, so that its age can be told, and a neighbour for it. */
+  async #nap(ms: number, pieces: number): Promise<void> {
     const enough = new AbortController();
     const signal = AbortSignal.any([enough.signal, this.#stopping.signal]);
-    const neighbour = this.#queue.length > 1 ? [] : [this.#take(signal)];
-    const slept = clock.sleep(slowMs, signal).finally(() => enough.abort(new Error('waited long enough')));
-    await Promise.allSettled([slept, ...neighbour]);
+    const taken = this.#queue.length >= pieces ? [] : [this.#take(signal)];
+    const slept = this.#options.clock.sleep(ms, signal).finally(() => enough.abort(new Error('waited long enough')));
+    await Promise.allSettled([slept, ...taken]);
   }
 }

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Buffer as Lanes, BufferStats } from '../buffer/buffer.ts';
+import type { Buffer as Lanes } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
 import type { Driver, DriverHost } from '../drivers/driver.ts';
 import { driverFor } from '../drivers/registry.ts';
@@ -10,16 +10,17 @@ import type { SiteConfig } from './config/site-config.ts';
 import { messageOf, SluiceError } from './errors.ts';
 import { Events } from './events.ts';
 import { startForwarder } from './forwarder.ts';
-import type { Forwarder, ForwarderState } from './forwarder.ts';
+import type { Forwarder } from './forwarder.ts';
 import type { Log } from './log.ts';
 import { Losses } from './losses.ts';
 import { startPoller } from './poller.ts';
-import type { Poller, PollerState } from './poller.ts';
+import type { Poller } from './poller.ts';
 import type { Reading, Seq, Stream } from './reading.ts';
 import { streams } from './reading.ts';
 import { fromFullHour } from './slots.ts';
 import { startSupervisor } from './supervisor.ts';
-import type { Supervisor, SupervisorState } from './supervisor.ts';
+import type { Supervisor } from './supervisor.ts';
+import type { GatewayStatus } from './status/facts.ts';
 import type { SystemClock } from './system-clock.ts';
 import { chooseUplink } from './uplink/choose.ts';
 import { jsonEncoding } from './uplink/encodings.ts';
@@ -29,16 +30,6 @@ export interface GatewayParts {
   readonly log: Log;
   /** Every accepted sequence number, when its commit has returned. */
   readonly tap?: (epoch: string, stream: Stream, seqs: readonly Seq[]) => void;
-}
-
-export interface GatewayStatus {
-  readonly gateway: string;
-  readonly epoch: string;
-  readonly clock: string;
-  readonly connections: readonly SupervisorState[];
-  readonly devices: readonly PollerState[];
-  readonly buffer: BufferStats;
-  readonly uplink: Readonly<Record<string, ForwarderState>>;
 }
 
 export interface Gateway {
@@ -65,6 +56,7 @@ const answerMs = 500;
 /** Builds everything from the configuration, in the order in which it depends on each other, and takes it down in the reverse. */
 export async function startGateway(config: SiteConfig, parts: GatewayParts): Promise<Gateway> {
   const { clock, log } = parts;
+  const startedAt = clock.now();
   const events = new Events(config.gateway, config.site?.id ?? null, parts);
   const buffer = await openBuffer({
     path: config.buffer.path,
@@ -129,7 +121,7 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
     event: (event) => events.tell(event),
   };
   const supervisors: Supervisor[] = [];
-  const pollers: Poller[] = [];
+  const pollers: { readonly connection: string; readonly poller: Poller }[] = [];
   for (const connection of config.connections) {
     const supervisor = startSupervisor({
       connection: connection.id,
@@ -141,8 +133,9 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
     });
     supervisors.push(supervisor);
     for (const device of connection.devices)
-      pollers.push(
-        startPoller({
+      pollers.push({
+        connection: connection.id,
+        poller: startPoller({
           device: {
             id: device.id,
             points: device.points.map(({ everyMs, ...point }) => ({ ...point, schedule: fromFullHour(everyMs) })),
@@ -155,22 +148,26 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
           log: (message) => log.warning(message),
           newestSlotMs: (id, point) => buffer.newestSlotMs(id, point),
         }),
-      );
+      });
   }
 
   return {
     failed: buffer.failed,
     status: () => ({
       gateway: config.gateway,
+      site: config.site?.id ?? null,
       epoch: buffer.epoch,
-      clock: clock.now().trust,
+      startedAt,
+      now: clock.now(),
       connections: supervisors.map((one) => one.state()),
-      devices: pollers.map((one) => one.state()),
+      devices: pollers.map(({ connection, poller }) => ({ connection, ...poller.state() })),
       buffer: buffer.stats(),
       uplink: Object.fromEntries([...forwarders].map(([lane, one]) => [lane, one.state()])),
+      refusedReadings: losses.count,
+      events: events.counts(),
     }),
     async stop(drainMs, signal) {
-      await Promise.all(pollers.map((one) => one.stop()));
+      await Promise.all(pollers.map(({ poller }) => poller.stop()));
       await Promise.all(supervisors.map((one) => one.close()));
       stopWatching();
       // A disk that takes nothing must not keep a stop waiting.

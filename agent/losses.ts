@@ -14,10 +14,16 @@ export class Losses {
   #reason = '';
   #toldAtMs = -Infinity;
   #telling: Promise<void> | null = null;
+  #refused = 0;
 
   constructor(clock: Clock, event: (event: GatewayEvent) => Promise<void>) {
     this.#clock = clock;
     this.#event = event;
+  }
+
+  /** Readings refused since the start, told or not. */
+  get count(): number {
+    return this.#refused;
   }
 
   /** These were refused. Told at once when it begins, then once a minute. */
@@ -26,6 +32,7 @@ export class Losses {
     if (this.#devices.size === 0) this.#fromMs = now.wallMs;
     this.#toMs = now.wallMs;
     this.#reason = reason;
+    this.#refused += readings.length;
     for (const { point } of readings) this.#devices.set(point.device, (this.#devices.get(point.device) ?? 0) + 1);
     if (!this.#telling && now.bootMs - this.#toldAtMs >= tellEveryMs) void this.tell();
   }

@@ -32,8 +32,16 @@ export interface PollerState {
   /** The last poll that gave at least one value. */
   readonly lastGood: Stamp | null;
   readonly nextSlotMs: number;
+  /** Why it is lost, in words; null: it is not. */
+  readonly lostBecause: string | null;
+  /** Points whose newest answer was bad, and the first of them; empty while nobody was asked. */
+  readonly badPoints: number;
+  readonly firstBad: { readonly point: string; readonly status: string; readonly exceptionCode: number | null } | null;
+  /** Calls of the session. */
   readonly polls: number;
+  /** Readings handed on. */
   readonly good: number;
+  readonly uncertain: number;
   readonly bad: number;
   readonly skippedSlots: number;
 }
@@ -61,10 +69,26 @@ export function startPoller(options: PollerOptions): Poller {
   const faults = new Set<string>();
   let attempt: AbortController | null = null;
   let lastGood: Stamp | null = null;
-  const counts = { polls: 0, good: 0, bad: 0 };
+  let polls = 0;
+  const readings = { good: 0, uncertain: 0, bad: 0 };
+  const badPoints = new Map<string, Observation>();
 
-  function deliver(readings: readonly Reading[]): void {
-    for (const [stream, ofStream] of Map.groupBy(readings, (reading) => reading.point.stream)) sink(stream, ofStream);
+  function deliver(some: readonly Reading[]): void {
+    for (const { quality } of some) readings[quality]++;
+    for (const [stream, ofStream] of Map.groupBy(some, (reading) => reading.point.stream)) sink(stream, ofStream);
+  }
+
+  function noteBad(seen: readonly Observation[]): void {
+    for (const observation of seen)
+      if (observation.quality === 'bad') badPoints.set(observation.point.point, observation);
+      else if (badPoints.size > 0) badPoints.delete(observation.point.point);
+  }
+
+  function firstBad(): PollerState['firstBad'] {
+    const [first] = badPoints.values();
+    return first === undefined
+      ? null
+      : { point: first.point.point, status: first.status, exceptionCode: first.exceptionCode };
   }
 
   function tell(news: GatewayEvent | null): void {
@@ -78,7 +102,7 @@ export function startPoller(options: PollerOptions): Poller {
   }
 
   async function poll(session: Session, ask: Ask): Promise<void> {
-    counts.polls++;
+    polls++;
     const own = new AbortController();
     attempt = own;
     let seen: Observation[] | null;
@@ -101,13 +125,12 @@ export function startPoller(options: PollerOptions): Poller {
     const now = clock.now();
     seen ??= ask.points.map((point) => unanswered(point, 'BadTimeout', now));
     const good = seen.filter((observation) => observation.quality !== 'bad');
-    counts.good += good.length;
     if (good.length > 0) lastGood = now;
     if (stopping.signal.aborted) {
       deliver(agenda.answered(good, now));
       return;
     }
-    counts.bad += seen.length - good.length;
+    noteBad(seen);
     if (seen.some((observation) => !isSilence(observation.status))) tell(presence.answer(now));
     // A silent device ends its poll by its own timeout. Whoever comes to the deadline was perhaps never asked.
     else if (own.signal.aborted) fault(notOver);
@@ -144,7 +167,6 @@ export function startPoller(options: PollerOptions): Poller {
       const session = link.current();
       const look = agenda.look(now, session !== null);
       if (look.notConnected) tell(presence.silence('BadNotConnected', now));
-      counts.bad += look.write.length;
       deliver(look.write);
       for (const span of look.missedSpans) event(slotsMissed(device.id, span));
       if (session !== null && look.ask !== null) await poll(session, look.ask);
@@ -164,7 +186,11 @@ export function startPoller(options: PollerOptions): Poller {
       lostSince: presence.lostSince,
       lastGood,
       nextSlotMs: agenda.nextSlotMs(clock.now().wallMs),
-      ...counts,
+      lostBecause: presence.because,
+      badPoints: badPoints.size,
+      firstBad: firstBad(),
+      polls,
+      ...readings,
       skippedSlots: agenda.skippedSlots,
     }),
     async stop() {

@@ -12,6 +12,7 @@ export function isSilence(status: string): boolean {
 export class Presence {
   readonly #device: string;
   #lostSince: Stamp | null = null;
+  #because: string | null = null;
   #heard = false;
 
   constructor(device: string) {
@@ -20,6 +21,11 @@ export class Presence {
 
   get lostSince(): Stamp | null {
     return this.#lostSince;
+  }
+
+  /** Why it counts as lost, for the person who must look; null: it does not. */
+  get because(): string | null {
+    return this.#because;
   }
 
   get state(): 'waiting' | 'ok' | 'lost' {
@@ -34,11 +40,12 @@ export class Presence {
       status === 'BadNotConnected'
         ? 'its connection is not open; check host, port and network'
         : 'check its power, wiring and address';
+    this.#because = `does not answer (${status}): ${why}`;
     return {
       event: 'device-lost',
       severity: 'warning',
       device: this.#device,
-      message: `Device ${this.#device} does not answer (${status}): ${why}.`,
+      message: `Device ${this.#device} ${this.#because}.`,
       facts: { status },
     };
   }
@@ -48,6 +55,7 @@ export class Presence {
     if (this.#lostSince === null) return null;
     const awayMs = now.bootMs - this.#lostSince.bootMs;
     this.#lostSince = null;
+    this.#because = null;
     return {
       event: 'device-found',
       severity: 'info',

@@ -23,6 +23,9 @@ export type SupervisorState = {
   readonly error: string | null;
   /** Failed attempts since it was last open. */
   readonly failures: number;
+  /** Since the start: sessions opened, and attempts that failed. */
+  readonly opened: number;
+  readonly failed: number;
 };
 
 export interface Supervisor {
@@ -54,6 +57,8 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
   let since = clock.now();
   let error: string | null = null;
   let failures = 0;
+  let timesOpened = 0;
+  let failed = 0;
 
   function become(next: SupervisorState['state']): void {
     if (state !== next) since = clock.now();
@@ -90,6 +95,7 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
   /** Resolves when the session has ended and let go of its line: whether it had held. */
   async function liveThrough(opened: Session): Promise<boolean> {
     session = opened;
+    timesOpened++;
     error = null;
     become('open');
     for (const waiter of waiters) waiter(opened);
@@ -134,6 +140,7 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
       } catch (caught) {
         if (closing.signal.aborted) break;
         failures++;
+        failed++;
         error = messageOf(caught);
         tell('warning', `cannot be opened: ${error}. Attempts go on.`);
       }
@@ -167,7 +174,7 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
         else if (closing.signal.aborted) closed();
       });
     },
-    state: () => ({ connection, state, since, error, failures }),
+    state: () => ({ connection, state, since, error, failures, opened: timesOpened, failed }),
     async close() {
       closing.abort(new LinkError(`connection ${connection} is being closed`));
       await session?.close();

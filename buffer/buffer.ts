@@ -53,8 +53,10 @@ export interface BufferStats {
   readonly full: boolean;
   readonly segments: number;
   readonly commits: number;
+  /** From handing a commit to the writer until it is on disk, all of them together. */
+  readonly commitsTookMs: number;
   /** Entries accepted (committed) since the start. */
-  readonly accepted: number;
+  readonly accepted: Readonly<Record<Stream, number>>;
   readonly refused: number;
   /** How long the commit under way has taken so far; 0: none is. */
   readonly committingForMs: number;

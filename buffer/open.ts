@@ -81,7 +81,8 @@ class DurableBuffer implements Buffer {
   #closing: Promise<void> | null = null;
   readonly #closed = new AbortController();
   #wake: (() => void)[] = [];
-  #counts = { commits: 0, accepted: 0, refused: 0 };
+  #counts = { commits: 0, commitsTookMs: 0, refused: 0 };
+  readonly #accepted: Record<Stream, number> = perLane(() => 0);
 
   constructor(options: BufferOptions, thread: WriterThread, opened: Opened, latest: Latest) {
     this.#options = options;
@@ -186,18 +187,15 @@ class DurableBuffer implements Buffer {
 
   stats(): BufferStats {
     const { bytes, segments, waiting } = this.#latest.space;
-    const perLane = Object.fromEntries(streams.map((stream, lane) => [stream, waiting[lane] ?? 0])) as Record<
-      Stream,
-      number
-    >;
     const { maxBytes } = this.#options;
     return {
-      waiting: perLane,
+      waiting: perLane((lane) => waiting[lane] ?? 0),
       bytes,
       maxBytes,
       full: this.#isFull('meter-readings', this.#lastRefused),
       segments,
       ...this.#counts,
+      accepted: { ...this.#accepted },
       committingForMs: this.#committing ? Math.round(performance.now() - this.#lastCommitMs) : 0,
     };
   }
@@ -285,9 +283,10 @@ class DurableBuffer implements Buffer {
       this.#latest.space = committed;
       this.#wantsSlots = committed.wantsSlots;
       this.#counts.commits += 1;
+      this.#counts.commitsTookMs += performance.now() - this.#lastCommitMs;
       for (const { stream, entries } of lanes) {
         const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));
-        this.#counts.accepted += kept.length;
+        this.#accepted[stream] += kept.length;
         this.#recent[laneOf(stream)]?.add({ last: kept.at(-1)?.seq ?? 0, entries: kept });
       }
       for (const { stream, entries } of lanes) this.#tap(stream, entries);
@@ -340,4 +339,8 @@ class DurableBuffer implements Buffer {
     this.#wake = [];
     for (const wake of waiting) wake();
   }
+}
+
+function perLane(count: (lane: number) => number): Record<Stream, number> {
+  return Object.fromEntries(streams.map((stream, lane) => [stream, count(lane)])) as Record<Stream, number>;
 }

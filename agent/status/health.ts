@@ -1,4 +1,4 @@
-import type { GatewayStatus } from '../gateway.ts';
+import type { GatewayStatus } from './facts.ts';
 
 /** A commit takes milliseconds, on a poor card seconds. */
 const slowCommitMs = 10_000;

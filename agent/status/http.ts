@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
-import type { GatewayStatus } from '../gateway.ts';
+import type { GatewayStatus } from './facts.ts';
 import type { Log } from '../log.ts';
 import { ailments } from './health.ts';
 

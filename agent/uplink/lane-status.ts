@@ -7,7 +7,7 @@ export type LanePhase = 'connecting' | 'connected' | 'waiting' | 'stalled' | 'st
 export type Log = (severity: 'info' | 'warning' | 'error', message: string) => void;
 
 /** What one lane is doing, for `sluice status` and health. */
-export interface ForwarderState {
+export interface LaneState {
   /** `waiting`: for the next attempt. `stalled`: the topic refuses everything. */
   readonly phase: LanePhase;
   /** Wall time at which this phase began. */
@@ -19,11 +19,15 @@ export interface ForwarderState {
     readonly code: string;
     readonly message: string;
   } | null;
+  /** Wall time of the newest ack; null: none since the start. */
+  readonly lastDeliveredMs: number | null;
   /** Records acked, repeats among them; records in the dead letters. */
   readonly delivered: number;
   readonly repeated: number;
   readonly rejected: number;
 }
+
+const nothing = { delivered: 0, repeated: 0, rejected: 0 };
 
 /** Keeps the state of a lane and tells each trouble once, and its end. */
 export class LaneStatus {
@@ -31,17 +35,17 @@ export class LaneStatus {
   readonly #clock: Clock;
   readonly #log: Log | undefined;
   #told: string | undefined;
-  #state: ForwarderState;
+  #state: LaneState;
 
   constructor(lane: Stream, clock: Clock, log: Log | undefined) {
     this.#lane = lane;
     this.#clock = clock;
     this.#log = log;
     const sinceMs = clock.now().wallMs;
-    this.#state = { phase: 'connecting', sinceMs, lastError: null, delivered: 0, repeated: 0, rejected: 0 };
+    this.#state = { phase: 'connecting', sinceMs, lastError: null, lastDeliveredMs: null, ...nothing };
   }
 
-  get state(): ForwarderState {
+  get state(): LaneState {
     return this.#state;
   }
 
@@ -63,7 +67,13 @@ export class LaneStatus {
 
   delivered(records: number, repeats: number): void {
     const { delivered, repeated } = this.#state;
-    this.#state = { ...this.#state, lastError: null, delivered: delivered + records, repeated: repeated + repeats };
+    this.#state = {
+      ...this.#state,
+      lastError: null,
+      lastDeliveredMs: this.#clock.now().wallMs,
+      delivered: delivered + records,
+      repeated: repeated + repeats,
+    };
     this.enter('connected');
     if (this.#told !== undefined) this.tell('info', 'delivers again');
     this.#told = undefined;

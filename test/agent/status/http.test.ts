@@ -1,30 +1,46 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { GatewayStatus } from '../../agent/gateway.ts';
-import { ailments } from '../../agent/status/health.ts';
-import { serveStatus } from '../../agent/status/http.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import type { GatewayStatus } from '../../../agent/status/facts.ts';
+import { ailments } from '../../../agent/status/health.ts';
+import { serveStatus } from '../../../agent/status/http.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
-const lane = { phase: 'connected', sinceMs: 0, lastError: null, delivered: 1, repeated: 0, rejected: 0 } as const;
+const lane = {
+  phase: 'connected',
+  sinceMs: 0,
+  lastError: null,
+  delivered: 1,
+  repeated: 0,
+  rejected: 0,
+  lastDeliveredMs: 0,
+  oldestMs: null,
+} as const;
+const now = new FakeClock().now();
+const nothing = { 'meter-readings': 0, 'sensor-values': 0, 'asset-metadata': 0, 'gateway-events': 0 };
 const well: GatewayStatus = {
   gateway: 'ps-12',
   epoch: '1-aaaaaaaa',
-  clock: 'synced',
+  site: 'PS12',
+  startedAt: now,
+  now,
   connections: [],
   devices: [],
   buffer: {
-    waiting: { 'meter-readings': 0, 'sensor-values': 0, 'asset-metadata': 0, 'gateway-events': 0 },
+    waiting: nothing,
     bytes: 900,
     maxBytes: 1000,
     full: false,
     segments: 1,
     commits: 1,
-    accepted: 1,
+    commitsTookMs: 5,
+    accepted: nothing,
     refused: 0,
     committingForMs: 5,
   },
   uplink: { 'meter-readings': lane },
+  refusedReadings: 0,
+  events: new Map(),
 };
 
 describe('health', () => {
