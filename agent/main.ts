@@ -1,93 +1,67 @@
 #!/usr/bin/env node
 /** The command `sluice`: finds the command, runs it, turns errors into exit codes. The only file that may end the process. */
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import type { Command, Io } from './commands/command.ts';
-import { nearest } from './config/nearest.ts';
+import type { Command, CommandGroup, Io } from './commands/command.ts';
+import { helpOf, listOf } from './commands/help.ts';
+import { nameIn, parse } from './commands/parse.ts';
+import { commands } from './commands/table.ts';
 import { ConfigError, SluiceError, UsageError, messageOf } from './errors.ts';
-
-/** What help says of each command, without loading any. */
-const commands = {
-  check: 'all problems and warnings of a configuration, and a summary',
-  read: 'reads every point once and prints it; sends nothing, keeps nothing',
-  run: 'the daemon',
-  simulate: 'serves a simulated site from its own configuration',
-} as const;
-type Name = keyof typeof commands;
-
-/** Loaded when it is named, so that `check` never pays for Kafka. */
-const loaders: Readonly<Record<Name, () => Promise<Command>>> = {
-  check: async () => (await import('./commands/check.ts')).check,
-  read: async () => (await import('./commands/read.ts')).read,
-  run: async () => (await import('./commands/run.ts')).run,
-  simulate: async () => (await import('./commands/simulate.ts')).simulate,
-};
 
 /** Runs one command line and gives the exit code. Throws only what is a fault of the program. */
 export async function sluice(argv: readonly string[], io: Io): Promise<number> {
+  try {
+    return await dispatch(argv, io);
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    io.stderr.write(`sluice: ${messageOf(error)}\n`);
+    return error instanceof UsageError ? 2 : error instanceof ConfigError ? 78 : 1;
+  }
+}
+
+async function dispatch(argv: readonly string[], io: Io): Promise<number> {
   const [first, ...rest] = argv;
-  try {
-    if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
-      (first === undefined ? io.stderr : io.stdout).write(help());
-      return first === undefined ? 2 : 0;
-    }
-    if (first === '--version') {
-      io.stdout.write(`sluice ${version()}\n`);
-      return 0;
-    }
-    const command = await loaders[nameOf(first)]();
-    if (rest.includes('--help') || rest.includes('-h')) {
-      io.stdout.write(command.usage);
-      return 0;
-    }
-    return await command.run(parse(command, rest), io);
-  } catch (error) {
-    if (!(error instanceof UsageError) && !(error instanceof ConfigError)) throw error;
-    io.stderr.write(`sluice: ${error.message}\n`);
-    return error instanceof UsageError ? 2 : 78;
+  if (first === undefined) {
+    io.stderr.write(listOf(null, commands));
+    return 2;
   }
-}
-
-function nameOf(word: string): Name {
-  const names = Object.keys(commands) as Name[];
-  const name = names.find((each) => each === word);
-  if (name !== undefined) return name;
-  const meant = nearest(word, names);
-  const hint = meant === undefined ? `the commands are ${names.join(', ')}` : `did you mean \`${meant}\`?`;
-  throw new UsageError(`there is no command ${JSON.stringify(word)}; ${hint}`);
-}
-
-function parse(command: Command, args: readonly string[]): ReturnType<typeof parseArgs> {
-  try {
-    const parsed = parseArgs({ args: [...args], options: command.options, allowPositionals: true, strict: true });
-    if (parsed.positionals.length <= command.maxPositionals) return parsed;
-    const extra = JSON.stringify(parsed.positionals[command.maxPositionals]);
-    throw new UsageError(`${command.name} takes no ${extra}; see sluice ${command.name} --help`);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const unknown = /Unknown option '(--?[^\s']+)'/.exec(error.message)?.[1];
-    const options = Object.keys(command.options).map((option) => `--${option}`);
-    const meant = unknown === undefined ? undefined : nearest(unknown, options);
-    const said =
-      unknown === undefined ? (error.message.split('\n')[0] ?? '') : `${command.name} has no option ${unknown}`;
-    throw new UsageError(
-      `${said}; ${meant === undefined ? `see sluice ${command.name} --help` : `did you mean \`${meant}\`?`}`,
-    );
+  if (first === '--version' || first === '-V') {
+    io.stdout.write(`sluice ${version()}\n`);
+    return 0;
   }
+  const asksHelp = isHelp(first) || first === 'help';
+  if (asksHelp && rest.length === 0) {
+    io.stdout.write(listOf(null, commands));
+    return 0;
+  }
+  // `sluice help buffer stats` is `sluice buffer stats --help`.
+  const [word = '', ...args] = asksHelp ? [...rest, '--help'] : argv;
+  if (word.startsWith('-'))
+    throw new UsageError(`sluice has no option ${word}; the command stands first, see sluice --help`);
+  const named = await loaded(word);
+  if (!('commands' in named)) return runCommand(named, args, io);
+  const [sub, ...subArgs] = args;
+  if (sub === undefined || isHelp(sub)) {
+    (sub === undefined ? io.stderr : io.stdout).write(listOf(named, named.commands));
+    return sub === undefined ? 2 : 0;
+  }
+  const command = await named.commands[nameIn(named.commands, sub, `${named.name} `)]?.load();
+  if (command === undefined || 'commands' in command) throw new TypeError(`${named.name} ${sub} is no command`);
+  return runCommand(command, subArgs, io);
 }
 
-function help(): string {
-  const width = Math.max(...Object.keys(commands).map((name) => name.length));
-  const lines = Object.entries(commands).map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}`);
-  return `sluice COMMAND [FILE] [OPTIONS]
+const isHelp = (word: string): boolean => word === '--help' || word === '-h';
 
-${lines.join('\n')}
+async function loaded(word: string): Promise<Command | CommandGroup> {
+  const entry = commands[nameIn(commands, word, '')];
+  if (entry === undefined) throw new TypeError(`${word} is no command`);
+  return entry.load();
+}
 
-  sluice COMMAND --help   what it takes
-  sluice --version
-
-Exit codes: 0 fine, 1 it ran and something is bad, 2 usage, 78 configuration.
-`;
+async function runCommand(command: Command, args: readonly string[], io: Io): Promise<number> {
+  const parsed = parse(command, args);
+  if (parsed !== 'help') return command.run(parsed, io);
+  io.stdout.write(helpOf(command));
+  return 0;
 }
 
 /** From the package; one folder up from the sources, two from `dist/agent`. */
@@ -118,7 +92,8 @@ async function main(): Promise<void> {
       ending.abort(new Error(`${signal} received`));
     });
   }
-  const io: Io = { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: ending.signal };
+  const { stdout, stderr, stdin, env } = process;
+  const io: Io = { stdout, stderr, stdin, env, signal: ending.signal };
   try {
     await ended(await sluice(process.argv.slice(2), io));
   } catch (error) {

@@ -1,23 +1,23 @@
 import { loadConfig } from '../config/load.ts';
 import { problemText, type Problem } from '../config/problems.ts';
 import type { SiteConfig } from '../config/site-config.ts';
-import { defaultFile, type Command } from './command.ts';
+import { defaultFile, fileArgument, type Command } from './command.ts';
 
 export const check: Command = {
   name: 'check',
-  usage: `sluice check [FILE] [--json] [--strict] [--no-secrets]
-
-Lists every problem and warning of a configuration, and what it will do. Touches no line and no network.
-FILE is ${defaultFile} unless given.
-
-  --json        one JSON value: {"ok", "problems", "summary"}
-  --strict      warnings count as bad
-  --no-secrets  secrets, certificate files and the buffer's folder need not be there
-
-Exit codes: 0 fine, 1 warnings with --strict, 2 usage, 78 the configuration is wrong.
-`,
-  options: { json: { type: 'boolean' }, strict: { type: 'boolean' }, 'no-secrets': { type: 'boolean' } },
-  maxPositionals: 1,
+  about: 'Lists every problem and warning of a configuration, and what it will do. Touches no line and no network.',
+  arguments: [fileArgument],
+  options: {
+    json: { about: 'one JSON value: {"ok", "problems", "summary"}' },
+    strict: { about: 'warnings count as bad' },
+    'no-secrets': { about: "secrets, certificate files and the buffer's folder need not be there" },
+  },
+  examples: [
+    { line: 'sluice check', about: 'before the daemon is started or reloaded' },
+    { line: 'sluice check --no-secrets site.json', about: 'at the desk, without the passwords' },
+    { line: 'sluice check --json --strict site.json', about: 'for a pipeline that wants no warnings either' },
+  ],
+  exits: { 0: 'fine', 1: 'warnings with --strict', 78: 'the configuration is wrong' },
 
   run({ values, positionals }, { stdout, env }) {
     const file = positionals[0] ?? defaultFile;

@@ -8,7 +8,7 @@ import { systemClock } from '../system-clock.ts';
 import type { SystemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
 import { jsonPreview } from '../uplink/encodings.ts';
-import { defaultFile } from './command.ts';
+import { fileArgument } from './command.ts';
 import type { Command, Output } from './command.ts';
 import { configured } from './configured.ts';
 
@@ -25,17 +25,18 @@ interface Seen {
 
 export const read: Command = {
   name: 'read',
-  usage: `sluice read [FILE] [--device ID]... [--json]
-
-Reads every point once and prints it: compare it with the meter's display. Sends nothing, keeps nothing. FILE is ${defaultFile} unless given.
-
-  --device ID  only this device; may stand several times
-  --json       one line per reading: {"topic","key","value","raw"}; "value" is the record that \`run\` would send
-
-Exit codes: 0 all points read, 1 any of them is bad, 2 usage, 78 the configuration is wrong.
-`,
-  options: { device: { type: 'string', multiple: true }, json: { type: 'boolean' } },
-  maxPositionals: 1,
+  about: "Reads every point once and prints it: compare it with the meter's display. Sends nothing, keeps nothing.",
+  arguments: [fileArgument],
+  options: {
+    device: { value: 'DEVICE', multiple: true, about: 'only this device' },
+    json: { about: 'one line per reading: {"topic","key","value","raw"}; "value" is the record that `run` would send' },
+  },
+  examples: [
+    { line: 'sluice read', about: 'everything' },
+    { line: 'sluice read site.json --device EM-104', about: 'the meter in front of you' },
+    { line: 'sluice read --json --device EM-104', about: 'as the records that would be sent' },
+  ],
+  exits: { 0: 'all points read', 1: 'any of them is bad', 78: 'the configuration is wrong' },
 
   async run(args, io) {
     const config = configured(args, io, { noSecrets: true });

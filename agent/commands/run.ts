@@ -8,7 +8,7 @@ import type { Seq, Stream } from '../reading.ts';
 import { serveStatus } from '../status/http.ts';
 import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
-import { defaultFile } from './command.ts';
+import { fileArgument } from './command.ts';
 import type { Command } from './command.ts';
 import { configured } from './configured.ts';
 
@@ -18,18 +18,21 @@ const stopMs = 4_500;
 
 export const run: Command = {
   name: 'run',
-  usage: `sluice run [FILE] [--tap FILE]
-
-The daemon: polls, keeps every reading durably, forwards it. FILE is ${defaultFile} unless given.
-SIGTERM or SIGINT: stops polling, sends what it can within ${drainMs / 1000} s, seals the buffer; what is left waits for the next start.
-
-  --tap FILE  appends a line for every commit of a lane, when it has returned: epoch, stream, sequence numbers.
-              For audits: whoever holds it can prove that nothing accepted was lost.
-
-Exit codes: 0 stopped in order, 1 it could not go on, 2 usage, 78 the configuration is wrong.
-`,
-  options: { tap: { type: 'string' } },
-  maxPositionals: 1,
+  about: `The daemon: polls, keeps every reading durably, forwards it.
+SIGTERM or SIGINT: stops polling, sends what it can within ${drainMs / 1000} s, seals the buffer; what is left waits for the next start.`,
+  arguments: [fileArgument],
+  options: {
+    tap: {
+      value: 'FILE',
+      about: `appends a line for every commit of a lane, when it has returned: epoch, stream, sequence numbers.
+For audits: whoever holds it can prove that nothing accepted was lost`,
+    },
+  },
+  examples: [
+    { line: 'sluice run', about: 'as the service does' },
+    { line: 'sluice run site.json', about: 'with another configuration' },
+  ],
+  exits: { 0: 'stopped in order', 1: 'it could not go on', 78: 'the configuration is wrong' },
 
   async run(args, io) {
     const config = configured(args, io, { noSecrets: false });

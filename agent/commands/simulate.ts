@@ -10,7 +10,7 @@ import { builtAtMs } from '../build-time.ts';
 import { SluiceError, UsageError, messageOf } from '../errors.ts';
 import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
-import { defaultFile } from './command.ts';
+import { defaultFile, fileArgument } from './command.ts';
 import type { Command, Io } from './command.ts';
 import { configured } from './configured.ts';
 
@@ -26,30 +26,27 @@ type Tell = (text: string, json: Readonly<Record<string, unknown>>) => void;
 
 export const simulate: Command = {
   name: 'simulate',
-  usage: `sluice simulate [FILE] [--write FILE] [--seed N] [--fault DEVICE=FAULT]... [--json]
-
-Serves the Modbus devices of a configuration with invented, lively values: totals grow, gauges drift. FILE is ${defaultFile} unless given.
+  about: `Serves the Modbus devices of a configuration with invented, lively values: totals grow, gauges drift.
 Loopback only: takes the configured port where the host is loopback, else a free one; a configured address is never opened.
-A point in the unit {polls} counts its reads.
-
-  --write FILE          saves the same configuration pointing at the simulated meters, for \`sluice read\` and \`sluice run\`
-  --seed N              other values (1)
-  --fault DEVICE=FAULT  switches a fault on at the start; may stand several times
-  --json                one JSON value a line
-
-Lines on standard input:
-  fault DEVICE FAULT    FAULT is one of ${faultNames.join(', ')}
-  stats                 requests and answers per device, connections
-
-Exit codes: 0 ended by SIGINT or SIGTERM, 1 a port cannot be had, 2 usage, 78 the configuration is wrong.
-`,
+A point in the unit {polls} counts its reads.`,
+  arguments: [fileArgument],
   options: {
-    write: { type: 'string' },
-    seed: { type: 'string' },
-    fault: { type: 'string', multiple: true },
-    json: { type: 'boolean' },
+    write: {
+      value: 'FILE',
+      about: 'saves the same configuration pointing at the simulated meters, for `sluice read` and `sluice run`',
+    },
+    seed: { value: 'N', about: 'other values (1)' },
+    fault: { value: 'DEVICE=FAULT', multiple: true, about: 'switches a fault on at the start' },
+    json: { about: 'one JSON value a line' },
   },
-  maxPositionals: 1,
+  notes: `Lines on standard input:
+  fault DEVICE FAULT  FAULT is one of ${faultNames.join(', ')}
+  stats               requests and answers per device, connections`,
+  examples: [
+    { line: 'sluice simulate site.json --write simulated.json', about: 'then, beside it: sluice read simulated.json' },
+    { line: 'sluice simulate site.json --fault EM-104=silent', about: 'a meter that is dead from the start' },
+  ],
+  exits: { 0: 'ended by SIGINT or SIGTERM', 1: 'a port cannot be had', 78: 'the configuration is wrong' },
 
   async run(args, io) {
     const { values, positionals } = args;
@@ -131,8 +128,8 @@ function tellServed({ connection, plan, host, simulator }: Served, tell: Tell): 
 }
 
 /** Until the signal fires. Standard input may end before; a wrong line changes nothing and says so. */
-async function obey(served: readonly Served[], { signal, stderr }: Io, tell: Tell): Promise<void> {
-  const input = createInterface({ input: process.stdin, terminal: false });
+async function obey(served: readonly Served[], { signal, stderr, stdin }: Io, tell: Tell): Promise<void> {
+  const input = createInterface({ input: stdin, terminal: false });
   input.on('line', (line) => {
     const [word = '', device = '', name = '', ...more] = line.trim().split(/\s+/);
     try {

@@ -6,11 +6,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../agent/config/load.ts';
 import { startGateway } from '../../agent/gateway.ts';
 import type { Gateway } from '../../agent/gateway.ts';
-import { sluice } from '../../agent/main.ts';
 import { serveStatus } from '../../agent/status/http.ts';
 import { systemClock } from '../../agent/system-clock.ts';
 import type { SystemClock } from '../../agent/system-clock.ts';
 import { timeSource } from '../../agent/time-sources.ts';
+import { run } from '../support/command-line.ts';
 import { startCountingServer } from '../simulators/modbus-raw-server.ts';
 import type { CountingServer } from '../simulators/modbus-raw-server.ts';
 
@@ -203,21 +203,9 @@ describe('the gateway', () => {
 });
 
 describe('sluice read', () => {
-  const output = (): { stdout: { write: (text: string) => void }; text: () => string } => {
-    let text = '';
-    return { stdout: { write: (more) => void (text += more) }, text: () => text };
-  };
-
-  async function read(...args: string[]): Promise<{ code: number; text: string }> {
-    const { stdout, text } = output();
-    const { signal } = new AbortController();
-    const code = await sluice(['read', site(), ...args], {
-      stdout,
-      stderr: { write: () => undefined },
-      env: {},
-      signal,
-    });
-    return { code, text: text() };
+  async function read(...args: string[]): Promise<{ code: number | null; text: string }> {
+    const { code, stdout } = await run('read', site(), ...args);
+    return { code, text: stdout };
   }
 
   it('prints one line per reading with the record that run would send, without identity and slot, and the raw words', async () => {

@@ -3,26 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { sluice } from '../../agent/main.ts';
+import { run, type Ended } from '../support/command-line.ts';
 
 const cases = resolve('test/cases/config');
 const fine = join(cases, 'fine/sluice.json');
 const wrong = join(cases, 'unit-id-out-of-range/sluice.json');
 const doubtful = join(cases, 'connection-without-devices/sluice.json');
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(...argv: string[]): Promise<Ended> {
-  const said = { stdout: '', stderr: '' };
-  const to = (name: 'stdout' | 'stderr') => ({ write: (text: string) => void (said[name] += text) });
-  const io = { stdout: to('stdout'), stderr: to('stderr'), env: {}, signal: new AbortController().signal };
-  const code = await sluice(argv, io);
-  return { code, ...said };
-}
 
 /** The real thing, in a process of its own. */
 function spawned(argv: readonly string[]): Promise<Ended> {
@@ -65,18 +51,45 @@ describe('the command line', () => {
       code: 2,
       stderr: expect.stringContaining('see sluice check --help'),
     });
-    expect(await run('check', 'a', 'b')).toMatchObject({
-      code: 2,
-      stderr: 'sluice: check takes no "b"; see sluice check --help\n',
-    });
-    expect(await run('check', '--json=yes')).toMatchObject({ code: 2, stdout: '' });
   });
 
-  it('explains one command', async () => {
-    expect(await run('check', '--help')).toMatchObject({
-      code: 0,
-      stdout: expect.stringMatching(/^sluice check \[FILE\][^]*78/),
+  it.each([
+    [['check', 'a', 'b'], 'check takes no "b"; see sluice check --help'],
+    [['check', '--json=yes'], 'check: --json takes no value'],
+    [['check', '-x'], 'check has no option -x; see sluice check --help'],
+    [['read', '--device'], 'read: --device needs DEVICE, e.g. --device DEVICE'],
+    [['read', '--device', '--json'], 'read: --device needs DEVICE, e.g. --device DEVICE'],
+    [['run', '--tap', 'a', '--tap', 'b'], 'run: --tap stands twice; once is allowed'],
+    [['--json', 'check'], 'sluice has no option --json; the command stands first, see sluice --help'],
+    [['help', 'chekc'], 'there is no command "chekc"; did you mean `check`?'],
+    [['check', '__proto__', '--__proto__'], 'check has no option --__proto__; see sluice check --help'],
+  ])('%j is refused in words: %s', async (argv, message) =>
+    expect(await run(...argv)).toEqual({ code: 2, stdout: '', stderr: `sluice: ${message}\n` }),
+  );
+
+  it('takes what stands behind `--` as it is', async () => {
+    expect(await run('check', '--', '--help')).toMatchObject({
+      code: 78,
+      stdout: expect.stringMatching(/^--help:1:1: the file does not exist/),
     });
+  });
+
+  it('explains one command, asked in any way', async () => {
+    const asked = await run('check', '--help');
+    expect(asked).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringMatching(
+        /^sluice check \[FILE\] \[--json\][^]*Examples:\n {2}sluice check [^]*Exit codes: 0 fine, [^]*2 usage, 78 /,
+      ),
+    });
+    for (const other of [
+      ['help', 'check'],
+      ['check', '-h'],
+      ['--help', 'check'],
+      ['check', '--jsno', '--help'],
+    ])
+      expect(await run(...other)).toEqual(asked);
   });
 });
 

@@ -1,0 +1,21 @@
+import type { CommandTable } from './command.ts';
+
+/** Every command, in the order of help. Loaded when it is named, so that `check` never pays for Kafka. */
+export const commands: CommandTable = {
+  check: {
+    summary: 'all problems and warnings of a configuration, and a summary',
+    load: async () => (await import('./check.ts')).check,
+  },
+  read: {
+    summary: 'reads every point once and prints it; sends nothing, keeps nothing',
+    load: async () => (await import('./read.ts')).read,
+  },
+  run: {
+    summary: 'the daemon',
+    load: async () => (await import('./run.ts')).run,
+  },
+  simulate: {
+    summary: 'serves a simulated site from its own configuration',
+    load: async () => (await import('./simulate.ts')).simulate,
+  },
+};
