@@ -72,6 +72,19 @@ interface PointState extends PolledPoint {
   badToldBootMs: number | null;
 }
 
+/** How far an agenda had looked. */
+interface Looked {
+  readonly bootMs: number;
+  readonly wallMs: number;
+  readonly untilWallMs: number;
+}
+
+/** What an agenda leaves to the one that takes its place in the same process. */
+export interface Handover {
+  readonly looked: Looked;
+  readonly points: readonly PointState[];
+}
+
 /**
  * Decides for one device what is due, what to ask and what to write. Knows no clock, no session and no buffer: the same calls give the
  * same answers. Promises, as long as it is looked at:
@@ -83,17 +96,30 @@ export class Agenda {
   readonly #points: PointState[];
   readonly #byName: ReadonlyMap<string, PointState>;
   readonly #groups: { schedule: Schedule; points: PointState[] }[];
-  #looked: { bootMs: number; wallMs: number; untilWallMs: number } | null = null;
+  /** Not looked at yet: asked once at the first look, whatever the schedule says. */
+  readonly #fresh = new Set<PointState>();
+  #looked: Looked | null;
   #skippedSlots = 0;
 
-  constructor(points: readonly PolledPoint[], newestSlotMs: (point: string) => number | undefined) {
+  /** `before`: from the agenda whose place this one takes. A point that kept its name, kind and slots goes on as if nothing had happened. */
+  constructor(
+    points: readonly PolledPoint[],
+    newestSlotMs: (point: string) => number | undefined,
+    before: Handover | null = null,
+  ) {
+    this.#looked = before?.looked ?? null;
     this.#points = points.map((point) => {
+      const known = before?.points.find(({ info }) => info.point === point.info.point);
+      if (known?.info.kind === point.info.kind && known.schedule.key === point.schedule.key)
+        return { ...known, ...point };
       const counter = point.info.kind === 'counter';
       const done = new SlotSet(point.schedule);
       const newestOnDiskMs = counter ? newestSlotMs(point.info.point) : undefined;
       // Only itself: what lies before it is not known to be answered, and silence over hours is worse than a repeat.
       if (newestOnDiskMs !== undefined) done.add(newestOnDiskMs);
-      return { ...point, counter, newestOnDiskMs, pending: null, done, failing: false, badToldBootMs: null };
+      const state = { ...point, counter, newestOnDiskMs, pending: null, done, failing: false, badToldBootMs: null };
+      this.#fresh.add(state);
+      return state;
     });
     this.#byName = new Map(this.#points.map((point) => [point.info.point, point]));
     this.#groups = [...Map.groupBy(this.#points, (point) => point.schedule.key).values()].flatMap((group) =>
@@ -104,6 +130,11 @@ export class Agenda {
   /** Slots of points that are not counters, passed over because the device, the line or this process was late. */
   get skippedSlots(): number {
     return this.#skippedSlots;
+  }
+
+  /** null: it never looked, so there is nothing to go on from. */
+  handover(): Handover | null {
+    return this.#looked === null ? null : { looked: this.#looked, points: this.#points };
   }
 
   /** To be asked at the start: the newest slot on disk if it is more than one `every` ahead, so that the clock ran ahead before or is behind now. */
@@ -122,8 +153,12 @@ export class Agenda {
     const write: Reading[] = [];
     const missedSpans: MissedSpan[] = [];
     const afterMs = this.#lookedUntil(now);
-    if (afterMs === null) this.#start(now);
-    else for (const group of this.#groups) this.#begin(group, afterMs, now, write, missedSpans);
+    for (const { schedule, points } of this.#groups) {
+      const known = points.filter((point) => !this.#fresh.has(point));
+      if (afterMs !== null && known.length > 0)
+        this.#begin({ schedule, points: known }, afterMs, now, write, missedSpans);
+    }
+    this.#start(now);
 
     const notConnected =
       !connected && this.#points.some(({ pending }) => pending !== null && pending.patientUntilBootMs <= now.bootMs);
@@ -174,15 +209,14 @@ export class Agenda {
     return afterMs;
   }
 
-  /** At the start everything is asked once: counters for their slot if it is still due, the rest outside the schedule. */
+  /** At its start every point is asked once: counters for their slot if it is still due, the rest outside the schedule. */
   #start(now: Stamp): void {
-    for (const { schedule, points } of this.#groups) {
-      const slotMs = schedule.slotAtOrBefore(now.wallMs);
-      for (const point of points) {
-        if (!point.counter) this.#open(point, slotMs === now.wallMs ? slotMs : null, now);
-        else if (!point.done.has(slotMs) && now.wallMs - slotMs < point.withinMs) this.#open(point, slotMs, now);
-      }
+    for (const point of this.#fresh) {
+      const slotMs = point.schedule.slotAtOrBefore(now.wallMs);
+      if (!point.counter) this.#open(point, slotMs === now.wallMs ? slotMs : null, now);
+      else if (!point.done.has(slotMs) && now.wallMs - slotMs < point.withinMs) this.#open(point, slotMs, now);
     }
+    this.#fresh.clear();
   }
 
   #begin(

@@ -8,7 +8,7 @@ import { eventBody } from './uplink/encodings.ts';
 /** Events of this gateway: to the log at once, to their lane as soon as there is a buffer. */
 export class Events {
   readonly #gateway: string;
-  readonly #site: string | null;
+  #site: string | null;
   readonly #clock: Clock;
   readonly #log: Log;
   #buffer: Lanes | null = null;
@@ -25,6 +25,11 @@ export class Events {
   open(buffer: Lanes): void {
     this.#buffer = buffer;
     for (const event of this.#early.splice(0)) this.#keep(event);
+  }
+
+  /** The site's id, for events from now on. */
+  renew(site: string | null): void {
+    this.#site = site;
   }
 
   /** How often each happened since the start. */

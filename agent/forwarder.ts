@@ -25,6 +25,8 @@ export interface ForwarderOptions {
   readonly log?: Log;
   readonly random?: () => number;
   readonly limits?: Partial<ForwarderLimits>;
+  /** Of the forwarder whose place this one takes: its counts go on. */
+  readonly before?: ForwarderState | undefined;
 }
 
 export interface ForwarderLimits {
@@ -96,7 +98,7 @@ class LaneLoop {
   constructor(options: ForwarderOptions) {
     this.#options = options;
     this.#limits = { ...defaults, ...options.limits };
-    this.status = new LaneStatus(options.lane, options.clock, options.log);
+    this.status = new LaneStatus(options.lane, options.clock, options.log, options.before);
   }
 
   get oldestMs(): number | null {

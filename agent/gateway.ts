@@ -1,29 +1,21 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Buffer as Lanes } from '../buffer/buffer.ts';
+import type { BufferLimits } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
-import type { Driver, DriverHost } from '../drivers/driver.ts';
-import { driverFor } from '../drivers/registry.ts';
+import type { DriverHost } from '../drivers/driver.ts';
 import { aborted } from './aborted.ts';
-import type { Clock } from './clock.ts';
 import type { SiteConfig } from './config/site-config.ts';
-import { messageOf, SluiceError } from './errors.ts';
+import { Connections } from './connections.ts';
+import type { Changes } from './connections.ts';
+import { ConfigError, messageOf } from './errors.ts';
 import { Events } from './events.ts';
-import { startForwarder } from './forwarder.ts';
-import type { Forwarder } from './forwarder.ts';
+import { ForwardedLanes } from './lanes.ts';
 import type { Log } from './log.ts';
 import { Losses } from './losses.ts';
-import { startPoller } from './poller.ts';
-import type { Poller } from './poller.ts';
-import type { Reading, Seq, Stream } from './reading.ts';
-import { streams } from './reading.ts';
-import { fromFullHour } from './slots.ts';
-import { startSupervisor } from './supervisor.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { GatewayEvent, Reading, Seq, Stream } from './reading.ts';
 import type { GatewayStatus } from './status/facts.ts';
 import type { SystemClock } from './system-clock.ts';
-import { chooseUplink } from './uplink/choose.ts';
-import { jsonEncoding } from './uplink/encodings.ts';
+import { timeSource } from './time-sources.ts';
 
 export interface GatewayParts {
   readonly clock: SystemClock;
@@ -36,6 +28,13 @@ export interface Gateway {
   status(): GatewayStatus;
   /** Something without which the daemon is worthless died. Never rejects. */
   readonly failed: Promise<Error>;
+  /**
+   * Goes on under another configuration: closes and opens exactly the connections whose plan changed, renews uplink and clock beside them. Rejects
+   * with ConfigError, and has changed nothing, where that needs a restart or the uplink cannot be used. One call at a time.
+   */
+  reload(config: SiteConfig): Promise<void>;
+  /** The file as it is now cannot be used; the gateway goes on as it was. */
+  refused(reason: string, problems: number): void;
   /** Stops polling, sends what it can in `drainMs`, seals the buffer. `signal` cuts it short. */
   stop(drainMs: number, signal: AbortSignal): Promise<void>;
 }
@@ -45,38 +44,37 @@ const ending = {
   clean: '',
   unclean: '; the start before it did not end in order, what was not noted as delivered is sent again',
 } as const;
-/** Nothing is written to `asset-metadata` yet; a connection for it would only tell its own troubles. */
-const lanesInUse = streams.filter((stream) => stream !== 'asset-metadata');
 const defaultMaxBytes = 2_000_000_000;
 const defaultShareOfDisk = 0.2;
-const drainLookMs = 20;
-/** For the answer to what is being sent when the drain is over. */
+/** For the answer to what is being sent when the drain is over, or when the uplink is renewed. */
 const answerMs = 500;
+const renewAnswerMs = 2_000;
 
 /** Builds everything from the configuration, in the order in which it depends on each other, and takes it down in the reverse. */
-export async function startGateway(config: SiteConfig, parts: GatewayParts): Promise<Gateway> {
+export async function startGateway(first: SiteConfig, parts: GatewayParts): Promise<Gateway> {
   const { clock, log } = parts;
   const startedAt = clock.now();
+  let config = first;
   const events = new Events(config.gateway, config.site?.id ?? null, parts);
+  const tell = events.tell.bind(events);
   const buffer = await openBuffer({
     path: config.buffer.path,
-    maxBytes: config.buffer.maxBytes ?? defaultQuota(config.buffer.path),
-    commitEveryMs: config.buffer.commitEveryMs,
+    ...limitsOf(config),
     clock,
-    event: (event) => events.tell(event),
+    event: tell,
     log: (message) => log.warning(message),
     ...(parts.tap ? { tap: parts.tap } : {}),
   });
   events.open(buffer);
   const devices = config.connections.flatMap((one) => one.devices).length;
-  events.tell({
+  tell({
     event: 'start',
     severity: 'info',
     message: `Gateway ${config.gateway} started, ${devices} ${devices === 1 ? 'device' : 'devices'}${ending[buffer.before]}.`,
     facts: { epoch: buffer.epoch, before: buffer.before },
   });
   const stopWatching = clock.onStep(({ fromMs, toMs, stepMs }) =>
-    events.tell({
+    tell({
       event: 'clock-step',
       severity: 'warning',
       message: `The wall clock was moved by ${stepMs} ms; slots go on at the next boundary of the new time.`,
@@ -92,23 +90,6 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
         throw error;
       },
     );
-
-  const uplinks = await chooseUplink(config.uplink);
-  const forwarders = new Map<Stream, Forwarder>();
-  for (const lane of lanesInUse)
-    forwarders.set(
-      lane,
-      startForwarder({
-        lane,
-        buffer,
-        uplinks,
-        encode: jsonEncoding(),
-        clock,
-        event: (event) => events.tell(event),
-        log: (severity, message) => log[severity](message),
-      }),
-    );
-
   const host: DriverHost = {
     clock,
     push: async (seen) => {
@@ -118,57 +99,68 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
           ofStream.map((one) => ({ ...one, slotMs: null })),
         );
     },
-    event: (event) => events.tell(event),
+    event: tell,
   };
-  const supervisors: Supervisor[] = [];
-  const pollers: { readonly connection: string; readonly poller: Poller }[] = [];
-  for (const connection of config.connections) {
-    const supervisor = startSupervisor({
-      connection: connection.id,
-      load: () => loadDriver(connection.driver),
-      plan: connection.plan,
-      host,
-      clock,
-      log: (severity, message) => log[severity](message),
+  const lanes = new ForwardedLanes({ buffer, clock, log, event: tell });
+  const connections = new Connections({
+    host,
+    clock,
+    log: (severity, message) => log[severity](message),
+    // The poller does not wait for the disk; what is refused is counted.
+    sink: (stream, readings) => void accept(stream, readings).catch(() => undefined),
+    event: tell,
+    newestSlotMs: (device, point) => buffer.newestSlotMs(device, point),
+  });
+  try {
+    const uplink = await lanes.prepare(config.uplink);
+    if (uplink) await lanes.renew(uplink, AbortSignal.timeout(renewAnswerMs));
+    await connections.apply(config.connections);
+  } catch (error) {
+    stopWatching();
+    await buffer.close(AbortSignal.timeout(renewAnswerMs));
+    throw error;
+  }
+
+  async function reload(next: SiteConfig): Promise<void> {
+    const needsRestart = keptForLife(config, next);
+    if (needsRestart !== null) throw new ConfigError(`${needsRestart}: that needs a restart`);
+    const uplink = await lanes.prepare(next.uplink).catch((error: unknown) => {
+      throw new ConfigError(`the uplink cannot be used: ${messageOf(error)}`, { cause: error });
     });
-    supervisors.push(supervisor);
-    for (const device of connection.devices)
-      pollers.push({
-        connection: connection.id,
-        poller: startPoller({
-          device: {
-            id: device.id,
-            points: device.points.map(({ everyMs, ...point }) => ({ ...point, schedule: fromFullHour(everyMs) })),
-          },
-          link: supervisor,
-          clock,
-          // The poller does not wait for the disk; what is refused is counted.
-          sink: (stream, readings) => void accept(stream, readings).catch(() => undefined),
-          event: (event) => events.tell(event),
-          log: (message) => log.warning(message),
-          newestSlotMs: (id, point) => buffer.newestSlotMs(id, point),
-        }),
-      });
+    const isClockNew = next.clock.source !== config.clock.source;
+    events.renew(next.site?.id ?? null);
+    buffer.adjust(limitsOf(next));
+    config = next;
+    const changes = await connections.apply(next.connections);
+    if (uplink) await lanes.renew(uplink, AbortSignal.timeout(renewAnswerMs));
+    if (isClockNew) await clock.ask(timeSource(next.clock.source));
+    tell(configChanged(changes, uplink !== null));
   }
 
   return {
     failed: buffer.failed,
+    reload,
+    refused: (reason, problems) =>
+      tell({
+        event: 'config-refused',
+        severity: 'error',
+        message: `The changed configuration is refused, the gateway goes on as it was: ${reason}. Look at it with: sluice check ${config.file}`,
+        facts: { problems, reason },
+      }),
     status: () => ({
       gateway: config.gateway,
       site: config.site?.id ?? null,
       epoch: buffer.epoch,
       startedAt,
       now: clock.now(),
-      connections: supervisors.map((one) => one.state()),
-      devices: pollers.map(({ connection, poller }) => ({ connection, ...poller.state() })),
+      ...connections.state(),
       buffer: buffer.stats(),
-      uplink: Object.fromEntries([...forwarders].map(([lane, one]) => [lane, one.state()])),
+      uplink: lanes.state(),
       refusedReadings: losses.count,
       events: events.counts(),
     }),
     async stop(drainMs, signal) {
-      await Promise.all(pollers.map(({ poller }) => poller.stop()));
-      await Promise.all(supervisors.map((one) => one.close()));
+      await connections.stop();
       stopWatching();
       // A disk that takes nothing must not keep a stop waiting.
       await Promise.race([losses.tell(), aborted(signal)]);
@@ -180,9 +172,8 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
       });
       const noted = stop.catch((error: unknown) => log.warning(`The stop could not be noted: ${messageOf(error)}`));
       await Promise.race([noted, aborted(signal)]);
-      await drained(buffer, forwarders, clock, AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
-      const answer = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
-      await Promise.all([...forwarders.values()].map((one) => one.stop(answer)));
+      await lanes.drained(AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
+      await lanes.stop(AbortSignal.any([signal, AbortSignal.timeout(answerMs)]));
       await buffer.close(signal);
       const untold = losses.untold();
       if (untold > 0)
@@ -193,10 +184,54 @@ export async function startGateway(config: SiteConfig, parts: GatewayParts): Pro
   };
 }
 
-async function loadDriver(name: string): Promise<Driver> {
-  const entry = driverFor(name);
-  if (!entry) throw new SluiceError('NO_DRIVER', `no driver ${name}`);
-  return entry.load();
+/** What a running gateway cannot change about itself: the first such key, with both values. */
+function keptForLife(now: SiteConfig, next: SiteConfig): string | null {
+  const kept = [
+    ['gateway', now.gateway, next.gateway],
+    ['stateDir', now.stateDir, next.stateDir],
+    ['buffer.path', now.buffer.path, next.buffer.path],
+  ] as const;
+  const changed = kept.find(([, before, after]) => before !== after);
+  return changed === undefined
+    ? null
+    : `${changed[0]} changed from ${JSON.stringify(changed[1])} to ${JSON.stringify(changed[2])}`;
+}
+
+function configChanged({ opened, closed, rescheduled }: Changes, isUplinkNew: boolean): GatewayEvent {
+  const done = [
+    ...listed(
+      'closed',
+      closed.filter((id) => !opened.includes(id)),
+    ),
+    ...listed(
+      'opened',
+      opened.filter((id) => !closed.includes(id)),
+    ),
+    ...listed(
+      'opened again',
+      opened.filter((id) => closed.includes(id)),
+    ),
+    ...listed('other times for', rescheduled),
+    ...(isUplinkNew ? ['uplink renewed'] : []),
+  ];
+  return {
+    event: 'config-changed',
+    severity: 'info',
+    message: `The configuration was loaded anew: ${done.length === 0 ? 'connections and uplink stay as they are' : done.join('; ')}.`,
+    facts: {
+      opened: opened.join(', '),
+      closed: closed.join(', '),
+      rescheduled: rescheduled.join(', '),
+      uplink: isUplinkNew,
+    },
+  };
+}
+
+const listed = (what: string, ids: readonly string[]): string[] =>
+  ids.length === 0 ? [] : [`${what} ${ids.join(', ')}`];
+
+function limitsOf({ buffer }: SiteConfig): BufferLimits {
+  return { maxBytes: buffer.maxBytes ?? defaultQuota(buffer.path), commitEveryMs: buffer.commitEveryMs };
 }
 
 /** The smaller of 2 GB and a fifth of the file system. */
@@ -208,21 +243,5 @@ function defaultQuota(path: string): number {
     } catch (error) {
       if (folder === dirname(folder)) throw error;
     }
-  }
-}
-
-/** Until nothing waits that has somewhere to go; the rest lies on disk for the next start. */
-async function drained(
-  buffer: Lanes,
-  forwarders: ReadonlyMap<Stream, Forwarder>,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  const isUnderWay = ([lane, forwarder]: [Stream, Forwarder]): boolean =>
-    forwarder.state().phase === 'connected' && buffer.stats().waiting[lane] > 0;
-  try {
-    while ([...forwarders].some(isUnderWay)) await clock.sleep(drainLookMs, signal);
-  } catch {
-    // Out of time.
   }
 }

@@ -93,7 +93,7 @@ async function main(): Promise<void> {
     });
   }
   const { stdout, stderr, stdin, env } = process;
-  const io: Io = { stdout, stderr, stdin, env, signal: ending.signal };
+  const io: Io = { stdout, stderr, stdin, env, signal: ending.signal, onHangup };
   try {
     await ended(await sluice(process.argv.slice(2), io));
   } catch (error) {
@@ -104,6 +104,8 @@ async function main(): Promise<void> {
     await ended(1);
   }
 }
+
+const onHangup = (listener: () => void): void => void process.on('SIGHUP', listener);
 
 /** Pipes take their time: what was written must be out before the process ends. */
 async function ended(code: number): Promise<never> {

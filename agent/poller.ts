@@ -1,6 +1,6 @@
 import { type Session } from '../drivers/driver.ts';
 import type { Clock, Stamp } from './clock.ts';
-import { Agenda, type Ask, type PolledPoint } from './due.ts';
+import { Agenda, type Ask, type Handover, type PolledPoint } from './due.ts';
 import { LinkError, messageOf } from './errors.ts';
 import { Presence, isSilence } from './presence.ts';
 import { unanswered } from './reading.ts';
@@ -22,6 +22,14 @@ export interface PollerOptions {
   /** Faults of a driver that broke its contract; once per text. */
   readonly log: (message: string) => void;
   readonly newestSlotMs: (device: string, point: string) => number | undefined;
+  /** From the poller of the same device whose place this one takes. */
+  readonly before?: PollerHandover | undefined;
+}
+
+/** What a poller leaves to its successor in the same process, so that no slot is asked twice, none forgotten, and no state of the device told again. */
+export interface PollerHandover {
+  readonly agenda: Handover | null;
+  readonly presence: Presence;
 }
 
 export interface PollerState {
@@ -48,8 +56,8 @@ export interface PollerState {
 
 export interface Poller {
   state(): PollerState;
-  /** Gives up the poll under way, keeps what it has answered already. Counter slots still due are left to the next start. Idempotent. */
-  stop(): Promise<void>;
+  /** Gives up the poll under way, keeps what it has answered already. Counter slots still due are left to a successor or the next start. Idempotent. */
+  stop(): Promise<PollerHandover>;
 }
 
 /**
@@ -63,8 +71,9 @@ const GRACE_MS = 1_000;
 /** One loop per device: look, ask, write, nap. All decisions are the agenda's. */
 export function startPoller(options: PollerOptions): Poller {
   const { device, link, clock, sink, event, log, newestSlotMs } = options;
-  const agenda = new Agenda(device.points, (point) => newestSlotMs(device.id, point));
-  const presence = new Presence(device.id);
+  const { before } = options;
+  const agenda = new Agenda(device.points, (point) => newestSlotMs(device.id, point), before?.agenda);
+  const presence = before?.presence ?? new Presence(device.id);
   const stopping = new AbortController();
   const faults = new Set<string>();
   let attempt: AbortController | null = null;
@@ -160,7 +169,7 @@ export function startPoller(options: PollerOptions): Poller {
 
   async function run(): Promise<void> {
     const startWallMs = clock.now().wallMs;
-    const aheadMs = agenda.slotAheadMs(startWallMs);
+    const aheadMs = before === undefined ? agenda.slotAheadMs(startWallMs) : null;
     if (aheadMs !== null) event(slotAhead(device.id, aheadMs, startWallMs));
     while (!stopping.signal.aborted) {
       const now = clock.now();
@@ -197,6 +206,7 @@ export function startPoller(options: PollerOptions): Poller {
       stopping.abort(new Error(`The poller of ${device.id} was stopped.`));
       attempt?.abort(stopping.signal.reason);
       await running;
+      return { agenda: agenda.handover(), presence };
     },
   };
 }

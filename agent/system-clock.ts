@@ -14,6 +14,8 @@ export interface SystemClock extends Clock {
   readonly ready: Promise<void>;
   /** Returns what takes the listener away again. */
   onStep(listener: (step: ClockStep) => void): () => void;
+  /** Asks this source from now on. Resolves when it has answered once; until then trust is what it was. */
+  ask(source: TrustSource): Promise<void>;
   /** Ends timers; whoever still sleeps sleeps for ever. */
   close(): void;
 }
@@ -69,6 +71,7 @@ export function systemClock(options: SystemClockOptions): SystemClock {
   let toBootMs = machine.uptimeMs() - machine.monotonicMs();
   let wallLeadMs = machine.wallMs() - machine.monotonicMs();
   let newestBootMs = 0;
+  let source = options.source;
   let said: Trust = 'unknown';
   let asking = false;
   let askAtMs = 0;
@@ -97,8 +100,12 @@ export function systemClock(options: SystemClockOptions): SystemClock {
   }
 
   async function ask(): Promise<void> {
+    const asked = source;
     asking = true;
-    said = await options.source();
+    const answer = await asked();
+    // Another source was chosen meanwhile: it is asked already, and only its answer counts.
+    if (asked !== source) return;
+    said = answer;
     asking = false;
     askAtMs = machine.monotonicMs() + (said === 'synced' ? ASK_AGAIN_SYNCED_MS : ASK_AGAIN_MS);
   }
@@ -169,6 +176,10 @@ export function systemClock(options: SystemClockOptions): SystemClock {
     onStep(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    ask(another) {
+      source = another;
+      return ask();
     },
     close() {
       clearInterval(ticking);

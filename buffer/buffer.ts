@@ -38,6 +38,8 @@ export interface Buffer {
   reject(entry: Kept, reason: string, record: { key: string; value: string | null }): Promise<void>;
   /** The newest slot of a counter that lies on disk, so that a restart does not answer it twice. Unix ms; undefined: none known. */
   newestSlotMs(device: string, point: string): number | undefined;
+  /** Other limits from now on; a smaller quota holds once the next commit has returned. */
+  adjust(limits: BufferLimits): void;
   stats(): BufferStats;
   /** Resolves if the writer thread died: nothing can be accepted any more, the process must end and be started anew. Never rejects. */
   readonly failed: Promise<Error>;
@@ -62,12 +64,15 @@ export interface BufferStats {
   readonly committingForMs: number;
 }
 
-export interface BufferOptions {
-  /** Folder of the segment files; made if missing. */
-  readonly path: string;
+export interface BufferLimits {
   readonly maxBytes: number;
   /** Shortest distance between two commits. */
   readonly commitEveryMs: number;
+}
+
+export interface BufferOptions extends BufferLimits {
+  /** Folder of the segment files; made if missing. */
+  readonly path: string;
   readonly clock: Clock;
   /** Loss, quarantine, dead letters: told here, never thrown. */
   readonly event: (event: GatewayEvent) => void;

@@ -1,7 +1,7 @@
 import { BufferError, BufferFull, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
-import type { Batch, Buffer, BufferOptions, BufferStats } from './buffer.ts';
+import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats } from './buffer.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
 import { isReading, keep } from './frame.ts';
@@ -68,6 +68,9 @@ class DurableBuffer implements Buffer {
   readonly #encoder = new FrameEncoder();
   /** One a lane: what one reader knows of a segment's descriptors is not what another has been given. */
   readonly #decoders: readonly FrameDecoder[];
+  #limits: BufferLimits;
+  /** A changed quota that the writer has not been told of. */
+  #newMaxBytes: number | null = null;
   #nextSeq: Seq;
   #gathering = new Gathering();
   #waitingBytes = 0;
@@ -86,6 +89,7 @@ class DurableBuffer implements Buffer {
 
   constructor(options: BufferOptions, thread: WriterThread, opened: Opened, latest: Latest) {
     this.#options = options;
+    this.#limits = options;
     this.#thread = thread;
     this.#latest = latest;
     this.failed = thread.failed;
@@ -185,13 +189,17 @@ class DurableBuffer implements Buffer {
     return this.#slots.get(device, point);
   }
 
+  adjust({ maxBytes, commitEveryMs }: BufferLimits): void {
+    this.#newMaxBytes = maxBytes === this.#limits.maxBytes ? null : maxBytes;
+    this.#limits = { maxBytes: this.#limits.maxBytes, commitEveryMs };
+  }
+
   stats(): BufferStats {
     const { bytes, segments, waiting } = this.#latest.space;
-    const { maxBytes } = this.#options;
     return {
       waiting: perLane((lane) => waiting[lane] ?? 0),
       bytes,
-      maxBytes,
+      maxBytes: this.#newMaxBytes ?? this.#limits.maxBytes,
       full: this.#isFull('meter-readings', this.#lastRefused),
       segments,
       ...this.#counts,
@@ -232,7 +240,7 @@ class DurableBuffer implements Buffer {
     if (this.#isFull(stream, count)) {
       const { bytes } = this.#latest.space;
       return new BufferFull(
-        `the buffer holds ${bytes} of ${this.#options.maxBytes} bytes (buffer.maxSize) and whenFull is "stop"`,
+        `the buffer holds ${bytes} of ${this.#maxBytes()} bytes (buffer.maxSize) and whenFull is "stop"`,
       );
     }
     if (this.#waitingBytes + count * entryBytes > mostWaitingBytes)
@@ -243,16 +251,21 @@ class DurableBuffer implements Buffer {
   }
 
   #isFull(stream: Stream, count: number): boolean {
-    const { maxBytes } = this.#options;
+    const maxBytes = this.#maxBytes();
     const reserved = stream === 'gateway-events' ? 0 : reservedBytes(maxBytes);
     const coming = (this.#waitingBytes / entryBytes + count) * diskBytes;
     return this.#latest.space.bytes + coming > maxBytes - reserved;
   }
 
+  /** A larger quota holds at once; a smaller one would refuse the very commit that begins a smaller segment. */
+  #maxBytes(): number {
+    return Math.max(this.#limits.maxBytes, this.#newMaxBytes ?? 0);
+  }
+
   #schedule(): void {
     if (this.#timer || this.#committing || this.#closing) return;
     const sinceMs = performance.now() - this.#lastCommitMs;
-    const delayMs = Math.max(gatherMs, this.#options.commitEveryMs - sinceMs);
+    const delayMs = Math.max(gatherMs, this.#limits.commitEveryMs - sinceMs);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       void this.#commit();
@@ -278,8 +291,11 @@ class DurableBuffer implements Buffer {
       const lanes = [...gathering.lanes.values()];
       const frames = lanes.map(({ stream, entries }) => this.#encoder.encode(anchor, stream, entries));
       const described = this.#encoder.takeDescribed();
-      const slots = this.#wantsSlots ? this.#slots.pack() : null;
-      const committed: Committed = await this.#thread.call('commit', { frames, described, slots });
+      const maxBytes = this.#newMaxBytes;
+      const slots = this.#wantsSlots || maxBytes !== null ? this.#slots.pack() : null;
+      const committed: Committed = await this.#thread.call('commit', { frames, described, slots, maxBytes });
+      if (maxBytes !== null) this.#limits = { ...this.#limits, maxBytes };
+      if (maxBytes === this.#newMaxBytes) this.#newMaxBytes = null;
       this.#latest.space = committed;
       this.#wantsSlots = committed.wantsSlots;
       this.#counts.commits += 1;

@@ -34,6 +34,8 @@ export interface Commit {
   readonly described: readonly Descriptor[];
   /** The newest slots of all counters up to this commit, packed; asked for by `wantsSlots`. */
   readonly slots: Uint8Array | null;
+  /** The quota, when it has changed; comes with `slots`, so that what lies before this commit may go. */
+  readonly maxBytes: number | null;
 }
 
 export interface Space {

@@ -37,7 +37,7 @@ export class Store {
   readonly #lock: Lock;
   readonly #dead: DeadLetters;
   readonly #epoch: string;
-  readonly #rollBytes: number;
+  #rollBytes: number;
   readonly #starts: number;
   readonly #settled: Settled[] = streams.map(() => new Settled());
   readonly #doubtful: Seq[];
@@ -102,6 +102,8 @@ export class Store {
       this.#shelves.gone(this.#active);
       this.#active = null;
     }
+    if (commit.maxBytes !== null) this.#rollBytes = segmentBytes(commit.maxBytes);
+    if (this.#active && commit.maxBytes !== null) this.#rollIfDue(this.#active);
     const active = this.#ensureActive(Math.min(...commit.frames.map((frame) => frame.first)));
     this.#guarded(active, () => active.commit(commit, (id) => this.#describe(id), this.#settled));
     // Committed it is. Nothing from here on may throw, or the same frames would be committed again.

@@ -72,6 +72,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Fires at the first SIGINT or SIGTERM: end in order. */
   readonly signal: AbortSignal;
+  /** Calls back at every SIGHUP from now on; without a listener SIGHUP ends the process. */
+  readonly onHangup?: (listener: () => void) => void;
 }
 
 export interface Output {

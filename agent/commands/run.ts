@@ -1,15 +1,23 @@
 import { openSync, writeSync } from 'node:fs';
 import { aborted } from '../aborted.ts';
 import { builtAtMs } from '../build-time.ts';
+import { loadConfig } from '../config/load.ts';
+import { problemText } from '../config/problems.ts';
+import { same } from '../config/same.ts';
+import type { SiteConfig } from '../config/site-config.ts';
 import { messageOf } from '../errors.ts';
 import { startGateway } from '../gateway.ts';
+import type { Gateway } from '../gateway.ts';
 import { openLog } from '../log.ts';
+import type { Log } from '../log.ts';
+import { Reloads } from '../reloads.ts';
 import type { Seq, Stream } from '../reading.ts';
 import { serveStatus } from '../status/http.ts';
+import type { StatusServer } from '../status/http.ts';
 import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
 import { fileArgument } from './command.ts';
-import type { Command } from './command.ts';
+import type { Command, Io } from './command.ts';
 import { configured } from './configured.ts';
 
 /** Of the 5 s that a stop may take: for what can still be sent, and for everything. */
@@ -19,6 +27,7 @@ const stopMs = 4_500;
 export const run: Command = {
   name: 'run',
   about: `The daemon: polls, keeps every reading durably, forwards it.
+SIGHUP: loads FILE anew. A broken file changes nothing and says so; a good one closes and opens only the connections that changed.
 SIGTERM or SIGINT: stops polling, sends what it can within ${drainMs / 1000} s, seals the buffer; what is left waits for the next start.`,
   arguments: [fileArgument],
   options: {
@@ -35,7 +44,9 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
   exits: { 0: 'stopped in order', 1: 'it could not go on', 78: 'the configuration is wrong' },
 
   async run(args, io) {
-    const config = configured(args, io, { noSecrets: false });
+    const reloads = new Reloads(() => reload());
+    io.onHangup?.(() => reloads.request());
+    let config = configured(args, io, { noSecrets: false });
     const log = openLog(io.stderr);
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
     // The first reading must not bear a wrong mark.
@@ -46,12 +57,25 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
       log,
       ...(typeof tapFile === 'string' ? { tap: openTap(tapFile) } : {}),
     });
-    const status =
-      config.status && (await serveStatus({ listen: config.status, status: () => gateway.status(), clock, log }));
+    const serve = async ({ status: listen }: SiteConfig): Promise<StatusServer | null> =>
+      listen && (await serveStatus({ listen, status: () => gateway.status(), clock, log }));
+    let status = await serve(config);
+
+    async function reload(): Promise<void> {
+      const next = await reloaded(config.file, io.env, gateway, log);
+      if (next === null) return;
+      const isStatusMoved = !same(config.status, next.status);
+      config = next;
+      if (!isStatusMoved) return;
+      await status?.close();
+      status = await serve(next);
+    }
+    reloads.open();
     try {
       const failure = await Promise.race([gateway.failed, aborted(io.signal)]);
       if (failure) log.error(`The daemon cannot go on: ${messageOf(failure)}`);
       else log.info('Stopping.');
+      await reloads.close();
       await gateway.stop(drainMs, AbortSignal.timeout(stopMs));
       log.info('Stopped.');
       return failure ? 1 : 0;
@@ -61,6 +85,24 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     }
   },
 };
+
+/** The file as it is now, when the gateway goes on under it; null: it goes on as it was. Never rejects. */
+async function reloaded(file: string, env: Io['env'], gateway: Gateway, log: Log): Promise<SiteConfig | null> {
+  try {
+    const { config, problems } = loadConfig(file, { env });
+    for (const problem of problems) log[problem.severity](problemText(problem));
+    if (config === null) {
+      const errors = problems.filter(({ severity }) => severity === 'error');
+      gateway.refused(`it has ${errors.length === 1 ? 'a problem' : `${errors.length} problems`}`, errors.length);
+      return null;
+    }
+    await gateway.reload(config);
+    return config;
+  } catch (error) {
+    gateway.refused(messageOf(error), 1);
+    return null;
+  }
+}
 
 /** `41-k3v9q0za meter-readings 88213-88240,88251`, written before anybody else hears of the commit. */
 function openTap(file: string): (epoch: string, stream: Stream, seqs: readonly Seq[]) => void {

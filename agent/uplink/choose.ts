@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { SiteConfig } from '../config/site-config.ts';
 import type { UplinkFactory } from './uplink.ts';
@@ -20,6 +21,17 @@ export async function chooseUplink(uplink: SiteConfig['uplink']): Promise<Uplink
     },
     sasl: sasl && { mechanism: sasl.mechanism, username: sasl.username, password: () => sasl.password.reveal() },
   });
+}
+
+/** Equal as long as an uplink built now would do the same: secrets and certificate files count by their content. */
+export function uplinkIdentity(uplink: SiteConfig['uplink']): string {
+  const hash = createHash('sha256').update(JSON.stringify(uplink));
+  if ('kafka' in uplink) {
+    const { tls, sasl } = uplink.kafka;
+    hash.update(sasl?.password.reveal() ?? '');
+    for (const path of [tls?.ca, tls?.cert, tls?.key]) hash.update(path ? readFileSync(path) : '');
+  }
+  return hash.digest('hex');
 }
 
 function pem<Name extends string>(name: Name, path: string | null): Partial<Record<Name, string>> {

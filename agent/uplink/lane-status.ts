@@ -37,12 +37,13 @@ export class LaneStatus {
   #told: string | undefined;
   #state: LaneState;
 
-  constructor(lane: Stream, clock: Clock, log: Log | undefined) {
+  constructor(lane: Stream, clock: Clock, log: Log | undefined, before: LaneState | null = null) {
     this.#lane = lane;
     this.#clock = clock;
     this.#log = log;
     const sinceMs = clock.now().wallMs;
     this.#state = { phase: 'connecting', sinceMs, lastError: null, lastDeliveredMs: null, ...nothing };
+    if (before !== null) this.#state = { ...before, phase: 'connecting', sinceMs, lastError: null };
   }
 
   get state(): LaneState {

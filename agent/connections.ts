@@ -1,0 +1,157 @@
+import type { Driver, DriverHost } from '../drivers/driver.ts';
+import { driverFor } from '../drivers/registry.ts';
+import type { Clock } from './clock.ts';
+import { same } from './config/same.ts';
+import type { ConnectionConfig, DeviceConfig } from './config/site-config.ts';
+import { SluiceError } from './errors.ts';
+import { startPoller } from './poller.ts';
+import type { Poller, PollerHandover, PollerOptions } from './poller.ts';
+import { fromFullHour } from './slots.ts';
+import type { DeviceState } from './status/facts.ts';
+import { startSupervisor } from './supervisor.ts';
+import type { Supervisor, SupervisorState } from './supervisor.ts';
+
+export interface ConnectionsOptions extends Pick<PollerOptions, 'sink' | 'event' | 'newestSlotMs'> {
+  readonly host: DriverHost;
+  readonly clock: Clock;
+  readonly log: (severity: 'info' | 'warning', message: string) => void;
+}
+
+/** Ids of connections, by what a configuration changes about them. */
+export interface Changes {
+  readonly opened: readonly string[];
+  readonly closed: readonly string[];
+  /** The connection stays open; its devices are polled at other times. */
+  readonly rescheduled: readonly string[];
+}
+
+interface Line {
+  readonly config: ConnectionConfig;
+  readonly supervisor: Supervisor;
+  readonly pollers: Map<string, { readonly config: DeviceConfig; readonly poller: Poller }>;
+}
+
+/** All connections with their devices: which there are, opened and closed as the configuration wants it. */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  #lines: ReadonlyMap<string, Line> = new Map();
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+  }
+
+  /** What `apply` would open, close and reschedule. */
+  changes(wanted: readonly ConnectionConfig[]): Changes {
+    const after = new Map(wanted.map((config) => [config.id, config]));
+    const isKept = ({ config }: Line): boolean => keepsSession(config, after.get(config.id));
+    const kept = [...this.#lines.values()].filter(isKept);
+    const keptIds = new Set(kept.map(({ config }) => config.id));
+    return {
+      opened: [...after.keys()].filter((id) => !keptIds.has(id)),
+      closed: [...this.#lines.keys()].filter((id) => !keptIds.has(id)),
+      rescheduled: kept.filter(({ config }) => !same(config, after.get(config.id))).map(({ config }) => config.id),
+    };
+  }
+
+  /**
+   * Opens and closes exactly the connections whose plan changed; on the others only devices whose schedule changed get a new poller. What is
+   * closed is closed before anything opens: no device is asked over two links. One call at a time.
+   */
+  async apply(wanted: readonly ConnectionConfig[]): Promise<Changes> {
+    const changes = this.changes(wanted);
+    const after = new Map(wanted.map((config) => [config.id, config]));
+    const handovers = new Map<string, PollerHandover>();
+    const closed = new Set(changes.closed);
+    await Promise.all(
+      [...this.#lines.values()].map(async (line) => {
+        const isClosed = closed.has(line.config.id);
+        const devices = new Map(after.get(line.config.id)?.devices.map((device) => [device.id, device]));
+        for (const [id, handover] of await stopPollers(
+          line,
+          (device) => isClosed || !same(device, devices.get(device.id)),
+        ))
+          handovers.set(id, handover);
+        if (isClosed) await line.supervisor.close();
+      }),
+    );
+    this.#lines = new Map(
+      wanted.map((config) => [
+        config.id,
+        this.#line(config, closed.has(config.id) ? undefined : this.#lines.get(config.id), handovers),
+      ]),
+    );
+    return changes;
+  }
+
+  state(): { readonly connections: readonly SupervisorState[]; readonly devices: readonly DeviceState[] } {
+    const lines = [...this.#lines.values()];
+    return {
+      connections: lines.map(({ supervisor }) => supervisor.state()),
+      devices: lines.flatMap(({ config, pollers }) =>
+        [...pollers.values()].map(({ poller }) => ({ connection: config.id, ...poller.state() })),
+      ),
+    };
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    const lines = [...this.#lines.values()];
+    await Promise.all(lines.map((line) => stopPollers(line, () => true)));
+    await Promise.all(lines.map(({ supervisor }) => supervisor.close()));
+  }
+
+  #line(config: ConnectionConfig, open: Line | undefined, handovers: ReadonlyMap<string, PollerHandover>): Line {
+    const { host, clock, log } = this.#options;
+    const supervisor =
+      open?.supervisor ??
+      startSupervisor({
+        connection: config.id,
+        load: () => loadDriver(config.driver),
+        plan: config.plan,
+        host,
+        clock,
+        log,
+      });
+    const pollers = new Map(
+      config.devices.map((device) => [
+        device.id,
+        open?.pollers.get(device.id) ?? {
+          config: device,
+          poller: this.#poll(device, supervisor, handovers.get(device.id)),
+        },
+      ]),
+    );
+    return { config, supervisor, pollers };
+  }
+
+  #poll({ id, points }: DeviceConfig, link: Supervisor, before: PollerHandover | undefined): Poller {
+    const { clock, log, sink, event, newestSlotMs } = this.#options;
+    return startPoller({
+      device: { id, points: points.map(({ everyMs, ...point }) => ({ ...point, schedule: fromFullHour(everyMs) })) },
+      link,
+      clock,
+      sink,
+      event,
+      log: (message) => log('warning', message),
+      newestSlotMs,
+      before,
+    });
+  }
+}
+
+/** A session serves a plan: it may stay as long as the plan is the same. */
+function keepsSession(before: ConnectionConfig, after: ConnectionConfig | undefined): boolean {
+  return after !== undefined && before.driver === after.driver && same(before.plan, after.plan);
+}
+
+async function stopPollers(line: Line, which: (device: DeviceConfig) => boolean): Promise<[string, PollerHandover][]> {
+  const stopped = [...line.pollers].filter(([, { config }]) => which(config));
+  for (const [id] of stopped) line.pollers.delete(id);
+  return Promise.all(stopped.map(async ([id, { poller }]) => [id, await poller.stop()]));
+}
+
+async function loadDriver(name: string): Promise<Driver> {
+  const entry = driverFor(name);
+  if (!entry) throw new SluiceError('NO_DRIVER', `no driver ${name}`);
+  return entry.load();
+}
