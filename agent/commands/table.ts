@@ -14,6 +14,10 @@ export const commands: CommandTable = {
     summary: 'the daemon',
     load: async () => (await import('./run.ts')).run,
   },
+  schema: {
+    summary: 'the published schemas: of the configuration, of records',
+    load: async () => (await import('./schema.ts')).schema,
+  },
   simulate: {
     summary: 'serves a simulated site from its own configuration',
     load: async () => (await import('./simulate.ts')).simulate,

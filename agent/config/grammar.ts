@@ -100,9 +100,11 @@ export function obis() {
 
 const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
+const durationForm = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)$/;
+
 /** `"750ms"` → 750; undefined when it is not one number and one unit, or not whole milliseconds. */
 export function durationMs(value: string): number | undefined {
-  const match = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(value);
+  const match = durationForm.exec(value);
   if (match === null) return undefined;
   const ms = Number((Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]).toPrecision(15));
   return Number.isInteger(ms) ? ms : undefined;
@@ -121,6 +123,7 @@ export function duration(bounds: { minMs?: number; maxMs?: number } = {}) {
   const message = allowed(`${durationText(minMs)}${most}, as one number and one unit (ms s m h d, no space)`);
   return v.pipe(
     v.string(message),
+    v.regex(durationForm, message),
     v.check((value) => {
       const ms = durationMs(value);
       return ms !== undefined && ms >= minMs && ms <= maxMs;
@@ -140,9 +143,11 @@ const unitBytes = {
   TiB: 2 ** 40,
 } as const;
 
+const sizeForm = /^(\d{1,9}(?:\.\d{1,6})?)(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/;
+
 /** `"2GB"` → 2000000000; undefined when it is not one number and one unit. */
 export function sizeBytes(value: string): number | undefined {
-  const match = /^(\d{1,9}(?:\.\d{1,6})?)(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/.exec(value);
+  const match = sizeForm.exec(value);
   return match === null ? undefined : Math.round(Number(match[1]) * unitBytes[match[2] as keyof typeof unitBytes]);
 }
 
@@ -151,6 +156,7 @@ export function size(min: string) {
   const message = allowed(`${min} or more, as one number and one of KB MB GB TB KiB MiB GiB TiB`);
   return v.pipe(
     v.string(message),
+    v.regex(sizeForm, message),
     v.check((value) => (sizeBytes(value) ?? -1) >= (sizeBytes(min) ?? 0), message),
     v.transform((value) => sizeBytes(value) ?? 0),
   );

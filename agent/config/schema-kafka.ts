@@ -1,6 +1,6 @@
 /** The keys of `uplink.kafka`. */
 import * as v from 'valibot';
-import { allowed, doc, file, hostPort, id, list, object, oneOf, secret, text } from './grammar.ts';
+import { allowed, doc, file, flag, hostPort, id, list, object, oneOf, secret, text } from './grammar.ts';
 
 function topic() {
   const message = allowed('1 to 249 of the characters A-Z a-z 0-9 . _ -');
@@ -44,7 +44,7 @@ export const kafka = object({
   ),
   tls: v.optional(
     doc(
-      v.union([v.boolean(), tlsFiles]),
+      v.union([flag(), tlsFiles]),
       'Encryption: `true` trusts what the system trusts, an object names files of your own. Off unless stated.',
       { default: false, examples: [true, { ca: '/etc/sluice/ca.pem' }] },
     ),

@@ -323,6 +323,9 @@ export const connectionEntries = (driver: DriverSchema): v.ObjectEntries => ({
 export const deviceEntries = (driver: DriverSchema): v.ObjectEntries => ({ ...deviceBase, ...driver.device });
 export const pointEntries = (driver: DriverSchema): v.ObjectEntries => ({ ...pointBase, ...driver.point });
 
+/** Keys that a point takes from its device, profile or connection when it does not state them. */
+export const inheritedKeys = (driver: DriverSchema): readonly string[] => [...Object.keys(timing), ...driver.inherited];
+
 /** What a profile may say for all its points, besides the points. */
 export function profileEntries(driver: DriverSchema): v.ObjectEntries {
   const places = { ...driver.connection, ...driver.point, ...driver.device };

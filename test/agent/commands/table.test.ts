@@ -47,7 +47,8 @@ describe.each(single.map((one) => ({ ...one, line: one.words.join(' ') })))('slu
     for (const { line } of command.examples) {
       const [first, ...rest] = line.split(' ');
       expect([first, ...rest.slice(0, words.length)]).toEqual(['sluice', ...words]);
-      const args = rest.slice(words.length, rest.includes('|') ? rest.indexOf('|') : undefined);
+      const shell = rest.findIndex((word) => word === '|' || word === '>');
+      const args = rest.slice(words.length, shell < 0 ? undefined : shell);
       expect(parse(command, args)).toMatchObject({ positionals: expect.any(Array) });
     }
   });

@@ -1,0 +1,202 @@
+/**
+ * The JSON Schemas of configuration and profile files, made from the schema that `check` uses. Draft-07, which editors know best, with
+ * the keywords of VS Code's language service (`errorMessage`, `markdownDescription`, `doNotSuggest`); other validators pass over those.
+ */
+import { toJsonSchema, type ConversionConfig } from '@valibot/to-json-schema';
+import * as v from 'valibot';
+import { id, type Role } from '../../agent/config/grammar.ts';
+import {
+  connectionEntries,
+  connectionBase,
+  deviceEntries,
+  fileEntries,
+  inheritedKeys,
+  pointEntries,
+  profileEntries,
+} from '../../agent/config/schema.ts';
+import type { DriverSchema } from '../../drivers/driver.ts';
+import type { Registry } from '../../drivers/registry.ts';
+
+/** A part of a JSON Schema. */
+export interface Part {
+  readonly [keyword: string]: unknown;
+}
+
+const draft = 'http://json-schema.org/draft-07/schema#';
+/** Without them an editor takes the comments of a `.json` file for mistakes. */
+const jsonc = { allowComments: true, allowTrailingCommas: true };
+
+/** The schema of `sluice.json`. */
+export function configSchema(registry: Registry): Part {
+  const { families } = registry;
+  const top = objectOf(fileEntries);
+  const { connections, profiles, devices, ...others } = top.properties;
+  const named = (part: Part | undefined, of: Part): Part => ({
+    ...part,
+    propertyNames: convert(id()),
+    additionalProperties: of,
+  });
+  return {
+    $schema: draft,
+    title: 'Configuration of Sluice: sluice.json',
+    ...jsonc,
+    ...top,
+    properties: inOrder(Object.keys(fileEntries), {
+      ...others,
+      connections: named(connections, connectionOf(families.map(({ schema }) => schema))),
+      profiles: named(profiles, anyOf(families.map(({ schema }) => reference(schema, 'profile')))),
+      devices: { ...devices, items: anyOf(families.map(({ schema }) => reference(schema, 'device'))) },
+    }),
+    definitions: Object.assign({}, ...families.map(({ schema }) => definitionsOf(schema))) as Part,
+  };
+}
+
+/** The schema of a file that holds one profile. */
+export function profileSchema(registry: Registry): Part {
+  const schemas = registry.families.map(({ schema }) => schema);
+  const definitions = Object.assign({}, ...schemas.map(definitionsOf)) as Record<string, Part>;
+  const needed = Object.entries(definitions).filter(([name]) => /\.(?:profile|point)$/.test(name));
+  const whole =
+    schemas.length === 1
+      ? { $ref: reference(schemas[0] as DriverSchema, 'profile').$ref }
+      : anyOf(schemas.map((schema) => reference(schema, 'profile')));
+  return {
+    $schema: draft,
+    title: 'A profile of Sluice: the register map of one meter model',
+    ...jsonc,
+    ...whole,
+    definitions: Object.fromEntries(needed),
+  };
+}
+
+type Level = 'connection' | 'device' | 'profile' | 'point';
+
+const nameOf = (schema: DriverSchema, level: Level): string => `${schema.names[0] ?? ''}.${level}`;
+
+function reference(schema: DriverSchema, level: Level): { readonly $ref: string } {
+  return { $ref: `#/definitions/${nameOf(schema, level)}` };
+}
+
+/** One is said as it is: an editor then tells what is wrong in it, not that no form fits. */
+function anyOf(parts: readonly Part[]): Part {
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : { anyOf: parts };
+}
+
+/** Whose keys a connection has is decided by its `driver`; until that stands, only keys of all drivers are known. */
+function connectionOf(schemas: readonly DriverSchema[]): Part {
+  const { properties } = objectOf(connectionBase);
+  const names = schemas.flatMap(({ names: own }) => own);
+  return {
+    type: 'object',
+    required: ['driver'],
+    properties: {
+      ...properties,
+      driver: { ...properties['driver'], enum: names, errorMessage: `allowed: ${names.join(', ')}` },
+    },
+    allOf: schemas.map((schema) => ({
+      if: { required: ['driver'], properties: { driver: { enum: schema.names } } },
+      // oxlint-disable-next-line unicorn/no-thenable
+      then: reference(schema, 'connection'),
+    })),
+  };
+}
+
+function definitionsOf(schema: DriverSchema): Record<string, Part> {
+  const inherited = new Set(inheritedKeys(schema));
+  const level = (entries: v.ObjectEntries): ObjectPart => {
+    const part = objectOf(entries);
+    return {
+      ...part,
+      properties: Object.fromEntries(
+        Object.entries(part.properties).map(([key, each]) => [key, inherited.has(key) ? inheritable(each) : each]),
+      ),
+    };
+  };
+  const points = { items: reference(schema, 'point') };
+  const withPoints = (entries: v.ObjectEntries): Part => {
+    const part = level(entries);
+    return { ...part, properties: { ...part.properties, points: { ...part.properties['points'], ...points } } };
+  };
+  return {
+    [nameOf(schema, 'connection')]: level(connectionEntries(schema)),
+    [nameOf(schema, 'device')]: withPoints(deviceEntries(schema)),
+    [nameOf(schema, 'profile')]: {
+      description: 'The register map of a meter model.',
+      ...withPoints(profileEntries(schema)),
+    },
+    [nameOf(schema, 'point')]: level(pointEntries(schema)),
+  };
+}
+
+function inheritable(part: Part): Part {
+  const more = ' May stand at a point, its device, its profile or its connection: the nearest holds.';
+  const added = (text: unknown): unknown => (typeof text === 'string' ? text + more : undefined);
+  return Object.fromEntries(
+    Object.entries(part).map(([key, value]) => [
+      key,
+      key === 'description' || key === 'markdownDescription' ? added(value) : value,
+    ]),
+  );
+}
+
+interface ObjectPart extends Part {
+  readonly properties: Readonly<Record<string, Part>>;
+}
+
+function objectOf(entries: v.ObjectEntries): ObjectPart {
+  return convert(v.strictObject(entries)) as ObjectPart;
+}
+
+function inOrder(keys: readonly string[], parts: Readonly<Record<string, Part>>): Record<string, Part | undefined> {
+  return Object.fromEntries(keys.map((key) => [key, parts[key]]));
+}
+
+function convert(schema: v.GenericSchema): Part {
+  const { $schema: _draft, ...part } = toJsonSchema(schema, conversion) as Part;
+  return part;
+}
+
+/** What JSON Schema cannot say (checks, transforms) is left to `check`. */
+const conversion: ConversionConfig = {
+  errorMode: 'ignore',
+  overrideSchema: ({ valibotSchema, jsonSchema }) => {
+    const part = jsonSchema as Record<string, unknown>;
+    for (const key of ['default', 'required']) if (isEmpty(part[key])) delete part[key];
+    if (valibotSchema.type === 'never') Object.assign(part, { doNotSuggest: true });
+    if (['string', 'number', 'boolean', 'picklist', 'literal', 'never'].includes(valibotSchema.type)) {
+      part['errorMessage'] = messageOf(valibotSchema);
+    }
+    return part;
+  },
+  overrideAction: ({ valibotAction, jsonSchema }) => {
+    const part = jsonSchema as Record<string, unknown>;
+    if (valibotAction.type === 'regex') part['pattern'] = portable(String(part['pattern']));
+    if (valibotAction.type !== 'metadata') return part;
+    const { role, ...told } = part as Partial<Role> & Record<string, unknown>;
+    return { ...told, ...plain(told['description']), ...(role === 'secret' ? { pattern: secretPattern } : {}) };
+  },
+};
+
+/** A description is Markdown for code words; where an editor wants plain text, it gets that. */
+function plain(description: unknown): Part {
+  if (typeof description !== 'string' || !description.includes('`')) return {};
+  return { description: description.replaceAll('`', ''), markdownDescription: description };
+}
+
+const isEmpty = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+
+/** What the schema says to a value that is surely wrong. */
+function messageOf(schema: v.GenericSchema): string | undefined {
+  const said = v.safeParse(schema, Symbol.iterator).issues?.[0].message;
+  return said?.startsWith('Invalid ') === true ? undefined : said;
+}
+
+/** Only a secret may hold `${…}`, and then nothing beside it. */
+const secretPattern = '^(?:\\$\\{(?:env|file):[^${}]+\\}|(?![\\s\\S]*\\$\\{)[\\s\\S]+)$';
+
+/** Not every validator knows Unicode classes. Text for people holds no `${…}`. */
+function portable(pattern: string): string {
+  return pattern.replace('^\\P{Cc}+$', '^(?!.*\\$\\{)[^\\u0000-\\u001f\\u007f-\\u009f]+$');
+}
