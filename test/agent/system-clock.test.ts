@@ -69,6 +69,18 @@ describe('the clock of a machine', () => {
     vi.useRealTimers();
   });
 
+  test('another source holds from its first answer on; a late answer of the one before counts no more', async () => {
+    await clock.ready;
+    const late = Promise.withResolvers<Trust>();
+    const asking = clock.ask(() => late.promise);
+    expect(clock.now().trust).toBe('synced');
+    await clock.ask(() => Promise.resolve('unsynced'));
+    expect(clock.now().trust).toBe('unsynced');
+    late.resolve('unknown');
+    await asking;
+    expect(clock.now().trust).toBe('unsynced');
+  });
+
   test('counts boot time in whole ms, without the jitter of the truncated uptime', async () => {
     const first = clock.now().bootMs;
     const offsets = new Set<number>();

@@ -20,8 +20,18 @@ export class Daemon {
     this.folder = folder;
     this.#config = join(folder, 'sluice.json');
     this.tapFile = join(folder, 'tap');
-    writeFileSync(this.#config, JSON.stringify({ version: 1, stateDir: join(folder, 'state'), ...config }));
+    this.rewrite(config);
     writeFileSync(this.tapFile, '');
+  }
+
+  /** The configuration as it is from now on; a text is written as it is. */
+  rewrite(config: Readonly<Record<string, unknown>> | string): void {
+    const whole = { version: 1, stateDir: join(this.folder, 'state') };
+    writeFileSync(this.#config, typeof config === 'string' ? config : JSON.stringify({ ...whole, ...config }));
+  }
+
+  hangup(): void {
+    this.#child?.kill('SIGHUP');
   }
 
   get pid(): number | undefined {

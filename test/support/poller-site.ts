@@ -1,5 +1,5 @@
 import type { PolledPoint } from '../../agent/due.ts';
-import { type Poller, startPoller } from '../../agent/poller.ts';
+import { type Poller, type PollerHandover, startPoller } from '../../agent/poller.ts';
 import type { GatewayEvent, PointInfo, Reading } from '../../agent/reading.ts';
 import { fromFullHour } from '../../agent/slots.ts';
 import { type Supervisor, startSupervisor } from '../../agent/supervisor.ts';
@@ -26,7 +26,7 @@ export class PollerSite {
   readonly logged: string[] = [];
   /** How many readings there were at each start. */
   readonly starts: number[] = [];
-  readonly #points: readonly PolledPoint[];
+  #points: readonly PolledPoint[];
   #running: { poller: Poller; supervisor: Supervisor } | null = null;
 
   constructor(points: readonly PolledPoint[], wall = '2026-11-22T13:00:00Z') {
@@ -55,18 +55,33 @@ export class PollerSite {
       random: () => 0.5,
     });
     await settled();
-    const poller = startPoller({
-      device: { id: 'EM-1', points: this.#points },
-      link: supervisor,
-      clock,
-      sink: (_, readings) => this.readings.push(...readings),
-      event: (event) => this.events.push(event),
-      log,
-      newestSlotMs: (_, point) => this.#newestSlotMs(point),
-    });
-    this.#running = { poller, supervisor };
+    this.#running = { poller: this.#poll(supervisor), supervisor };
     await settled();
     return this;
+  }
+
+  /** Another poller takes over on the same connection, for these points; nobody polls for `pauseMs` between the two. */
+  async takeOver(points: readonly PolledPoint[], pauseMs = 0): Promise<void> {
+    if (this.#running === null) throw new Error('start() first');
+    const { poller, supervisor } = this.#running;
+    const before = await poller.stop();
+    await this.clock.advance(pauseMs);
+    this.#points = points;
+    this.#running = { supervisor, poller: this.#poll(supervisor, before) };
+    await settled();
+  }
+
+  #poll(link: Supervisor, before?: PollerHandover): Poller {
+    return startPoller({
+      device: { id: 'EM-1', points: this.#points },
+      link,
+      clock: this.clock,
+      sink: (_, readings) => this.readings.push(...readings),
+      event: (event) => this.events.push(event),
+      log: (message) => this.logged.push(message),
+      newestSlotMs: (_, point) => this.#newestSlotMs(point),
+      before,
+    });
   }
 
   /** As at the end of the process: what was written stays known. */
