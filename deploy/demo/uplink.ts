@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
+import type { Destination } from '../../agent/uplink/uplink.ts';
 import { mendIdleTimer } from '../../agent/uplink/kafkajs-idle.ts';
+import { type Topic, destinations, topicsOf } from '../../agent/uplink/topics.ts';
 import { type Broker, startBroker } from '../kafka/broker.ts';
 import { kafkaJars } from '../kafka/jars.ts';
-import { type FoundRecord, type Topics, readFileRecords, readKafka } from './read-records.ts';
+import { type FoundRecord, readFileRecords, readKafka } from './read-records.ts';
 import type { Uplink } from './station.ts';
 
 /** Where the demo's gateway sends to, and how others read it. */
@@ -14,7 +16,7 @@ export interface DemoUplink {
   /** null: no broker of the demo's own, so none that it may stop. */
   readonly broker: Broker | null;
   /** Arguments of a consumer's command line. */
-  source(consumer: 'finance' | 'reporting', stream: string): string[];
+  source(consumer: string, stream: Destination): string[];
   records(): Promise<FoundRecord[]>;
   /** Leaves nothing behind. */
   close(): Promise<void>;
@@ -24,9 +26,6 @@ export type Choice =
   | { readonly kind: 'own' }
   | { readonly kind: 'named'; readonly brokers: readonly string[] }
   | { readonly kind: 'file'; readonly reason: string };
-
-export const streams = ['meter-readings', 'sensor-values', 'gateway-events'] as const;
-const partitions = { 'meter-readings': 3, 'sensor-values': 3, 'gateway-events': 1 } as const;
 
 /** Fetches Apache Kafka the first time. */
 export async function chooseUplink(named: string | undefined): Promise<Choice> {
@@ -55,8 +54,12 @@ export async function openUplink(choice: Choice, dir: string): Promise<DemoUplin
   mendIdleTimer();
   // On somebody else's brokers the demo has topics and groups of its own, so that no real consumer takes its readings for true.
   const prefix = own ? '' : `sluice-demo-${randomUUID().slice(0, 8)}.`;
-  const topics: Topics = Object.fromEntries(streams.map((stream) => [stream, prefix + stream]));
-  const wanted = streams.map((stream) => ({ topic: topics[stream] ?? stream, partitions: partitions[stream] }));
+  const topics = Object.fromEntries(destinations.map((stream) => [stream, prefix + stream])) as Record<
+    Destination,
+    string
+  >;
+  // As on real brokers, but for what one node can do.
+  const wanted = topicsOf(topics, { partitions: 3, replicationFactor: 1 });
   const broker = own ? await startBroker({ dir: join(dir, 'kafka'), topics: wanted }) : null;
   const brokers = broker === null ? (choice as { brokers: readonly string[] }).brokers : [broker.bootstrap];
   if (broker === null) await withAdmin(brokers, (admin) => makeTopics(admin, wanted));
@@ -64,7 +67,7 @@ export async function openUplink(choice: Choice, dir: string): Promise<DemoUplin
     uplink: { brokers, topics },
     broker,
     source: (consumer, stream) => {
-      const topic = topics[stream] ?? stream;
+      const topic = topics[stream];
       return ['--brokers', brokers.join(','), '--group', prefix + consumer, '--topics', topic];
     },
     records: () => readKafka(brokers, topics),
@@ -75,8 +78,13 @@ export async function openUplink(choice: Choice, dir: string): Promise<DemoUplin
   };
 }
 
-async function makeTopics(admin: Admin, wanted: readonly { topic: string; partitions: number }[]): Promise<void> {
-  const topics = wanted.map(({ topic, partitions: numPartitions }) => ({ topic, numPartitions }));
+/** With as many replicas as those brokers usually make. */
+async function makeTopics(admin: Admin, wanted: readonly Topic[]): Promise<void> {
+  const topics = wanted.map(({ topic, partitions: numPartitions, config }) => ({
+    topic,
+    numPartitions,
+    configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+  }));
   await admin.createTopics({ topics, waitForLeaders: true });
 }
 
