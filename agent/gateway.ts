@@ -1,9 +1,10 @@
 import { statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { BufferLimits } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
 import type { DriverHost } from '../drivers/driver.ts';
 import { aborted } from './aborted.ts';
+import { Announcer } from './announcer.ts';
 import type { SiteConfig } from './config/site-config.ts';
 import { Connections } from './connections.ts';
 import type { Changes } from './connections.ts';
@@ -13,6 +14,7 @@ import { ForwardedLanes } from './lanes.ts';
 import type { Log } from './log.ts';
 import { Losses } from './losses.ts';
 import type { GatewayEvent, Reading, Seq, Stream } from './reading.ts';
+import { openState } from './state.ts';
 import type { GatewayStatus } from './status/facts.ts';
 import type { SystemClock } from './system-clock.ts';
 import { timeSource } from './time-sources.ts';
@@ -120,6 +122,10 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     await buffer.close(AbortSignal.timeout(renewAnswerMs));
     throw error;
   }
+  // Only now: what is on disk of it must not keep the first poll waiting.
+  const state = openState(join(config.stateDir, 'state.db'), { event: tell, log: (message) => log.warning(message) });
+  const announcer = new Announcer({ state, buffer, clock, log });
+  void announcer.announce(config);
 
   async function reload(next: SiteConfig): Promise<void> {
     const needsRestart = keptForLife(config, next);
@@ -133,6 +139,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     config = next;
     const changes = await connections.apply(next.connections);
     if (uplink) await lanes.renew(uplink, AbortSignal.timeout(renewAnswerMs));
+    void announcer.announce(next);
     if (isClockNew) await clock.ask(timeSource(next.clock.source));
     tell(configChanged(changes, uplink !== null));
   }
@@ -163,7 +170,8 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
       await connections.stop();
       stopWatching();
       // A disk that takes nothing must not keep a stop waiting.
-      await Promise.race([losses.tell(), aborted(signal)]);
+      await Promise.race([Promise.all([losses.tell(), announcer.stop(signal)]), aborted(signal)]);
+      state.close();
       const stop = events.accepted({
         event: 'stop',
         severity: 'info',

@@ -10,8 +10,6 @@ import { chooseUplink, uplinkIdentity } from './uplink/choose.ts';
 import { jsonEncoding } from './uplink/encodings.ts';
 import type { UplinkFactory } from './uplink/uplink.ts';
 
-/** Nothing is written to `asset-metadata` yet; a connection for it would only tell its own troubles. */
-const lanesInUse = streams.filter((stream) => stream !== 'asset-metadata');
 const drainLookMs = 20;
 
 export interface LanesOptions {
@@ -50,7 +48,7 @@ export class ForwardedLanes {
     await this.stop(signal);
     this.#identity = identity;
     this.#forwarders = new Map(
-      lanesInUse.map((lane) => [
+      streams.map((lane) => [
         lane,
         startForwarder({
           lane,

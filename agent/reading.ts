@@ -88,8 +88,8 @@ export interface Reading extends Observation {
 }
 
 /**
- * An event or a metadata record. `json`: the body of the record without what is known only at the commit
- * (`id`, `time`, `clock`); null: a tombstone.
+ * An event or a metadata record. `json`: the body of the record without what is known only at the commit: `id` is not in it, `time` and `clock` are null
+ * in their places, `removedAt: true` stands for that time; null: a tombstone.
  */
 export interface Note {
   readonly at: Stamp;

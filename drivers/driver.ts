@@ -25,6 +25,11 @@ export interface DriverSchema<Plan = unknown> {
   requestsPerCycle?(plan: Plan): number;
   /** For people in front of the device: where the point is found, e.g. `holding 12 (40013, 400013)`, and whether `run` sends its raw words. */
   describe?(plan: Plan, point: PointInfo): { readonly where: string; readonly keepsRaw: boolean };
+  /**
+   * The register map of a device: per point all that turns raw words into its value, defaults filled in, as plain JSON. It is published and kept for ever, so
+   * that words which were decoded wrongly can be decoded again years later. Without it: the points are published with unit and kind alone.
+   */
+  registersOf?(plan: Plan, device: string): Readonly<Record<string, Settings>>;
 }
 
 /** Settings as the schema read them (durations in ms), inherited ones filled in. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { streams } from '../reading.ts';
 import type { CheckedFile } from './check-file.ts';
-import { planConnections } from './plan-connections.ts';
+import { planConnections, switchedOffIn } from './plan-connections.ts';
 import { nameOf, quoted, type Problems } from './problems.ts';
 import type { FileSettings } from './schema.ts';
 import type { KafkaConfig, SiteConfig } from './site-config.ts';
@@ -48,6 +48,7 @@ export function assemble(
         : { kafka: kafkaConfig(uplink.kafka, gateway) },
     status: status?.listen ?? null,
     connections,
+    switchedOff: switchedOffIn(checked),
   };
 }
 

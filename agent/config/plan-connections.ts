@@ -49,6 +49,15 @@ export function planConnections(file: CheckedFile, context: Context): Connection
   return planned;
 }
 
+/** Ids of the devices that are not polled because they, or their connections, are disabled. */
+export function switchedOffIn(file: CheckedFile): string[] {
+  return file.devices.flatMap(({ connection, checked }) => {
+    const link = connection === undefined ? undefined : file.connections.get(connection)?.checked;
+    const { id } = checked.settings as { id?: string };
+    return id === undefined || (isOn(checked) && (link === undefined || isOn(link))) ? [] : [id];
+  });
+}
+
 /** Two owners of one link talk over each other on a serial line, and may do so behind a TCP gateway. */
 function tellSharedLinks(file: CheckedFile, problems: Problems): void {
   const first = new Map<string, string>();

@@ -26,6 +26,8 @@ export interface SiteConfig {
   readonly uplink: { readonly kafka: KafkaConfig } | { readonly file: { readonly path: string } };
   readonly status: { readonly host: string; readonly port: number } | null;
   readonly connections: readonly ConnectionConfig[];
+  /** Devices that the file names and that are disabled, by themselves or with their connection. */
+  readonly switchedOff: readonly string[];
 }
 
 export interface KafkaConfig {

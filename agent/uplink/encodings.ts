@@ -55,10 +55,12 @@ export function jsonPreview(reading: Reading): OutRecord {
   };
 }
 
-/** The body of an event's Note: what is known before the commit gives it `id`, `time` and `clock`. */
+/**
+ * The body of an event's Note. What only the commit gives, `time` and `clock`, has its place and is null; `id` comes before all.
+ */
 export function eventBody(gateway: string, site: string | null, happened: GatewayEvent): string {
   const { event, severity, device = null, point = null, message, facts = {} } = happened;
-  return JSON.stringify({ gateway, site, event, severity, device, point, message, facts });
+  return JSON.stringify({ gateway, site, event, severity, device, point, time: null, clock: null, message, facts });
 }
 
 function fragmentsOf(point: PointInfo): Fragments {
@@ -106,10 +108,12 @@ function numberJson(value: number | null): string {
 function noteRecord(note: KeptNote, iso: (ms: number) => string): OutRecord {
   const record = { key: note.key, timestampMs: note.timeMs };
   if (note.json === null) return { ...record, value: null };
-  const { gateway, message, facts, ...body } = JSON.parse(note.json) as Record<string, unknown>;
+  const body = JSON.parse(note.json) as Record<string, unknown>;
+  const id = `${String(body['gateway'])}/${note.epoch}/${note.seq}`;
   const time = iso(note.timeMs);
-  const id = `${String(gateway)}/${note.epoch}/${note.seq}`;
-  return { ...record, value: JSON.stringify({ id, gateway, ...body, time, clock: note.clock, message, facts }) };
+  // true stands for the time of the record itself, which may be corrected after the note was written.
+  const removed = body['removedAt'] === true ? { removedAt: time } : {};
+  return { ...record, value: JSON.stringify({ id, ...body, time, clock: note.clock, ...removed }) };
 }
 
 /** ISO times with ms. Neighbours mostly share the second, so its text is kept. Throws RangeError beyond what a Date can hold. */

@@ -203,7 +203,26 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
     const point = points?.find(({ info }) => info.point === name);
     return point === undefined ? { where: '', keepsRaw: true } : { where: whereIs(point), keepsRaw: point.raw };
   },
+  registersOf(plan, device) {
+    const points = plan.devices.find(({ id }) => id === device)?.points ?? [];
+    return Object.fromEntries(points.map((point) => [point.info.point, registersOfPoint(point)]));
+  },
 };
+
+/** How the words are found and read, without how often and how patiently they are asked for. */
+function registersOfPoint(point: ModbusPoint): Record<string, unknown> {
+  const {
+    info: _info,
+    raw: _raw,
+    timeoutMs: _t,
+    retries: _r,
+    pauseMs: _p,
+    maxRegisters: _m,
+    maxGap: _g,
+    ...map
+  } = point;
+  return map;
+}
 
 /** `holding 12 (40013, 400013)`: the protocol address and both references of manuals, where there are both. */
 function whereIs(point: ModbusPoint): string {

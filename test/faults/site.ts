@@ -19,7 +19,7 @@ export interface DeliveredRecord extends Delivered {
   readonly record: Readonly<Record<string, unknown>>;
 }
 
-const topics = ['meter-readings', 'sensor-values', 'gateway-events'];
+const topics = ['meter-readings', 'sensor-values', 'asset-metadata', 'gateway-events'];
 
 /** Real broker, raw-socket meters that count, and a daemon that is not yet started. */
 export class FaultSite {
@@ -59,7 +59,7 @@ export class FaultSite {
   static async start(options: SiteOptions): Promise<FaultSite> {
     const units = Array.from({ length: options.meters }, (_, at) => at + 1);
     const broker = await temporaryBroker({
-      topics: topics.map((topic) => ({ topic, partitions: topic === 'gateway-events' ? 1 : 3 })),
+      topics: topics.map((topic) => ({ topic, partitions: /^(meter|sensor)-/.test(topic) ? 3 : 1 })),
     });
     const meters = await startCountingServer({ units, registers: 10 });
     return new FaultSite(broker, meters, units, options);

@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../agent/config/load.ts';
+import type { SiteConfig } from '../../agent/config/site-config.ts';
+import { describeSite } from '../../agent/metadata.ts';
+
+const point = { name: 'energy', kind: 'counter', unit: 'kWh', address: 72, type: 'uint32', scale: 0.01 };
+
+function site(some: object = {}, device: object = {}): SiteConfig {
+  const content = {
+    version: 1,
+    gateway: 'ps-12',
+    site: { id: 'PS12', name: 'Pump station 12', timezone: 'Europe/Madrid', labels: { region: 'north' } },
+    connections: { panel: { driver: 'modbus-tcp', host: '10.12.0.20', table: 'input', byteOrder: 'CDAB' } },
+    devices: [
+      {
+        id: 'EM-104',
+        connection: 'panel',
+        unitId: 1,
+        description: 'Feeds pump 1',
+        labels: { shift: 'A' },
+        asset: { id: 'PS12/P1', name: 'Pump 1', serial: '20-114-7', location: 'Switchboard A' },
+        points: [
+          { name: 'flow', unit: 'm3/h', address: 12, type: 'float32', every: '10s', labels: { side: 'out' } },
+          { ...point, obis: '1-0:1.8.0', description: 'Import' },
+        ],
+        ...device,
+      },
+    ],
+    stateDir: '/tmp',
+    uplink: { file: { path: '/tmp/out.ndjson' } },
+    ...some,
+  };
+  const { config, problems } = readConfig('sluice.json', Buffer.from(JSON.stringify(content)), { env: {} });
+  if (config === null) throw new Error(problems.map(({ message }) => message).join('\n'));
+  return config;
+}
+
+const bodies = (config: SiteConfig): Record<string, unknown>[] =>
+  describeSite(config).descriptions.map(({ body }) => JSON.parse(body) as Record<string, unknown>);
+
+describe('what is said of a device', () => {
+  const map = site().connections[0]?.devices[0]?.points[0]?.info.map;
+
+  it('is all that its owner wrote of it, flat, with every key always there', () => {
+    expect(bodies(site())[1]).toEqual({
+      gateway: 'ps-12',
+      site: 'PS12',
+      device: 'EM-104',
+      time: null,
+      clock: null,
+      asset: 'PS12/P1',
+      name: 'Pump 1',
+      serial: '20-114-7',
+      location: 'Switchboard A',
+      manufacturer: null,
+      model: null,
+      description: 'Feeds pump 1',
+      labels: { region: 'north', shift: 'A' },
+      siteName: 'Pump station 12',
+      timezone: 'Europe/Madrid',
+      connection: 'panel',
+      driver: 'modbus-tcp',
+      profile: null,
+      map,
+      enabled: true,
+      removedAt: null,
+      points: [
+        {
+          point: 'flow',
+          kind: 'gauge',
+          unit: 'm3/h',
+          stream: 'sensor-values',
+          every: '10s',
+          obis: null,
+          description: null,
+          labels: { side: 'out' },
+        },
+        {
+          point: 'energy',
+          kind: 'counter',
+          unit: 'kW.h',
+          stream: 'meter-readings',
+          every: '15m',
+          obis: '1-0:1.8.0',
+          description: 'Import',
+          labels: {},
+        },
+      ],
+    });
+  });
+
+  it('comes behind its register map, which holds all that turns raw words into values', () => {
+    const { descriptions } = describeSite(site());
+    expect(descriptions.map(({ device, map: name }) => [device, name])).toEqual([
+      ['EM-104', map],
+      ['EM-104', null],
+    ]);
+    expect(bodies(site())[0]).toMatchObject({
+      device: 'EM-104',
+      map,
+      driver: 'modbus-tcp',
+      serial: '20-114-7',
+      points: [
+        {
+          point: 'energy',
+          kind: 'counter',
+          unit: 'kW.h',
+          obis: '1-0:1.8.0',
+          register: {
+            table: 'input',
+            address: 72,
+            registers: 2,
+            type: 'uint32',
+            byteOrder: 'CDAB',
+            scale: 0.01,
+            offset: 0,
+          },
+        },
+        { point: 'flow', register: { table: 'input', address: 12, type: 'float32', byteOrder: 'CDAB', scale: 1 } },
+      ],
+    });
+  });
+
+  it('has the same register map, byte for byte, however often and in which order the points are asked', () => {
+    const text = (config: SiteConfig): string | undefined => describeSite(config).descriptions[0]?.body;
+    const patient = { ...point, timeout: '5s', retries: 3, every: '5m', maxGap: 4, raw: false };
+    const other = { name: 'flow', unit: 'm3/h', address: 12, type: 'float32' };
+    expect(text(site({}, { points: [patient, other] }))).toBe(text(site({}, { points: [other, point] })));
+    expect(text(site({}, { points: [{ ...point, scale: 0.1 }, other] }))).not.toBe(
+      text(site({}, { points: [other, point] })),
+    );
+  });
+
+  it('names the devices that are switched off, by themselves or with their connection', () => {
+    expect(describeSite(site()).switchedOff).toEqual([]);
+    expect(describeSite(site({}, { enabled: false }))).toMatchObject({ descriptions: [], switchedOff: ['EM-104'] });
+    const off = { panel: { driver: 'modbus-tcp', host: '10.12.0.20', enabled: false } };
+    expect(describeSite(site({ connections: off })).switchedOff).toEqual(['EM-104']);
+  });
+
+  it('goes to another destination when brokers or topic change, and not for their order', () => {
+    const kafka = (brokers: string[], topics = {}): string =>
+      describeSite(site({ uplink: { kafka: { brokers, topics } } })).destination;
+    const first = kafka(['a:1', 'b:1']);
+    expect(kafka(['b:1', 'a:1'])).toBe(first);
+    expect(kafka(['a:1', 'b:1'], { 'meter-readings': 'x' })).toBe(first);
+    expect(new Set([first, kafka(['a:1']), kafka(['a:1', 'b:1'], { 'asset-metadata': 'x' })]).size).toBe(3);
+  });
+
+  it('stays below what a topic takes: 2,400 points whole, with long descriptions without them', () => {
+    const points = (description?: string): object[] =>
+      Array.from({ length: 2400 }, (_, at) => ({
+        name: `harmonic_voltage_phase_${at}`,
+        unit: 'V',
+        address: at * 2,
+        type: 'float32',
+        labels: { phase: 'L1', feeder: `F-${at}` },
+        ...(description === undefined ? {} : { description }),
+      }));
+    const sizes = (config: SiteConfig): number[] => describeSite(config).descriptions.map(({ body }) => body.length);
+    const [registers = 0, current = 0] = sizes(site({}, { points: points() }));
+    expect(registers).toBeLessThan(900_000);
+    expect(current).toBeLessThan(900_000);
+    expect(current).toBeGreaterThan(2400 * 100);
+    const long = site(
+      {},
+      { points: points('A sentence that says where this value is measured and what it is for. '.repeat(5)) },
+    );
+    expect(sizes(long)[1]).toBeLessThan(900_000);
+    const told = bodies(long)[1]?.['points'] as Record<string, unknown>[];
+    expect([told.length, told[7]]).toEqual([
+      2400,
+      expect.objectContaining({ point: 'harmonic_voltage_phase_7', unit: 'V', description: null, labels: {} }),
+    ]);
+  });
+});
