@@ -6,10 +6,10 @@ import type { ConnectionConfig, DeviceConfig } from './config/site-config.ts';
 import { SluiceError } from './errors.ts';
 import { startPoller } from './poller.ts';
 import type { Poller, PollerHandover, PollerOptions } from './poller.ts';
-import { fromFullHour } from './slots.ts';
 import type { DeviceState } from './status/facts.ts';
 import { startSupervisor } from './supervisor.ts';
 import type { Supervisor, SupervisorState } from './supervisor.ts';
+import { scheduleMaker } from './wall-slots.ts';
 
 export interface ConnectionsOptions extends Pick<PollerOptions, 'sink' | 'event' | 'newestSlotMs'> {
   readonly host: DriverHost;
@@ -34,6 +34,7 @@ interface Line {
 /** All connections with their devices: which there are, opened and closed as the configuration wants it. */
 export class Connections {
   readonly #options: ConnectionsOptions;
+  readonly #scheduleOf = scheduleMaker();
   #lines: ReadonlyMap<string, Line> = new Map();
 
   constructor(options: ConnectionsOptions) {
@@ -127,7 +128,7 @@ export class Connections {
   #poll({ id, points }: DeviceConfig, link: Supervisor, before: PollerHandover | undefined): Poller {
     const { clock, log, sink, event, newestSlotMs } = this.#options;
     return startPoller({
-      device: { id, points: points.map(({ everyMs, ...point }) => ({ ...point, schedule: fromFullHour(everyMs) })) },
+      device: { id, points: points.map((point) => ({ ...point, schedule: this.#scheduleOf(point) })) },
       link,
       clock,
       sink,

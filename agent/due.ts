@@ -48,6 +48,11 @@ const BAD_AGAIN_MS = 15 * 60_000 - 1_000;
 /** DESIGN section 4: the newest missed counter slots written one by one, 35 days at 15m. */
 const MOST_MISSED_SLOTS = 3_360;
 
+/** What is not a counter is a slot's own value until half of `every` has passed, but no longer than this. */
+const LONGEST_FRESH_MS = 15 * 60_000;
+/** A slot on disk this far ahead, or one `every` if that is less, is told at the start. */
+const FAR_AHEAD_MS = 3_600_000;
+
 /** A slot that waits for its answer. */
 interface Pending {
   /** null: the poll at the start, outside the schedule. */
@@ -137,10 +142,10 @@ export class Agenda {
     return this.#looked === null ? null : { looked: this.#looked, points: this.#points };
   }
 
-  /** To be asked at the start: the newest slot on disk if it is more than one `every` ahead, so that the clock ran ahead before or is behind now. */
+  /** To be asked at the start: the newest slot on disk if it is more than one `every` (at most 1h) ahead, so that the clock ran ahead before or is behind now. */
   slotAheadMs(wallMs: number): number | null {
     const ahead = this.#points.flatMap(({ newestOnDiskMs: slotMs, schedule }) =>
-      slotMs !== undefined && slotMs - wallMs > schedule.everyMs ? [slotMs] : [],
+      slotMs !== undefined && slotMs - wallMs > Math.min(schedule.everyMs, FAR_AHEAD_MS) ? [slotMs] : [],
     );
     return ahead.length === 0 ? null : Math.max(...ahead);
   }
@@ -250,9 +255,9 @@ export class Agenda {
     for (const point of points) if (!point.counter) this.#beginOrSkip(point, slots, newest, now, write);
   }
 
-  /** Half of `every` late is still the slot's own value; later it is passed over, so that a slow device is not asked without a break. */
+  /** A little late (LONGEST_FRESH_MS) is still the slot's own value; later it is passed over, so that a slow device is not asked without a break. */
   #beginOrSkip(point: PointState, slots: readonly number[], newest: number, now: Stamp, write: Reading[]): void {
-    const fresh = now.wallMs - newest <= point.schedule.everyMs / 2;
+    const fresh = now.wallMs - newest <= Math.min(point.schedule.everyMs / 2, LONGEST_FRESH_MS);
     const skipped = (fresh ? slots.slice(0, -1) : slots).filter((slotMs) => !point.done.has(slotMs));
     this.#skippedSlots += skipped.length;
     const [first] = skipped;

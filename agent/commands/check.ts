@@ -38,6 +38,7 @@ export interface Summary {
   readonly points: number;
   /** Requests on all lines when every point is due at once; null: the drivers do not say. */
   readonly requestsPerCycle: number | null;
+  /** On average; below one to four decimals, so that what is read once a month is not nothing. */
   readonly readingsPerHour: number;
 }
 
@@ -53,7 +54,7 @@ export function summaryOf(config: SiteConfig): Summary {
       (sum, { requestsPerCycle }) => (sum === null || requestsPerCycle === null ? null : sum + requestsPerCycle),
       0,
     ),
-    readingsPerHour: Math.round(points.reduce((sum, { everyMs }) => sum + 3_600_000 / everyMs, 0)),
+    readingsPerHour: rounded(points.reduce((sum, { everyMs }) => sum + 3_600_000 / everyMs, 0)),
   };
 }
 
@@ -70,10 +71,23 @@ function textOf(file: string, problems: readonly Problem[], summary: Summary | n
     counting(devices, 'device', '0 devices'),
     counting(points, 'point', '0 points'),
     requestsPerCycle === null ? '' : `${counting(requestsPerCycle, 'request', '0 requests')} per cycle`,
-    `${counting(readingsPerHour, 'reading', '0 readings')} per hour`,
+    paceOf(readingsPerHour),
   ].filter((part) => part !== '');
   const verdict = counted.length === 0 ? 'no problems' : counted.join(', ');
   return `${[...lines, `${file}: gateway ${gateway}: ${verdict}; ${parts.join(', ')}`].join('\n')}\n`;
+}
+
+const rounded = (perHour: number): number => (perHour < 1 ? Number(perHour.toFixed(4)) : Math.round(perHour));
+
+/** In the shortest time that holds at least one. */
+function paceOf(perHour: number): string {
+  const spans = [
+    ['hour', 1],
+    ['day', 24],
+    ['month', 720],
+  ] as const;
+  const [span, hours] = spans.find(([, each]) => Math.round(perHour * each) >= 1) ?? spans[0];
+  return `${counting(Math.round(perHour * hours), 'reading', '0 readings')} per ${span}`;
 }
 
 function counting(count: number, noun: string, none = ''): string {

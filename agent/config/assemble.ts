@@ -25,7 +25,9 @@ export function assemble(
     tellSurroundings({ root, bufferPath, maxBytes: buffer?.maxSize ?? null, severity, problems });
   }
   const owner = site === undefined ? null : { id: site.id, labels: site.labels ?? {} };
-  const connections = planConnections(checked, { gateway, site: owner, problems });
+  // What is wrong with the site is told there; whether it states a time zone is not known then.
+  const timezone = checked.top.faulty.has('site') ? 'UTC' : (site?.timezone ?? null);
+  const connections = planConnections(checked, { gateway, site: owner, timezone, problems });
   if (problems.hasErrors || uplink === undefined) return null;
   return {
     file,

@@ -13,6 +13,7 @@ import {
   fileEntries,
   pointBase,
   pointEntries,
+  profileBase,
   profileEntries,
 } from './schema.ts';
 import { child, items, properties, valueOf, type Node } from './source.ts';
@@ -138,8 +139,7 @@ function reference(node: Node | undefined, names: Iterable<string>, problems: Pr
 }
 
 function checkProfile(node: Node, schema: DriverSchema | undefined, context: Context): CheckedProfile {
-  const { description, every, within, points } = deviceBase;
-  const entries = schema === undefined ? { description, every, within, points } : profileEntries(schema);
+  const entries = schema === undefined ? profileBase : profileEntries(schema);
   const checked = inspectObject(entries, node, { ...context, open: schema === undefined });
   return { checked, points: checkPoints(node, schema, new Set(), context) };
 }

@@ -3,7 +3,8 @@ import type { DriverSchema, PlannedConnection, Report } from '../../drivers/driv
 import { deepFreeze } from './canonical.ts';
 import type { CheckedConnection, CheckedDevice, CheckedFile } from './check-file.ts';
 import type { Checked } from './inspect.ts';
-import { labelsAt, levelsOf, resolvePoints, type Levels, type ResolvedPoint } from './points.ts';
+import { labelsAt, levelsOf, type Levels } from './levels.ts';
+import { resolvePoints, type ResolvedPoint } from './points.ts';
 import { quoted, type Problems } from './problems.ts';
 import type { AssetConfig, ConnectionConfig, Labels } from './site-config.ts';
 import { child, type Node } from './source.ts';
@@ -11,6 +12,8 @@ import { child, type Node } from './source.ts';
 interface Context {
   readonly gateway: string;
   readonly site: { readonly id: string; readonly labels: Labels } | null;
+  /** null: not stated. */
+  readonly timezone: string | null;
   readonly problems: Problems;
 }
 
@@ -82,7 +85,7 @@ function resolveDevice(
   connection: CheckedConnection,
   schema: DriverSchema,
   file: CheckedFile,
-  { gateway, site, problems }: Context,
+  { gateway, site, timezone, problems }: Context,
 ): ResolvedDevice {
   const profile = device.profile === undefined ? undefined : file.profiles.get(device.profile);
   const base = { device: device.checked, profile: profile?.checked, connection: connection.checked };
@@ -95,6 +98,7 @@ function resolveDevice(
     device: id,
     asset,
     profile: device.profile ?? null,
+    timezone,
     problems,
   });
   const faulty = [device.checked, profile?.checked].some((checked) => checked?.faulty.has('points') === true);

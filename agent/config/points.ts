@@ -1,20 +1,12 @@
 import type { DriverSchema, Settings } from '../../drivers/driver.ts';
 import type { Kind, Stream } from '../reading.ts';
 import { contentHash } from './canonical.ts';
-import type { Checked } from './inspect.ts';
+import { labelsAt, nearest, type Levels } from './levels.ts';
 import { quoted, type Problems } from './problems.ts';
-import { defaultEveryMs, defaultWithinMs, type AssetConfig, type Labels, type PointConfig } from './site-config.ts';
+import type { AssetConfig, PointConfig } from './site-config.ts';
 import { child } from './source.ts';
+import { tellIdleAt, timingOf } from './timing.ts';
 import { ucum } from './units.ts';
-
-/** Where the settings of one point may stand, nearest first. `own`: with the device; `inProfile`: the profile's point of that name. */
-export interface Levels {
-  readonly own: Checked | undefined;
-  readonly inProfile: Checked | undefined;
-  readonly device: Checked;
-  readonly profile: Checked | undefined;
-  readonly connection: Checked;
-}
 
 export interface ResolvedPoint {
   readonly levels: Levels;
@@ -29,24 +21,8 @@ interface Owner {
   readonly device: string;
   readonly asset: AssetConfig;
   readonly profile: string | null;
+  readonly timezone: string | null;
   readonly problems: Problems;
-}
-
-const nameOf = (point: Checked): unknown => point.settings['name'];
-
-/** The profile's points in its order, then the device's own; one of equal name stands in the profile's place. */
-export function levelsOf(
-  own: readonly Checked[],
-  inProfile: readonly Checked[],
-  base: Pick<Levels, 'device' | 'profile' | 'connection'>,
-): Levels[] {
-  const merged = inProfile.map((point) => ({
-    ...base,
-    inProfile: point,
-    own: own.find((each) => nameOf(each) !== undefined && nameOf(each) === nameOf(point)),
-  }));
-  const added = own.filter((point) => merged.every((each) => each.own !== point));
-  return [...merged, ...added.map((point) => ({ ...base, own: point, inProfile: undefined }))];
 }
 
 /** Keys that say how a point is asked, not what its registers mean: no part of its register map. */
@@ -58,6 +34,13 @@ export function resolvePoints(all: readonly Levels[], schema: DriverSchema, owne
     .filter(({ own, inProfile }) => [own, inProfile].every((level) => (level?.faulty.size ?? 0) === 0))
     .filter((levels) => nearest(levels, 'enabled', true) !== false)
     .map((levels) => draft(levels, schema, owner));
+  const [first] = all;
+  if (first !== undefined)
+    tellIdleAt(
+      first.device,
+      drafts.map(({ told }) => told),
+      owner,
+    );
   const { gateway, site, device, asset, profile } = owner;
   const map = contentHash({
     points: drafts
@@ -95,11 +78,8 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     }),
   );
   const kind = (nearest(levels, 'kind', true) as Kind | undefined) ?? schema.kindOf(driverSettings);
-  const everyMs = (nearest(levels, 'every', false) as number | undefined) ?? defaultEveryMs(kind);
-  const within = nearest(levels, 'within', false) as number | undefined;
-  const withinMs = Math.min(within ?? defaultWithinMs(everyMs), everyMs);
-  tellWithin(levels, owner);
-  const settings = { ...driverSettings, every: everyMs, within: withinMs };
+  const timing = timingOf(levels, kind, owner);
+  const settings = { ...driverSettings, every: timing.everyMs, within: timing.withinMs };
   const stream =
     (nearest(levels, 'stream', true) as Stream | undefined) ??
     (kind === 'counter' ? 'meter-readings' : 'sensor-values');
@@ -108,41 +88,9 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     description: (nearest(levels, 'description', true) as string | undefined) ?? null,
     labels: { ...labelsAt(levels.inProfile), ...labelsAt(levels.own) },
     obis: (nearest(levels, 'obis', true) as string | undefined) ?? null,
-    everyMs,
-    withinMs,
+    ...timing,
   };
   return { levels, point, kind, unit: unitOf(levels, kind, owner), stream, settings, told };
-}
-
-/** The labels that one object states. */
-export function labelsAt(checked: Checked | undefined): Labels {
-  return (checked?.settings['labels'] as Labels | undefined) ?? {};
-}
-
-/** Point > device > profile > connection > default; a point stated in a profile is a point. */
-function nearest(levels: Levels, key: string, pointOnly: boolean): unknown {
-  const { own, inProfile, device, profile, connection } = levels;
-  const order = pointOnly ? [own, inProfile] : [own, inProfile, device, profile, connection];
-  const stating = order.find((level) => level?.stated.has(key) === true && !level.faulty.has(key));
-  return stating === undefined
-    ? order.find((level) => level?.settings[key] !== undefined)?.settings[key]
-    : stating.settings[key];
-}
-
-/** Where one object states both, `within` cannot be the longer one. Inherited from afar it is cut to `every` silently: other points need it. */
-function tellWithin({ own, inProfile, device, profile, connection }: Levels, { problems, device: id }: Owner): void {
-  for (const level of [own, inProfile, device, profile, connection]) {
-    const { every, within } = (level?.settings ?? {}) as { every?: number; within?: number };
-    const node = level === undefined ? undefined : child(level.node, 'within');
-    if (node !== undefined && every !== undefined && within !== undefined && within > every) {
-      problems.atValue(
-        'error',
-        node,
-        `within is ${quoted(node.value)}; longer than every beside it; allowed: at most every`,
-        id,
-      );
-    }
-  }
 }
 
 function unitOf(levels: Levels, kind: Kind, { problems, device }: Owner): string | null {

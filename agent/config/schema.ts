@@ -8,14 +8,11 @@ import {
   allowed,
   doc,
   duration,
-  durationMs,
-  durationText,
   flag,
   hostPort,
   id,
   labels,
   later,
-  notYet,
   object,
   obis,
   oneOf,
@@ -24,35 +21,22 @@ import {
   splitHostPort,
   text,
 } from './grammar.ts';
+import { nearest } from './nearest.ts';
 import { kafka } from './schema-kafka.ts';
+import { timing } from './schema-timing.ts';
 import { timeSourceNames } from '../time-sources.ts';
-import { defaultEveryMs } from './site-config.ts';
-
-const hourMs = 3_600_000;
-
-const isLong = (value: string): boolean => value === '1mo' || (durationMs(value) ?? 0) >= hourMs;
-
-/** The distance of slots. From 1h on they follow the site's wall clock, which is not in this version. */
-function every() {
-  const message = allowed('100ms…30m dividing 1h, as one number and one unit (ms s m), e.g. "10s", "15m"');
-  return v.pipe(
-    v.string(message),
-    v.check(
-      (value) => {
-        const ms = durationMs(value);
-        return ms !== undefined && ms >= 100 && ms < hourMs && hourMs % ms === 0;
-      },
-      (issue) => (isLong(issue.input) ? `1h and longer are ${notYet}; ${message}` : message),
-    ),
-    v.transform((value) => durationMs(value) ?? 0),
-  );
-}
 
 function timezone() {
   const message = allowed('a name of the IANA time zone database, e.g. "Europe/Madrid"');
   return v.pipe(
     v.string(message),
-    v.check((name) => /^[A-Za-z]/.test(name) && isTimezone(name), message),
+    v.check(
+      (name) => /^[A-Za-z]/.test(name) && isTimezone(name),
+      ({ input }) => {
+        const meant = nearest(input, Intl.supportedValuesOf('timeZone'));
+        return meant === undefined ? message : `${message}; did you mean \`${meant}\`?`;
+      },
+    ),
   );
 }
 
@@ -84,23 +68,6 @@ const told = (what: string) => ({
 });
 
 const enabled = (effect: string) => ({ enabled: v.optional(doc(flag(), effect, { default: true })) });
-
-const timing = {
-  every: v.optional(
-    doc(
-      every(),
-      `The distance of readings, aligned to the clock: \`"15m"\` reads at :00, :15, :30 and :45. ${durationText(defaultEveryMs('counter'))} for counters and ${durationText(defaultEveryMs('gauge'))} for the rest unless stated.`,
-      { examples: ['10s', '15m'] },
-    ),
-  ),
-  within: v.optional(
-    doc(
-      duration({ minMs: 1, maxMs: hourMs }),
-      'How long after its time a counter is still tried to be read; then one `bad` is sent for that time. The smaller of half of `every` and 5m unless stated.',
-      { examples: ['2m'] },
-    ),
-  ),
-};
 
 /** The file as a whole; connections, profiles and devices are checked one by one, by their driver. */
 export const fileEntries = {
@@ -209,7 +176,6 @@ export const fileEntries = {
         ({ kafka: broker, file: lines }) => (broker === undefined) !== (lines === undefined),
         allowed('exactly one of kafka and file'),
       ),
-      v.metadata({ oneOf: [{ required: ['kafka'] }, { required: ['file'] }] }),
     ),
     'Where readings go: exactly one of `kafka` and `file`.',
   ),
@@ -327,10 +293,11 @@ export const pointEntries = (driver: DriverSchema): v.ObjectEntries => ({ ...poi
 /** Keys that a point takes from its device, profile or connection when it does not state them. */
 export const inheritedKeys = (driver: DriverSchema): readonly string[] => [...Object.keys(timing), ...driver.inherited];
 
+export const profileBase = { description: deviceBase.description, ...timing, points: deviceBase.points };
+
 /** What a profile may say for all its points, besides the points. */
 export function profileEntries(driver: DriverSchema): v.ObjectEntries {
   const places = { ...driver.connection, ...driver.point, ...driver.device };
   const inherited = driver.inherited.flatMap((key) => (places[key] === undefined ? [] : [[key, places[key]] as const]));
-  const { description, every: slots, within, points } = deviceBase;
-  return { description, every: slots, within, points, ...Object.fromEntries(inherited) };
+  return { ...profileBase, ...Object.fromEntries(inherited) };
 }

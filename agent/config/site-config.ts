@@ -1,6 +1,7 @@
 import type { Kind, PointInfo } from '../reading.ts';
 import type { TimeSourceName } from '../time-sources.ts';
 import type { Destination } from '../uplink/uplink.ts';
+import type { LocalTimes } from '../wall-slots.ts';
 import type { Secret } from './grammar.ts';
 
 /** A configuration that was found right: defaults filled in, profiles merged, what is disabled left out, paths absolute. */
@@ -91,7 +92,10 @@ export interface PointConfig {
   readonly labels: Labels;
   /** As it was written, e.g. `1-0:1.8.0`. */
   readonly obis: string | null;
+  /** The usual distance of slots; with `local` it says what they are (`SlotRule`). */
   readonly everyMs: number;
+  /** Slots of 1h and longer stand at local times; null: under 1h. */
+  readonly local: LocalTimes | null;
   /** How long a slot of a counter stays due. Never longer than `everyMs`. */
   readonly withinMs: number;
 }

@@ -104,6 +104,13 @@ describe('check', () => {
     });
   });
 
+  it.each(['day', 'month'])('says how much comes per %s where an hour has none', async (span) => {
+    const seldom = `test/cases/config/read-once-a-${span}/sluice.json`;
+    expect(await run('check', seldom)).toMatchObject({
+      stdout: expect.stringMatching(new RegExp(`no problems; .*, 1 reading per ${span}\n$`)),
+    });
+  });
+
   it('exits 78 for a wrong file, each problem on a line of its own', async () => {
     expect(await run('check', wrong)).toEqual({
       code: 78,
