@@ -40,17 +40,15 @@ export class Events {
   /** Never throws, never blocks. */
   tell(event: GatewayEvent): void {
     this.#count(event);
-    this.#log[event.severity](event.message, {
-      event: event.event,
-      ...(event.device ? { device: event.device } : {}),
-    });
+    const facts = { event: event.event, ...(event.device ? { device: event.device } : {}) };
+    this.#log[event.severity](event.message, facts, logKey(event));
     if (this.#buffer) this.#keep(event);
     else this.#early.push(event);
   }
 
   /** The same, for callers that must know: rejects if the buffer did not take it. */
   async accepted(event: GatewayEvent): Promise<void> {
-    this.#log[event.severity](event.message, { event: event.event });
+    this.#log[event.severity](event.message, { event: event.event }, logKey(event));
     await this.#append(event);
     this.#count(event);
   }
@@ -71,4 +69,14 @@ export class Events {
       this.#buffer?.append('gateway-events', [{ at: this.#clock.now(), key: this.#gateway, json }]) ?? Promise.resolve()
     );
   }
+}
+
+/** Comes and goes: its lines differ in a number only, and must not fill the log. Its lane gets every one. */
+const flapping: ReadonlySet<GatewayEvent['event']> = new Set(['device-lost', 'device-found', 'device-silent']);
+/** What a person did is told each time. */
+const byHand: ReadonlySet<GatewayEvent['event']> = new Set(['start', 'stop', 'config-changed', 'config-refused']);
+
+function logKey({ event, device, message }: GatewayEvent): string | null {
+  if (byHand.has(event)) return null;
+  return flapping.has(event) ? `${event} ${device ?? ''}` : message;
 }

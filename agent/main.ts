@@ -1,11 +1,17 @@
 #!/usr/bin/env node
 /** The command `sluice`: finds the command, runs it, turns errors into exit codes. The only file that may end the process. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command, CommandGroup, Io } from './commands/command.ts';
 import { helpOf, listOf } from './commands/help.ts';
 import { nameIn, parse } from './commands/parse.ts';
 import { commands } from './commands/table.ts';
 import { ConfigError, SluiceError, UsageError, messageOf } from './errors.ts';
+
+/** From the first signal to the end, whatever happens; a command that stops in order is faster. */
+const mostEndMs = 4_900;
+/** For whoever reads messages to take the last of them. */
+const lastWordsMs = 300;
 
 /** Runs one command line and gives the exit code. Throws only what is a fault of the program. */
 export async function sluice(argv: readonly string[], io: Io): Promise<number> {
@@ -78,21 +84,22 @@ function version(): string {
 }
 
 async function main(): Promise<void> {
+  const { stdout, stderr, stdin, env } = process;
   // A reader that has seen enough (`sluice check | head`) is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   // Nobody reads the log any more: that is no reason to stop reading meters.
-  process.stderr.on('error', () => undefined);
+  stderr.on('error', () => undefined);
   const ending = new AbortController();
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (ending.signal.aborted) process.exit(code);
+      if (ending.signal.aborted) return endBy(signal);
       ending.abort(new Error(`${signal} received`));
+      setTimeout(() => {
+        stderr.write(`sluice: not at its end ${mostEndMs} ms after ${signal}, which a disk may cause: cut short.\n`);
+        endBy(signal);
+      }, mostEndMs).unref();
     });
   }
-  const { stdout, stderr, stdin, env } = process;
   const io: Io = { stdout, stderr, stdin, env, signal: ending.signal, onHangup };
   try {
     await ended(await sluice(process.argv.slice(2), io));
@@ -100,18 +107,31 @@ async function main(): Promise<void> {
     // What is none of ours is a fault of the program: its place is what a bug report needs.
     const said =
       error instanceof SluiceError || !(error instanceof Error) ? messageOf(error) : (error.stack ?? error.message);
-    process.stderr.write(`sluice: ${said}\n`);
+    stderr.write(`sluice: ${said}\n`);
     await ended(1);
   }
 }
 
 const onHangup = (listener: () => void): void => void process.on('SIGHUP', listener);
 
-/** Pipes take their time: what was written must be out before the process ends. */
+/** At once, as the signal ends a process that does not listen: an orderly exit would wait for a thread that the disk holds. */
+function endBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
+/**
+ * Pipes take their time: what was written must be out before the process ends. For the reader of messages it waits a moment only: a log that nobody
+ * reads must not keep the daemon.
+ */
 async function ended(code: number): Promise<never> {
-  for (const output of [process.stdout, process.stderr])
-    await new Promise<void>((done) => void output.write('', () => done()));
+  await written(process.stdout);
+  await Promise.race([written(process.stderr), sleep(lastWordsMs)]);
   process.exit(code);
+}
+
+function written(output: NodeJS.WriteStream): Promise<void> {
+  return new Promise((done) => void output.write('', () => done()));
 }
 
 if (import.meta.main) await main();

@@ -1,3 +1,5 @@
+import type { LogStream } from '../log-output.ts';
+
 /** One command of `sluice`, or a subcommand of one: a file of this folder, exporting it under its name. */
 export interface Command {
   /** As it is typed: `check`, `buffer stats`. */
@@ -67,7 +69,8 @@ export interface CommandArgs {
 /** What a command touches of the process. */
 export interface Io {
   readonly stdout: Output;
-  readonly stderr: Output;
+  /** The daemon's log too. */
+  readonly stderr: LogStream;
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Fires at the first SIGINT or SIGTERM: end in order. */

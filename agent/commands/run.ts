@@ -22,7 +22,9 @@ import { configured } from './configured.ts';
 
 /** Of the 5 s that a stop may take: for what can still be sent, and for everything. */
 const drainMs = 3_000;
-const stopMs = 4_500;
+const stopMs = 4_200;
+/** For a reader of the log to take the last lines. */
+const lastLinesMs = 200;
 
 export const run: Command = {
   name: 'run',
@@ -47,8 +49,8 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     const reloads = new Reloads(() => reload());
     io.onHangup?.(() => reloads.request());
     let config = configured(args, io, { noSecrets: false });
-    const log = openLog(io.stderr);
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
+    const log = openLog({ stream: io.stderr, clock, env: io.env });
     // The first reading must not bear a wrong mark.
     await clock.ready;
     const tapFile = args.values['tap'];
@@ -81,6 +83,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
       return failure ? 1 : 0;
     } finally {
       await status?.close();
+      await log.close(lastLinesMs);
       clock.close();
     }
   },
@@ -90,7 +93,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
 async function reloaded(file: string, env: Io['env'], gateway: Gateway, log: Log): Promise<SiteConfig | null> {
   try {
     const { config, problems } = loadConfig(file, { env });
-    for (const problem of problems) log[problem.severity](problemText(problem));
+    for (const problem of problems) log[problem.severity](problemText(problem), {}, null);
     if (config === null) {
       const errors = problems.filter(({ severity }) => severity === 'error');
       gateway.refused(`it has ${errors.length === 1 ? 'a problem' : `${errors.length} problems`}`, errors.length);
