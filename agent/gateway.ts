@@ -167,6 +167,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
       events: events.counts(),
     }),
     async stop(drainMs, signal) {
+      const drain = AbortSignal.any([signal, AbortSignal.timeout(drainMs)]);
       await connections.stop();
       stopWatching();
       // A disk that takes nothing must not keep a stop waiting.
@@ -180,7 +181,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
       });
       const noted = stop.catch((error: unknown) => log.warning(`The stop could not be noted: ${messageOf(error)}`));
       await Promise.race([noted, aborted(signal)]);
-      await lanes.drained(AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
+      await lanes.drained(drain);
       await lanes.stop(AbortSignal.any([signal, AbortSignal.timeout(answerMs)]));
       await buffer.close(signal);
       const untold = losses.untold();

@@ -77,8 +77,9 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
       const failure = await Promise.race([gateway.failed, aborted(io.signal)]);
       if (failure) log.error(`The daemon cannot go on: ${messageOf(failure)}`);
       else log.info('Stopping.');
-      await reloads.close();
-      await gateway.stop(drainMs, AbortSignal.timeout(stopMs));
+      const late = AbortSignal.timeout(stopMs);
+      await Promise.race([reloads.close(), aborted(late)]);
+      await gateway.stop(drainMs, late);
       log.info('Stopped.');
       return failure ? 1 : 0;
     } finally {
