@@ -28,5 +28,11 @@ function printing(name: PublishedSchema): CommandEntry {
 export const schema: CommandGroup = {
   name: 'schema',
   about: 'Prints what is published for editors and consumers.',
-  commands: Object.fromEntries(names.map((name) => [name, printing(name)])),
+  commands: {
+    ...Object.fromEntries(names.map((name) => [name, printing(name)])),
+    topics: {
+      summary: 'what creates the topics in Kafka',
+      load: async () => (await import('./schema-topics.ts')).schemaTopics,
+    },
+  },
 };

@@ -33,10 +33,13 @@ const anyAge = '9223372036854775807';
 /** A register map of some thousand points, uncompressed. */
 const metadataBytes = 4 * 1024 * 1024;
 
-/** `names`: as the configuration calls them. */
+/** `names`: as the configuration calls them. A topic that several streams share is told once, for the first of them. */
 export function topicsOf(names: Readonly<Record<Destination, string>>, options: TopicOptions = {}): Topic[] {
   const { partitions = defaultPartitions, replicationFactor = defaultReplicationFactor } = options;
-  return destinations.map((stream) => ({
+  const firsts = destinations.filter(
+    (stream) => destinations.find((other) => names[other] === names[stream]) === stream,
+  );
+  return firsts.map((stream) => ({
     stream,
     topic: names[stream],
     partitions: stream === 'meter-readings' || stream === 'sensor-values' ? partitions : 1,
