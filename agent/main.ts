@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /** The command `sluice`: finds the command, runs it, turns errors into exit codes. The only file that may end the process. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command, CommandGroup, Io } from './commands/command.ts';
 import { helpOf, listOf } from './commands/help.ts';
 import { nameIn, parse } from './commands/parse.ts';
 import { commands } from './commands/table.ts';
 import { ConfigError, SluiceError, UsageError, messageOf } from './errors.ts';
+import { version } from './version.ts';
 
 /** From the first signal to the end, whatever happens; a command that stops in order is faster. */
 const mostEndMs = 4_900;
@@ -68,19 +68,6 @@ async function runCommand(command: Command, args: readonly string[], io: Io): Pr
   if (parsed !== 'help') return command.run(parsed, io);
   io.stdout.write(helpOf(command));
   return 0;
-}
-
-/** From the package; one folder up from the sources, two from `dist/agent`. */
-function version(): string {
-  for (const up of ['../package.json', '../../package.json']) {
-    try {
-      const found = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string };
-      return found.version;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    }
-  }
-  return 'unknown';
 }
 
 async function main(): Promise<void> {

@@ -16,6 +16,7 @@ import { serveStatus } from '../status/http.ts';
 import type { StatusServer } from '../status/http.ts';
 import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
+import { version } from '../version.ts';
 import { fileArgument } from './command.ts';
 import type { Command, Io } from './command.ts';
 import { configured } from './configured.ts';
@@ -60,7 +61,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
       ...(typeof tapFile === 'string' ? { tap: openTap(tapFile) } : {}),
     });
     const serve = async ({ status: listen }: SiteConfig): Promise<StatusServer | null> =>
-      listen && (await serveStatus({ listen, status: () => gateway.status(), clock, log }));
+      listen && (await serveStatus({ listen, status: () => gateway.status(), version: version(), clock, log }));
     let status = await serve(config);
 
     async function reload(): Promise<void> {

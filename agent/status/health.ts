@@ -1,7 +1,12 @@
 import type { GatewayStatus } from './facts.ts';
+import { lagMs, needsPerson } from './lag.ts';
 
 /** A commit takes milliseconds, on a poor card seconds. */
 const slowCommitMs = 10_000;
+/** A broker that is away for less is no news. */
+const longAwayMs = 60_000;
+/** Names in one sentence; the rest is counted. */
+const mostNames = 5;
 
 /** What a person must look at now, a sentence each; empty: nothing. Readings are being lost, or will be. */
 export function ailments(status: GatewayStatus): string[] {
@@ -9,12 +14,50 @@ export function ailments(status: GatewayStatus): string[] {
   const found: string[] = [];
   if (buffer.full) found.push(`the buffer is full (${buffer.bytes} of ${buffer.maxBytes} bytes): readings are refused`);
   if (buffer.committingForMs > slowCommitMs)
-    found.push(
-      `the disk has taken nothing for ${Math.round(buffer.committingForMs / 1000)} s: readings wait in memory`,
-    );
-  for (const [lane, { phase, lastError }] of Object.entries(uplink)) {
+    found.push(`the disk has taken nothing for ${seconds(buffer.committingForMs)}: readings wait in memory`);
+  for (const [lane, state] of Object.entries(uplink)) {
+    const { phase, lastError } = state;
     if (phase === 'stalled') found.push(`${lane}: the topic refuses everything (${lastError?.code ?? 'unknown'})`);
-    else if (lastError?.fate === 'operator') found.push(`${lane}: ${lastError.message}`);
+    else if (needsPerson(state)) found.push(`${lane}: ${lastError?.message ?? ''}`);
   }
   return found;
+}
+
+/** What is not as it should be and harms no reading that was taken: the site's matters, and what is over. A sentence each. */
+export function remarks(status: GatewayStatus): string[] {
+  const { connections, devices, uplink, refusedReadings, now } = status;
+  const found: string[] = [];
+  const closed = connections.filter(({ state }) => state !== 'open');
+  const lost = devices.filter(({ presence }) => presence === 'lost');
+  const partly = devices.filter(({ presence, badPoints }) => presence !== 'lost' && badPoints > 0);
+  if (closed.length > 0) found.push(`not open: ${names(closed.map(({ connection }) => connection))}`);
+  if (lost.length > 0)
+    found.push(`${lost.length} of ${devices.length} devices do not answer: ${names(lost.map(({ device }) => device))}`);
+  if (partly.length > 0) found.push(`bad points on ${names(partly.map(({ device }) => device))}`);
+  if (now.trust === 'unsynced') found.push('the clock is not synchronised: readings are marked');
+  if (refusedReadings > 0) found.push(`${refusedReadings} readings were refused by the buffer since the start`);
+  for (const [lane, state] of Object.entries(uplink)) {
+    const away = now.wallMs - state.sinceMs;
+    const lag = lagMs(status, lane);
+    if (!needsPerson(state) && state.lastError && Math.max(away, lag ?? 0) > longAwayMs)
+      found.push(`${lane} is not delivered for ${seconds(Math.max(away, lag ?? 0))}: ${state.lastError.message}`);
+    if (state.rejected > 0) found.push(`${lane}: ${state.rejected} records lie in the dead letters`);
+  }
+  return found;
+}
+
+/** What the start still waits for; empty: the gateway is ready. The buffer is open and pollers run before anybody can ask. */
+export function awaited({ connections }: GatewayStatus): string[] {
+  return connections
+    .filter(({ opened, failed }) => opened + failed === 0)
+    .map(({ connection }) => `the first attempt of connection ${connection}`);
+}
+
+function names(all: readonly string[]): string {
+  const more = all.length - mostNames;
+  return `${all.slice(0, mostNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
 }

@@ -1,17 +1,29 @@
 import { createServer } from 'node:http';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
-import type { GatewayStatus } from './facts.ts';
 import type { Log } from '../log.ts';
-import { ailments } from './health.ts';
+import { expositionType } from './exposition.ts';
+import type { GatewayStatus } from './facts.ts';
+import { ailments, awaited } from './health.ts';
+import { isOurName } from './host.ts';
+import { metricsText } from './metrics.ts';
+import { statusPage } from './page.ts';
+import { watchProcess } from './process-facts.ts';
 
 const tryAgainMs = 30_000;
+/** Whoever has not asked by then, or not read the answer, is cut off. */
+const requestMs = 5_000;
+const longestConnectionMs = 10_000;
+/** More at a time are hung up on: a scraper, a dashboard and a person are three. */
+const mostConnections = 32;
+const mostHeaderBytes = 8_192;
 
 export interface StatusOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly status: () => GatewayStatus;
+  readonly version: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -22,19 +34,54 @@ export interface StatusServer {
   close(): Promise<void>;
 }
 
+interface Answer {
+  readonly code: number;
+  readonly type: string;
+  readonly body: string;
+}
+
 /**
- * `/healthz`: 200, or 503 with what is wrong. `/status.json`: what the gateway is doing. Nothing else, and nothing that changes anything. Meters
- * are read without it: a port that is taken is told once and tried again.
+ * What the gateway is doing, for programs on this machine. Nothing here changes anything. Meters are read without it: a port that is taken
+ * is told once and tried again.
  */
-export async function serveStatus({ listen, status, clock, log }: StatusOptions): Promise<StatusServer> {
-  const server = createServer((request, response) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, { error: 'only GET' });
-    if (request.url === '/status.json') return answer(response, 200, status());
-    if (request.url !== '/healthz') return answer(response, 404, { error: 'there are /healthz and /status.json' });
-    const wrong = ailments(status());
-    return answer(response, wrong.length === 0 ? 200 : 503, { ok: wrong.length === 0, wrong });
+export async function serveStatus({ listen, status, version, clock, log }: StatusOptions): Promise<StatusServer> {
+  const watch = watchProcess();
+  const pages = new Map<string, () => Answer>([
+    ['/', () => plain(200, index)],
+    ['/healthz', () => healthz(status())],
+    ['/readyz', () => readyz(status())],
+    ['/metrics', () => ({ code: 200, type: expositionType, body: metricsText(status(), watch.facts(), version) })],
+    ['/status.json', () => json(200, statusPage(status(), version))],
+  ]);
+
+  function answerTo({ method, url = '/', headers }: IncomingMessage): Answer {
+    if (headers.host !== undefined && !isOurName(headers.host, listen.host))
+      return plain(403, `This gateway does not answer to the name ${JSON.stringify(headers.host)}; use its address.\n`);
+    if (method !== 'GET' && method !== 'HEAD') return plain(405, 'Only GET and HEAD.\n');
+    const page = pages.get(url.split('?', 1)[0] ?? '/');
+    return page ? page() : plain(404, index);
+  }
+
+  const limits = {
+    maxHeaderSize: mostHeaderBytes,
+    headersTimeout: requestMs,
+    requestTimeout: requestMs,
+    connectionsCheckingInterval: 1_000,
+  };
+  const server = createServer(limits, (request, response) => {
+    try {
+      send(response, answerTo(request));
+    } catch (error) {
+      log.error(`${request.url}: ${messageOf(error)}`);
+      send(response, plain(500, 'The status could not be told; the log says why.\n'));
+    }
   });
-  server.requestTimeout = 5_000;
+  server.maxConnections = mostConnections;
+  server.on('connection', (socket) => {
+    const limit = setTimeout(() => socket.destroy(), longestConnectionMs);
+    limit.unref();
+    socket.once('close', () => clearTimeout(limit));
+  });
   const closing = new AbortController();
   const place = `${listen.host}:${listen.port}`;
 
@@ -53,7 +100,7 @@ export async function serveStatus({ listen, status, clock, log }: StatusOptions)
         server.on('listening', done);
         server.listen(listen.port, listen.host);
       });
-      log.info(`Status at http://${listen.host}:${portOf()}/status.json`);
+      log.info(`Status at http://${urlHost(listen.host)}:${portOf()}/status.json`);
       return true;
     } catch (error) {
       const text = `status.listen: cannot listen on ${place} (${messageOf(error)}); meters are read all the same. Choose another port.`;
@@ -79,6 +126,7 @@ export async function serveStatus({ listen, status, clock, log }: StatusOptions)
     async close() {
       closing.abort(new Error('closing'));
       await trying;
+      watch.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
@@ -87,7 +135,44 @@ export async function serveStatus({ listen, status, clock, log }: StatusOptions)
   };
 }
 
-function answer(response: ServerResponse, code: number, body: unknown): void {
-  response.writeHead(code, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
-  response.end(`${JSON.stringify(body)}\n`);
+const index = `Sluice, what this gateway is doing:
+/healthz      200, or 503 with what needs a person now
+/readyz       200 once every connection has had its first attempt
+/metrics      for Prometheus
+/status.json  everything
+`;
+
+function healthz(status: GatewayStatus): Answer {
+  const wrong = ailments(status);
+  return json(wrong.length === 0 ? 200 : 503, { ok: wrong.length === 0, wrong });
+}
+
+function readyz(status: GatewayStatus): Answer {
+  const waitingFor = awaited(status);
+  return json(waitingFor.length === 0 ? 200 : 503, { ready: waitingFor.length === 0, waitingFor });
+}
+
+function plain(code: number, body: string): Answer {
+  return { code, type: 'text/plain; charset=utf-8', body };
+}
+
+function json(code: number, body: unknown): Answer {
+  return { code, type: 'application/json; charset=utf-8', body: `${JSON.stringify(body)}\n` };
+}
+
+/** One answer a connection: nobody holds one that others need. */
+function send(response: ServerResponse, { code, type, body }: Answer): void {
+  response.writeHead(code, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    connection: 'close',
+    ...(code === 405 ? { allow: 'GET, HEAD' } : {}),
+  });
+  response.end(body);
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }

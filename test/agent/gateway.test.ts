@@ -186,6 +186,7 @@ describe('the gateway', () => {
     const server = await serveStatus({
       listen: { host: '127.0.0.1', port: 0 },
       status: () => gateway.status(),
+      version: '0.0.0',
       clock,
       log: quiet,
     });
@@ -198,8 +199,6 @@ describe('the gateway', () => {
       connections: [{ connection: 'panel', state: 'open' }],
       devices: [{ device: 'EM-1', presence: 'ok' }, { device: 'EM-9' }],
     });
-    expect((await get('/')).status).toBe(404);
-    expect((await get('/status.json', 'POST')).status).toBe(405);
     await server.close();
   });
 });

@@ -1,95 +1,169 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { createServer, connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { GatewayStatus } from '../../../agent/status/facts.ts';
-import { ailments } from '../../../agent/status/health.ts';
+import { isOurName } from '../../../agent/status/host.ts';
 import { serveStatus } from '../../../agent/status/http.ts';
+import type { StatusServer } from '../../../agent/status/http.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { wellStatus } from '../../support/gateway-status.ts';
 
-const lane = {
-  phase: 'connected',
-  sinceMs: 0,
-  lastError: null,
-  delivered: 1,
-  repeated: 0,
-  rejected: 0,
-  lastDeliveredMs: 0,
-  oldestMs: null,
-} as const;
-const now = new FakeClock().now();
-const nothing = { 'meter-readings': 0, 'sensor-values': 0, 'asset-metadata': 0, 'gateway-events': 0 };
-const well: GatewayStatus = {
-  gateway: 'ps-12',
-  epoch: '1-aaaaaaaa',
-  site: 'PS12',
-  startedAt: now,
-  now,
-  connections: [],
-  devices: [],
-  buffer: {
-    waiting: nothing,
-    bytes: 900,
-    maxBytes: 1000,
-    full: false,
-    segments: 1,
-    commits: 1,
-    commitsTookMs: 5,
-    accepted: nothing,
-    refused: 0,
-    committingForMs: 5,
-  },
-  uplink: { 'meter-readings': lane },
-  refusedReadings: 0,
-  events: new Map(),
-};
+const quiet = { info: () => undefined, warning: () => undefined, error: () => undefined };
+let server: StatusServer | undefined;
+const sockets: Socket[] = [];
 
-describe('health', () => {
-  it('finds nothing wrong while readings are taken and sent, or wait for a broker that is away', () => {
-    const away = { atMs: 0, fate: 'retry', code: 'ECONNREFUSED', message: 'away' } as const;
-    const waiting = { ...lane, phase: 'waiting', lastError: away } as const;
-    expect(ailments({ ...well, uplink: { 'meter-readings': waiting } })).toEqual([]);
-  });
-
-  it('names a full buffer, a disk that takes nothing, a topic that refuses everything and what wants a person', () => {
-    const denied = {
-      atMs: 0,
-      fate: 'operator',
-      code: 'TOPIC_AUTHORIZATION_FAILED',
-      message: 'not authorised',
-    } as const;
-    const sick: GatewayStatus = {
-      ...well,
-      buffer: { ...well.buffer, full: true, committingForMs: 11_000 },
-      uplink: {
-        'meter-readings': { ...lane, phase: 'stalled' },
-        'sensor-values': { ...lane, phase: 'waiting', lastError: denied },
-      },
-    };
-    expect(ailments(sick)).toEqual([
-      'the buffer is full (900 of 1000 bytes): readings are refused',
-      'the disk has taken nothing for 11 s: readings wait in memory',
-      'meter-readings: the topic refuses everything (unknown)',
-      'sensor-values: not authorised',
-    ]);
-  });
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await server?.close();
 });
 
-describe('the status page', () => {
+async function serve(
+  status: () => GatewayStatus = () => wellStatus,
+): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
+  server = await serveStatus({
+    listen: { host: '127.0.0.1', port: 0 },
+    status,
+    version: '1.2.3',
+    clock: new FakeClock(),
+    log: quiet,
+  });
+  const { port } = server;
+  return (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init);
+}
+
+/** Sends bytes as they are; resolves with what came back when the server hung up. */
+function say(bytes: string): { socket: Socket; answer: Promise<string> } {
+  const socket = connect(server?.port ?? 0, '127.0.0.1');
+  sockets.push(socket);
+  let text = '';
+  const answer = new Promise<string>((resolve) => {
+    socket.setEncoding('utf8').on('data', (more: string) => (text += more));
+    socket.on('close', () => resolve(text)).on('error', () => undefined);
+  });
+  socket.write(bytes);
+  return { socket, answer };
+}
+
+describe('the status server', () => {
+  it('names its pages at /, and for what it does not know', async () => {
+    const get = await serve();
+    for (const [path, code] of [
+      ['/', 200],
+      ['/nowhere', 404],
+      ['/constructor', 404],
+    ] as const) {
+      const response = await get(path);
+      expect(response.status).toBe(code);
+      expect(await response.text()).toMatch(/\/healthz.*\n\/readyz.*\n\/metrics.*\n\/status\.json/);
+    }
+    expect(await say('GET constructor HTTP/1.1\r\nHost: localhost\r\n\r\n').answer).toMatch(/^HTTP\/1.1 40[04]/);
+  });
+
+  it('answers GET and HEAD alone, says so, and keeps no connection', async () => {
+    const get = await serve();
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
+      const response = await get('/status.json', { method });
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    }
+    const head = await get('/status.json?x=1', { method: 'HEAD' });
+    expect([head.status, head.headers.get('connection'), await head.text()]).toEqual([200, 'close', '']);
+    expect(Number(head.headers.get('content-length'))).toBeGreaterThan(100);
+  });
+
+  it('serves metrics with the type of their format', async () => {
+    const get = await serve();
+    const response = await get('/metrics');
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(await response.text()).toMatch(/^process_open_fds \d+$/m);
+  });
+
+  it('is ready when every connection has had its first attempt, also one that failed', async () => {
+    const connection = { ...wellStatus.connections[0], connection: 'bus', state: 'opening', opened: 0, failed: 0 };
+    let status = { ...wellStatus, connections: [...wellStatus.connections, connection] } as GatewayStatus;
+    const get = await serve(() => status);
+    const before = await get('/readyz');
+    expect([before.status, await before.json()]).toEqual([
+      503,
+      { ready: false, waitingFor: ['the first attempt of connection bus'] },
+    ]);
+    status = { ...status, connections: status.connections.map((one) => ({ ...one, failed: 1 })) };
+    expect((await get('/readyz')).status).toBe(200);
+  });
+
+  it('is ill with a full buffer, and says what is wrong', async () => {
+    const get = await serve(() => ({ ...wellStatus, buffer: { ...wellStatus.buffer, full: true } }));
+    const response = await get('/healthz');
+    expect([response.status, await response.json()]).toEqual([
+      503,
+      { ok: false, wrong: ['the buffer is full (900 of 1000 bytes): readings are refused'] },
+    ]);
+    expect((await get('/status.json')).status).toBe(200);
+  });
+
+  it('answers to the names of this machine alone, so that no page in a browser reads it through a name of its own', async () => {
+    const get = await serve();
+    expect((await get('/status.json')).status).toBe(200);
+    expect(await say('GET / HTTP/1.1\r\nHost: evil.example:8686\r\n\r\n').answer).toMatch(/^HTTP\/1.1 403/);
+    expect(await say('GET / HTTP/1.1\r\nHost: localhost:1\r\n\r\n').answer).toMatch(/^HTTP\/1.1 200/);
+    expect(await say('GET / HTTP/1.1\r\n\r\n').answer).toMatch(/^HTTP\/1.1 400/);
+  });
+
+  it('hangs up on headers that are too long or do not come', async () => {
+    await serve();
+    const long = `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`;
+    expect(await say(long).answer).toMatch(/^HTTP\/1.1 431/);
+    const begunMs = performance.now();
+    expect(await say('GET / HTTP/1.1\r\nHo').answer).toMatch(/^HTTP\/1.1 408|^$/);
+    expect(performance.now() - begunMs).toBeLessThan(9_000);
+  }, 15_000);
+
+  it('holds 32 connections at a time, and answers again when those that say nothing are cut off', async () => {
+    const get = await serve();
+    const silent = Array.from({ length: 1_000 }, () => say(''));
+    await sleep(300);
+    const open = silent.filter(({ socket }) => !socket.destroyed && socket.readyState === 'open').length;
+    expect(open).toBeLessThanOrEqual(32);
+    await Promise.all(silent.map(({ answer }) => answer));
+    expect((await get('/healthz')).status).toBe(200);
+  }, 15_000);
+
   it('comes by itself when a port that was taken is free, and is told once meanwhile', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const { port } = other.address() as AddressInfo;
     const clock = new FakeClock();
     const errors: string[] = [];
-    const log = { info: () => undefined, warning: () => undefined, error: (message: string) => errors.push(message) };
-    const server = await serveStatus({ listen: { host: '127.0.0.1', port }, status: () => well, clock, log });
+    const log = { ...quiet, error: (message: string) => errors.push(message) };
+    const listen = { host: '127.0.0.1', port };
+    server = await serveStatus({ listen, status: () => wellStatus, version: '1.2.3', clock, log });
     expect(server.port).toBeNull();
     await clock.advance(60_000);
     expect(errors).toEqual([expect.stringMatching(/cannot listen on .*EADDRINUSE.*meters are read all the same/)]);
     await new Promise((resolve) => other.close(resolve));
     await clock.advance(30_000);
-    await expect.poll(() => server.port).toBe(port);
+    await expect.poll(() => server?.port).toBe(port);
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
-    await server.close();
+  });
+});
+
+describe('a Host header', () => {
+  it.each([
+    ['127.0.0.1:8686', '127.0.0.1', true],
+    ['LOCALHOST', '127.0.0.1', true],
+    ['127.1.2.3', '127.0.0.1', true],
+    ['[::1]:8686', '::1', true],
+    ['gw.example:8686', 'gw.example', true],
+    ['gw.example', '127.0.0.1', false],
+    ['localhost.evil.example', '127.0.0.1', false],
+    ['127.0.0.1.evil.example', '127.0.0.1', false],
+    ['10.12.0.5:8686', '127.0.0.1', false],
+    ['10.12.0.5:8686', '0.0.0.0', true],
+    ['[fe80::1]', '::', true],
+    ['evil.example', '0.0.0.0', false],
+    ['', '127.0.0.1', false],
+    ['localhost:8686@evil.example', '127.0.0.1', false],
+  ])('%s at a listener on %s: %s', (header, configured, expected) => {
+    expect(isOurName(header, configured)).toBe(expected);
   });
 });
