@@ -175,20 +175,19 @@ export function port() {
   return integer(1, 65_535);
 }
 
+const hostPortForm =
+  /^(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]{1,253})):(?!0+$)([0-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/;
+
 /** `host:port`, `[::1]:port` → its parts; undefined when it is neither. */
 export function splitHostPort(value: string): { host: string; port: number } | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]{1,253})):(\d{1,5})$/.exec(value);
-  const found = Number(match?.[3]);
-  return match === null || found < 1 || found > 65_535 ? undefined : { host: match[1] ?? match[2] ?? '', port: found };
+  const match = hostPortForm.exec(value);
+  return match === null ? undefined : { host: match[1] ?? match[2] ?? '', port: Number(match[3]) };
 }
 
 /** `host:port`, left as text. */
 export function hostPort(example = 'kafka-1.example:9093') {
   const message = allowed(`HOST:PORT, e.g. "${example}"`);
-  return v.pipe(
-    v.string(message),
-    v.check((value) => splitHostPort(value) !== undefined, message),
-  );
+  return v.pipe(v.string(message), v.regex(hostPortForm, message));
 }
 
 /** A path that may come to be; counts from the folder of the configuration. */

@@ -7,22 +7,25 @@ function topic() {
   return v.pipe(v.string(message), v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/, message));
 }
 
-const tlsFiles = object({
-  ca: v.optional(
-    doc(file(), 'PEM file with the certificates that sign those of the brokers. Those of the system unless stated.', {
-      examples: ['/etc/sluice/ca.pem'],
-    }),
-  ),
-  cert: v.optional(
-    doc(file(), "PEM file with the gateway's own certificate, where brokers ask for one. Goes with `key`."),
-  ),
-  key: v.optional(doc(file(), 'PEM file with the private key of `cert`.')),
-  serverName: v.optional(
-    doc(text(), "The name that the brokers' certificates carry, where it is not their host name.", {
-      examples: ['kafka.example'],
-    }),
-  ),
-});
+const tlsFiles = v.pipe(
+  object({
+    ca: v.optional(
+      doc(file(), 'PEM file with the certificates that sign those of the brokers. Those of the system unless stated.', {
+        examples: ['/etc/sluice/ca.pem'],
+      }),
+    ),
+    cert: v.optional(
+      doc(file(), "PEM file with the gateway's own certificate, where brokers ask for one. Goes with `key`."),
+    ),
+    key: v.optional(doc(file(), 'PEM file with the private key of `cert`.')),
+    serverName: v.optional(
+      doc(text(), "The name that the brokers' certificates carry, where it is not their host name.", {
+        examples: ['kafka.example'],
+      }),
+    ),
+  }),
+  v.metadata({ dependencies: { cert: ['key'], key: ['cert'] } }),
+);
 
 const topicOf = (stream: string, holds: string) =>
   v.optional(doc(topic(), `Name of the topic with ${holds}.`, { examples: [`scada.${stream}`] }), stream);

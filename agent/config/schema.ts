@@ -176,6 +176,7 @@ export const fileEntries = {
         ({ kafka: broker, file: lines }) => (broker === undefined) !== (lines === undefined),
         allowed('exactly one of kafka and file'),
       ),
+      v.metadata({ oneOf: [{ required: ['kafka'] }, { required: ['file'] }] }),
     ),
     'Where readings go: exactly one of `kafka` and `file`.',
   ),

@@ -89,6 +89,7 @@ function unitId() {
   return v.pipe(
     integer(0, 255, what),
     v.check((value) => value < 248 || value > 254, allowed(what)),
+    v.metadata({ not: { minimum: 248, maximum: 254 } }),
   );
 }
 
@@ -152,10 +153,7 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
     ),
     scale: v.optional(
       doc(
-        v.pipe(
-          number('a number other than 0'),
-          v.check((value) => value !== 0, allowed('a number other than 0')),
-        ),
+        v.pipe(number('a number other than 0'), v.notValue(0, allowed('a number other than 0'))),
         'What the number in the registers is multiplied with to give the value in `unit`, exactly in decimal: 12345 with 0.01 is 123.45.',
         { default: defaults.scale, examples: [0.001] },
       ),

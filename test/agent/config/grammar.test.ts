@@ -90,8 +90,13 @@ it('tells words of later versions from wrong words', () => {
 it('splits host and port', () => {
   expect(splitHostPort('127.0.0.1:8686')).toEqual({ host: '127.0.0.1', port: 8686 });
   expect(splitHostPort('[::1]:80')).toEqual({ host: '::1', port: 80 });
+  expect([1, 80, 9999, 10_000, 59_999, 60_000, 65_535].map((port) => splitHostPort(`a:${port}`)?.port)).toEqual([
+    1, 80, 9999, 10_000, 59_999, 60_000, 65_535,
+  ]);
   expect(
-    ['a', 'a:', 'a:0', 'a:65536', ':80', '::1:80', 'http://a:80'].some((value) => accepts(hostPort(), value)),
+    ['a', 'a:', 'a:0', 'a:00000', 'a:65536', 'a:70000', 'a:100000', ':80', '::1:80', 'http://a:80'].some((value) =>
+      accepts(hostPort(), value),
+    ),
   ).toBe(false);
   expect(['10.0.0.1', 'plc.example', '::1', 'fe80::1%eth0'].every((value) => accepts(host(), value))).toBe(true);
   expect(['10.0.0.1:502', 'tcp://plc', '', 'a b'].some((value) => accepts(host(), value))).toBe(false);

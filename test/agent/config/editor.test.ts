@@ -1,0 +1,145 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { getLocation, parseTree, type ParseError } from 'jsonc-parser';
+import type * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../../agent/config/load.ts';
+import { problemText, type Problem } from '../../../agent/config/problems.ts';
+import { connectionEntries, deviceEntries, fileEntries, pointEntries } from '../../../agent/config/schema.ts';
+import { pathText } from '../../../agent/config/source.ts';
+import { publishedSchema } from '../../../agent/schemas/published.ts';
+import type { DriverSchema } from '../../../drivers/driver.ts';
+import { registry } from '../../../drivers/registry.ts';
+import { editor, type Finding } from '../../support/editor.ts';
+
+const folder = resolve('test/cases/config');
+const vscode = editor(JSON.parse(publishedSchema('config')));
+
+/** What `check` tells and JSON Schema cannot say. An entry that an editor does find, or that no case needs, must go. */
+const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
+  { told: /; that file does not exist/, why: 'needs the file system' },
+  { told: /the buffer folder .* cannot be made/, why: 'needs the file system' },
+  { told: /password is missing; the (?:file|environment variable) /, why: 'needs the machine' },
+  { told: /this is not UTF-8/, why: 'an editor shows text, however it was stored' },
+  { told: /^a value is expected here$/, why: 'an empty file is nothing to an editor' },
+  { told: /; there is none of that name;/, why: 'names that refer to names elsewhere' },
+  { told: /; already used at /, why: 'equal values in a list of objects' },
+  { told: /like ".*" (?:at .* )?but for case/, why: 'equal values in a list of objects' },
+  { told: /no points; allowed: points of its own/, why: 'depends on the profile' },
+  { told: /address is missing \(or reference\)/, why: 'depends on the profile' },
+  { told: /address and reference exclude each other/, why: 'depends on the profile' },
+  { told: /eight letters for 64 bits; allowed for/, why: 'a contradiction between keys of several objects' },
+  { told: /longer than every beside it/, why: 'a comparison of two keys' },
+  { told: /is compacted and would delete the records of/, why: 'a comparison of two keys' },
+  { told: /maxSize is "999KB"/, why: 'a bound on a number with a unit' },
+  { told: /every is "(?:[\d.]+(?:ms|s|m|h|d))"; allowed/, why: 'a bound on a number with a unit' },
+  { told: /within is "[\d.]+(?:ms|s|m|h|d)"; allowed/, why: 'a bound on a number with a unit' },
+  { told: /; (?:every is under 1h here|no point of this device has)/, why: 'a contradiction between keys' },
+  { told: /; from 1h on readings follow the local time/, why: 'a contradiction between keys' },
+  { told: /timezone is "Europe\/Madird"/, why: 'the time zone database' },
+];
+
+const reasonFor = ({ message }: Problem) => beyond.find(({ told }) => told.test(message));
+const standsAt = (problem: Problem, found: Finding): boolean =>
+  found.line === problem.line && found.column === problem.column;
+
+/** In the same line, or about the same object of the file; what the syntax lacks may be missed at any place. */
+function isNear(problem: Problem, found: Finding, text: string): boolean {
+  const faults: ParseError[] = [];
+  parseTree(text, faults, { allowTrailingComma: true });
+  if (faults.length > 0 && problem.path === '') return true;
+  const { path } = getLocation(text, found.offset);
+  const holder = path.slice(
+    0,
+    path.findLastIndex((step) => typeof step === 'string'),
+  );
+  return found.line === problem.line || [path, holder].some((each) => pathText(each) === problem.path);
+}
+
+const cases = readdirSync(folder).map((name) => {
+  const file = join(folder, name, 'sluice.json');
+  const errors = loadConfig(file, { env: {} }).problems.filter(({ severity }) => severity === 'error');
+  return { name, text: readFileSync(file, 'utf8'), errors };
+});
+
+const site = (over: { connection?: string; device?: string; point?: string; top?: string }): string => `{
+  ${over.top ?? ''}
+  "connections": { "panel": { "driver": "modbus-tcp", ${over.connection ?? ''} } },
+  "devices": [ { "id": "EM-104", ${over.device ?? ''} "points": [ { "name": "flow", ${over.point ?? ''} } ] } ]
+}`;
+
+/** Keys that the schema takes at a level, with those that it refuses as of a later version. */
+function keysOf(entries: v.ObjectEntries): { taken: string[]; later: string[] } {
+  const isLater = (key: string): boolean => (entries[key] as { wrapped?: v.GenericSchema }).wrapped?.type === 'never';
+  const keys = Object.keys(entries);
+  return { taken: keys.filter((key) => !isLater(key)), later: keys.filter(isLater) };
+}
+
+const modbus = registry.families[0]?.schema as DriverSchema;
+
+describe('an editor with the published schema', () => {
+  it.each(cases)('agrees with check about $name', async ({ text, errors }) => {
+    const found = await vscode.findings(text);
+    if (errors.length === 0) expect(found).toEqual([]);
+    const missed = errors.filter(
+      (error) => reasonFor(error) === undefined && !found.some((each) => isNear(error, each, text)),
+    );
+    expect(missed.map(problemText), 'which the schema should say, or `beyond` why it cannot').toEqual([]);
+    const others = errors.filter((error) => reasonFor(error) === undefined);
+    const expressible = errors.filter(
+      (error) =>
+        reasonFor(error) !== undefined &&
+        found.some((each) => standsAt(error, each) && !others.some((other) => standsAt(other, each))),
+    );
+    expect(expressible.map(problemText), 'which an editor does find: no reason for `beyond`').toEqual([]);
+  });
+
+  it('is excused only for what some case needs', () => {
+    const messages = cases.flatMap(({ errors }) => errors.map(({ message }) => message));
+    expect(beyond.filter(({ told }) => !messages.some((message) => told.test(message)))).toEqual([]);
+  });
+});
+
+describe('at the keyboard', () => {
+  it.each([
+    ['the file', site({ top: '"|",' }), fileEntries, ['connections', 'devices']],
+    ['a connection', site({ connection: '"|"' }), connectionEntries(modbus), ['driver']],
+    ['a device', site({ device: '"|",' }), deviceEntries(modbus), ['id', 'points']],
+    ['a point', site({ point: '"|"' }), pointEntries(modbus), ['name']],
+  ])(
+    'every key that %s may still have is offered and explained, none of a later version',
+    async (_what, text, entries, stated) => {
+      const offered = await vscode.offers(text);
+      const { taken, later } = keysOf(entries);
+      expect([...offered.keys()].toSorted()).toEqual(taken.filter((key) => !stated.includes(key)).toSorted());
+      expect([...offered].filter(([, says]) => says.length < 5)).toEqual([]);
+      expect(later.filter((key) => offered.has(key))).toEqual([]);
+    },
+  );
+
+  it('a connection begins with its driver, whose names are offered', async () => {
+    const text = '{ "connections": { "panel": { "|" } } }';
+    expect(await vscode.offers(text)).toHaveProperty('size', expect.any(Number));
+    expect([...(await vscode.offers(text)).keys()]).toContain('driver');
+    const names = await vscode.offers('{ "connections": { "panel": { "driver": | } } }');
+    expect([...names.keys()]).toEqual(modbus.names.map((name) => `"${name}"`));
+  });
+
+  it.each([
+    ['unitId', site({ device: '"unitId": 1,' }), 'Modbus address of the device'],
+    ['scale', site({ point: '"scale": 0.1' }), 'multiplied'],
+    ['timeout', site({ connection: '"timeout": "2s"' }), 'the nearest holds'],
+    ['gateway', site({ top: '"gateway": "ps-12",' }), 'unique in the fleet'],
+  ])('%s is explained where it stands', async (key, text, said) => {
+    expect(await vscode.hover(text, key)).toContain(said);
+  });
+
+  it('a file finds the schema that stands beside it', async () => {
+    expect(await vscode.findings('{ "$schema": "./sluice.schema.json", "version": 2 }')).toContainEqual(
+      expect.objectContaining({ column: 49, message: 'allowed: 1' }),
+    );
+    expect(await vscode.findings('{ "$schema": "./elsewhere.json", "version": 2 }')).toEqual([
+      expect.objectContaining({ column: 14, message: expect.stringContaining('/elsewhere.json') }),
+    ]);
+  });
+});
