@@ -1,11 +1,11 @@
 import { createSecureContext } from 'node:tls';
-import { CompressionTypes, Kafka, logLevel } from 'kafkajs';
 import type { Producer, RecordMetadata, SASLOptions } from 'kafkajs';
 import { UplinkError, messageOf } from '../errors.ts';
 import { registerZstd } from './codecs.ts';
 import { within } from './deadline.ts';
 import { uplinkErrorOf } from './kafka-errors.ts';
 import { mendIdleTimer } from './kafkajs-idle.ts';
+import { kafkajs } from './kafkajs.ts';
 import { Placement } from './placement.ts';
 import { Sockets } from './sockets.ts';
 import type { Destination, OutRecord, Uplink, UplinkFactory } from './uplink.ts';
@@ -32,6 +32,8 @@ export interface KafkaConfig {
   readonly sendTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
 }
+
+const { CompressionTypes, Kafka, logLevel } = kafkajs;
 
 const compressionTypes = {
   none: CompressionTypes.None,

@@ -1,5 +1,5 @@
-import { Partitioners } from 'kafkajs';
 import type { ICustomPartitioner, RecordMetadata } from 'kafkajs';
+import { kafkajs } from './kafkajs.ts';
 
 const mostKeys = 10_000;
 
@@ -26,7 +26,7 @@ export class Placement {
   }
 
   readonly partitioner: ICustomPartitioner = () => {
-    const choose = Partitioners.DefaultPartitioner();
+    const choose = kafkajs.Partitioners.DefaultPartitioner();
     const known = new Map<string, number>();
     let partitions = 0;
     return (request) => {

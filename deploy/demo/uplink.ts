@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Admin, Kafka, logLevel } from 'kafkajs';
+import type { Admin } from 'kafkajs';
 import type { Destination } from '../../agent/uplink/uplink.ts';
 import { mendIdleTimer } from '../../agent/uplink/kafkajs-idle.ts';
+import { kafkajs } from '../../agent/uplink/kafkajs.ts';
 import { type Topic, destinations, topicsOf } from '../../agent/uplink/topics.ts';
 import { type Broker, startBroker } from '../kafka/broker.ts';
 import { kafkaJars } from '../kafka/jars.ts';
@@ -89,7 +90,11 @@ async function makeTopics(admin: Admin, wanted: readonly Topic[]): Promise<void>
 }
 
 async function withAdmin(brokers: readonly string[], work: (admin: Admin) => Promise<void>): Promise<void> {
-  const admin = new Kafka({ clientId: 'sluice-demo', brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
+  const admin = new kafkajs.Kafka({
+    clientId: 'sluice-demo',
+    brokers: [...brokers],
+    logLevel: kafkajs.logLevel.NOTHING,
+  }).admin();
   await admin.connect();
   try {
     await work(admin);

@@ -6,8 +6,9 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, Kafka, logLevel } from 'kafkajs';
+import type { Admin, Kafka } from 'kafkajs';
 import { mendIdleTimer } from '../../agent/uplink/kafkajs-idle.ts';
+import { kafkajs } from '../../agent/uplink/kafkajs.ts';
 import { kafkaJars } from './jars.ts';
 
 export interface BrokerTopic {
@@ -243,7 +244,7 @@ async function led(admin: Admin, topic: string): Promise<void> {
 
 function quietClient(bootstrap: string): Kafka {
   mendIdleTimer();
-  return new Kafka({ clientId: 'broker-starter', brokers: [bootstrap], logLevel: logLevel.NOTHING });
+  return new kafkajs.Kafka({ clientId: 'broker-starter', brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING });
 }
 
 async function lastWords(dir: string): Promise<string> {

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Admin, Kafka, logLevel } from 'kafkajs';
+import type { Admin } from 'kafkajs';
 import { registerZstd } from '../../agent/uplink/codecs.ts';
 import { mendIdleTimer } from '../../agent/uplink/kafkajs-idle.ts';
+import { kafkajs } from '../../agent/uplink/kafkajs.ts';
 import { type Broker, type BrokerOptions, startBroker } from '../../deploy/kafka/broker.ts';
 import { kafkaJars } from '../../deploy/kafka/jars.ts';
 
@@ -46,7 +47,12 @@ export async function temporaryBroker(
 export async function readTopic(bootstrap: string, topic: string): Promise<StoredRecord[]> {
   registerZstd();
   mendIdleTimer();
-  const kafka = new Kafka({ clientId: 'reader', brokers: [bootstrap], retry, logLevel: logLevel.NOTHING });
+  const kafka = new kafkajs.Kafka({
+    clientId: 'reader',
+    brokers: [bootstrap],
+    retry,
+    logLevel: kafkajs.logLevel.NOTHING,
+  });
   const admin = kafka.admin({ retry: { retries: 3 } });
   await admin.connect();
   const bounds = await offsetsOf(admin, topic);
