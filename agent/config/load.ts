@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import * as v from 'valibot';
 import { registry as allDrivers, type Registry } from '../../drivers/registry.ts';
 import { assemble } from './assemble.ts';
 import { checkFile } from './check-file.ts';
 import { Problems, quoted, type Problem } from './problems.ts';
+import { fileEntries } from './schema.ts';
 import { Resolver, why } from './secrets.ts';
 import type { SiteConfig } from './site-config.ts';
-import { items, properties, readSource, type Node } from './source.ts';
+import { items, noSource, properties, readSource, type Node } from './source.ts';
 
 export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -28,8 +30,8 @@ export function loadConfig(file: string, options: LoadOptions): LoadResult {
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    const problems = new Problems({ file, text: '', root: undefined, faults: [] });
-    problems.atOffset(0, `the file ${why(error)}; name another: sluice check FILE`);
+    const problems = new Problems(noSource(file));
+    problems.atStart(`the file ${why(error)}; name another: sluice check FILE`);
     return { problems: problems.list(), config: null };
   }
   return readConfig(file, bytes, options);
@@ -39,8 +41,13 @@ export function loadConfig(file: string, options: LoadOptions): LoadResult {
 export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions): LoadResult {
   const source = readSource(file, bytes);
   const problems = new Problems(source);
-  for (const { offset, message } of source.faults) problems.atOffset(offset, message);
   if (source.root === undefined) return { problems: problems.list(), config: null };
+  if (properties(source.root).length === 0) {
+    problems.atStart(
+      `nothing is configured; needed: ${needed.join(', ')}; \`sluice init\` writes a file to start from`,
+    );
+    return { problems: problems.list(), config: null };
+  }
   tellDoubles(source.root, problems);
   const folder = dirname(resolve(file));
   const noSecrets = options.noSecrets === true;
@@ -53,6 +60,10 @@ export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions
   const config = assemble(checked, { file, problems, noSecrets });
   return { problems: problems.list(), config: problems.hasErrors ? null : config };
 }
+
+const needed = Object.entries(fileEntries).flatMap(([key, entry]) =>
+  v.safeParse(entry, undefined).success ? [] : [key],
+);
 
 /** JSON lets the last of two equal keys win silently. */
 function tellDoubles(node: Node, problems: Problems): void {

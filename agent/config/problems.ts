@@ -1,4 +1,4 @@
-import { lineAndColumn, pathOf, pathText, valueOf, child, items, type Node, type Path, type Source } from './source.ts';
+import { pathOf, pathText, valueOf, child, items, type Node, type Path, type Source } from './source.ts';
 
 export interface Problem {
   readonly severity: 'error' | 'warning';
@@ -20,36 +20,39 @@ export function problemText(problem: Problem): string {
   return `${place}: ${severity === 'warning' ? 'warning: ' : ''}${message}`;
 }
 
+/** More than these help nobody; what a broken file of megabytes makes of itself must end. */
+const mostTold = 1000;
+
 /** Collects problems of one file; knows where a node stands and whose it is. */
 export class Problems {
   readonly #source: Source;
-  readonly #found: { offset: number; problem: Omit<Problem, 'line' | 'column'> }[] = [];
+  readonly #found: Problem[] = [];
   readonly #told = new Set<string>();
+  /** Places of values that were told about when the text was read. */
+  readonly #faulty = new Set<string>();
+  #left = 0;
 
   constructor(source: Source) {
     this.#source = source;
+    for (const { line, column } of source.told) this.#faulty.add(`${line}:${column}`);
+    for (const { at, message } of source.faults) this.#add('error', at, '', null, message);
   }
 
   get hasErrors(): boolean {
-    return this.#found.some(({ problem }) => problem.severity === 'error');
+    return this.#found.some(({ severity }) => severity === 'error');
   }
 
   /** All, in file order. */
   list(): Problem[] {
-    const { text } = this.#source;
-    const place = { offset: 0, line: 1, column: 1 };
-    return this.#found
-      .toSorted((a, b) => a.offset - b.offset)
-      .map(({ offset, problem: { severity, file, ...rest } }) => {
-        const { line, column } = lineAndColumn(text, offset, place);
-        Object.assign(place, { offset, line, column });
-        return { severity, file, line, column, ...rest };
-      });
+    const listed = this.#found.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    const last = listed.at(-1);
+    if (this.#left === 0 || last === undefined) return listed;
+    return [...listed, { ...last, path: '', device: null, message: `${this.#left} more problems are not listed` }];
   }
 
-  /** A problem that no object of the file owns. */
-  atOffset(offset: number, message: string): void {
-    this.#add('error', offset, '', null, message);
+  /** A problem of the file as a whole. */
+  atStart(message: string): void {
+    this.#add('error', { line: 1, column: 1 }, '', null, message);
   }
 
   /** A value: `message` begins with its name, see `nameOf`. */
@@ -69,22 +72,32 @@ export class Problems {
 
   /** `sluice.json:12:5`, to name a second place. */
   place(node: Node): string {
-    const { line, column } = lineAndColumn(this.#source.text, node.offset);
+    const { line, column } = this.#source.places.at(node.offset);
     return `${this.#source.file}:${line}:${column}`;
   }
 
   #at(severity: Problem['severity'], offset: number, path: Path, message: string, device?: string): void {
+    const place = this.#source.places.at(offset);
+    if (this.#faulty.has(`${place.line}:${place.column}`)) return;
     const owner = this.#ownerOf(path);
     const said = owner.point === null ? message : `point ${quoted(owner.point)}: ${message}`;
-    this.#add(severity, offset, pathText(path), device ?? owner.device, said);
+    this.#add(severity, place, pathText(path), device ?? owner.device, said);
   }
 
   /** A problem of a profile that many devices use is told once, for the first of them. */
-  #add(severity: Problem['severity'], offset: number, path: string, device: string | null, message: string): void {
-    const key = `${offset} ${message}`;
+  #add(
+    severity: Problem['severity'],
+    { line, column }: { line: number; column: number },
+    path: string,
+    device: string | null,
+    message: string,
+  ): void {
+    const key = `${line}:${column} ${message}`;
     if (this.#told.has(key)) return;
     this.#told.add(key);
-    this.#found.push({ offset, problem: { severity, file: this.#source.file, path, device, message } });
+    if (this.#found.length < mostTold)
+      this.#found.push({ severity, file: this.#source.file, line, column, path, device, message });
+    else this.#left++;
   }
 
   #ownerOf(path: Path): { device: string | null; point: string | null } {
@@ -120,8 +133,11 @@ function textAt(node: Node | undefined, key: string): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** As JSON, cut when long: a broken id must not break the line or the terminal. */
+/** As JSON, cut when long: a broken id must not break the line or the terminal. What no editor shows is written as an escape; a password in a URL is not shown. */
 export function quoted(value: unknown): string {
-  const json = JSON.stringify(value);
+  const json = JSON.stringify(typeof value === 'string' ? value.replace(/:[^:@/]*@/g, ':…@') : value).replace(
+    /[^\P{C}\u{e000}-\u{f8ff}]|(?! )\p{Z}/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  );
   return json.length > 80 ? `${json.slice(0, 78)}…"` : json;
 }

@@ -1,12 +1,23 @@
 import { getNodePath, getNodeValue, parseTree, type Node } from 'jsonc-parser';
+import { bracketFaults, depthOf } from './json/brackets.ts';
+import { textOf } from './json/bytes.ts';
+import { gathered, type Fault } from './json/faults.ts';
+import { foreign } from './json/foreign.ts';
+import { placesOf, type Place, type Places } from './json/places.ts';
+import { repaired } from './json/repaired.ts';
+import { slipsOf, type Slip } from './json/slips.ts';
+import { tokensOf } from './json/tokens.ts';
 
 /** A text file as a tree with positions. JSON with comments and trailing commas. */
 export interface Source {
   readonly file: string;
-  readonly text: string;
   /** undefined: too broken to look at. */
   readonly root: Node | undefined;
-  readonly faults: readonly { readonly offset: number; readonly message: string }[];
+  readonly faults: readonly { readonly at: Place; readonly message: string }[];
+  /** Values that a fault has told about: nothing more is to be said of them. */
+  readonly told: readonly Place[];
+  /** Where the nodes stand. */
+  readonly places: Places;
 }
 
 export type Path = readonly (string | number)[];
@@ -32,53 +43,109 @@ const faultMessages: Readonly<Record<number, string>> = {
   16: 'this character cannot stand here; write it as an escape',
 };
 
-/** Past one fault that is not a mere missing comma the tree is guesswork: then only that fault is told, not what follows from it. */
+/**
+ * Slips whose meaning is plain are told and mended, so that the rest of the file is looked at too. Past any other fault but a missing comma the
+ * tree is guesswork: then only that fault is told, not what follows from it.
+ */
 export function readSource(file: string, bytes: Uint8Array): Source {
-  const text = new TextDecoder().decode(bytes);
-  const undecodable = text.indexOf('\uFFFD');
-  if (undecodable >= 0 && !isUtf8(bytes))
-    return broken(file, text, undecodable, 'this is not UTF-8; save the file as UTF-8');
-  const errors: { error: number; offset: number; length: number }[] = [];
-  let root: Node | undefined;
+  const { text, fault } = textOf(bytes);
+  const places = placesOf(text);
+  const { root, faults, original }: Reading = fault === undefined ? readText(text, places) : { faults: [fault] };
+  const shown = gathered(faults, (offset) => places.at(offset).line);
+  return {
+    file,
+    root,
+    faults: shown.map(({ offset, message }) => ({ at: places.at(offset), message })),
+    told: faults.filter(({ isTold }) => isTold === true).map(({ offset }) => places.at(offset)),
+    places: original === undefined ? places : { at: (offset) => places.at(original(offset)) },
+  };
+}
+
+/** The text of a file that cannot be read. */
+export function noSource(file: string): Source {
+  return { file, root: undefined, faults: [], told: [], places: placesOf('') };
+}
+
+interface Reading {
+  readonly root?: Node | undefined;
+  readonly faults: readonly Fault[];
+  /** From an offset in the tree to one in the text; absent: the same. */
+  readonly original?: (offset: number) => number;
+}
+
+function readText(text: string, places: Places): Reading {
+  const { root, errors } = parse(text);
+  if (root?.type === 'object' && errors.length === 0) return { root, faults: numberFaults(root, text) };
+  const tokens = tokensOf(text);
+  const first = tokens.find(({ kind }) => kind !== 'hidden' && kind !== 'hash');
+  const only = (message: string): Reading => ({ faults: [{ offset: first?.offset ?? 0, message }] });
+  if (first === undefined) return only('the file is empty; `sluice init` writes one to start from');
+  if (depthOf(tokens) > mostDepth) return only('objects and lists are nested too deeply');
+  const other = foreign(text);
+  if (other !== undefined) return only(other);
+  if (first.kind !== '{') return only('the file must hold one object { … }');
+  const slips = slipsOf(text, tokens);
+  const plain = slips.filter(({ isPlain }) => isPlain);
+  const open = tokens.find(({ kind }) => kind === 'open');
+  if (open !== undefined) {
+    const message = faultMessages[text.startsWith('/*', open.offset) ? 11 : 12] ?? '';
+    return { faults: [...plain.filter(({ offset }) => offset < open.offset), { offset: open.offset, message }] };
+  }
+  const brackets = bracketFaults(text, tokens, places);
+  return brackets.length > 0 ? { faults: [...plain, ...brackets] } : readMended(text, slips);
+}
+
+function readMended(text: string, slips: readonly Slip[]): Reading {
+  const edits = slips.flatMap((slip) => slip.edits);
+  const { text: mended, original } = repaired(text, edits);
+  const { root, errors } = parse(mended);
+  const found = errors.map(({ error, offset }) => ({
+    offset: original(offset),
+    message: faultMessages[error] ?? 'this is not JSON',
+    isComma: error === 6,
+  }));
+  const hard = found.find(({ isComma }) => !isComma);
+  if (hard === undefined && root !== undefined) {
+    return { root, faults: [...slips, ...found, ...numberFaults(root, mended, original)], original };
+  }
+  const soft = [...slips, ...found].filter(({ offset }) => hard === undefined || offset < hard.offset);
+  return { faults: [...soft, ...(hard === undefined ? [] : [hard])] };
+}
+
+interface ParseError {
+  readonly error: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+const mostDepth = 64;
+
+function parse(text: string): { root?: Node; errors: readonly ParseError[] } {
+  const errors: ParseError[] = [];
   try {
-    root = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false });
+    const root = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false });
+    return { ...(root === undefined || isDeep(root, 1) ? {} : { root }), errors };
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return broken(file, text, 0, 'objects and lists are nested too deeply');
-  }
-  if (root !== undefined && depthOf(root) > 64) return broken(file, text, 0, 'objects and lists are nested too deeply');
-  const fault = errors.find(({ error }) => error !== 6);
-  if (fault !== undefined) return broken(file, text, fault.offset, faultMessages[fault.error] ?? 'this is not JSON');
-  if (root?.type !== 'object') return broken(file, text, root?.offset ?? 0, 'the file must hold one object { … }');
-  const faults = errors.map(({ offset }) => ({ offset, message: faultMessages[6] ?? '' }));
-  return { file, text, root, faults };
-}
-
-function depthOf(node: Node): number {
-  return 1 + (node.children ?? []).reduce((deepest, each) => Math.max(deepest, depthOf(each)), 0);
-}
-
-function broken(file: string, text: string, offset: number, message: string): Source {
-  return { file, text, root: undefined, faults: [{ offset, message }] };
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
+    if (error instanceof RangeError) return { errors };
+    throw error;
   }
 }
 
-const fileStart = { offset: 0, line: 1, column: 1 };
+function isDeep(node: Node, depth: number): boolean {
+  return depth > 2 * mostDepth || (node.children ?? []).some((each) => isDeep(each, depth + 1));
+}
 
-/** Line and column, both from 1; a column is a character, not a byte or half a surrogate pair. `from`: an earlier place, to count on from. */
-export function lineAndColumn(text: string, offset: number, from = fileStart): { line: number; column: number } {
-  const [first = '', ...more] = text.slice(from.offset, offset).split(/\r\n|\r|\n/);
-  const last = more.at(-1);
-  if (last === undefined) return { line: from.line, column: from.column + Array.from(first).length };
-  return { line: from.line + more.length, column: 1 + Array.from(last).length };
+/** Numbers that JavaScript would silently make other numbers. */
+function numberFaults(node: Node, text: string, original = (offset: number): number => offset): Fault[] {
+  if (node.type !== 'number') return (node.children ?? []).flatMap((each) => numberFaults(each, text, original));
+  const written = text.slice(node.offset, node.offset + node.length);
+  const value = Number(written);
+  const tell = (message: string): Fault[] => [{ offset: original(node.offset), message, isTold: true }];
+  if (!Number.isFinite(value)) return tell('this number is too large; allowed: up to 1.7e308');
+  if (!/^-?\d+$/.test(written) || BigInt(written) === BigInt(value)) return [];
+  return tell(
+    'this whole number has more digits than can be kept (15 are sure); where hex text is allowed, write that',
+  );
 }
 
 /** Key and value nodes of an object's properties, in file order. Of a key that stands twice, both. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nearest } from '../../../agent/config/nearest.ts';
-import { lineAndColumn, pathText } from '../../../agent/config/source.ts';
+import { placesOf } from '../../../agent/config/json/places.ts';
+import { pathText } from '../../../agent/config/source.ts';
 import { ucum } from '../../../agent/config/units.ts';
 
 describe('units', () => {
@@ -65,19 +66,8 @@ describe('places', () => {
     ['é💧x', 3, 1, 3],
     ['', 0, 1, 1],
   ])('in %j offset %d is line %d column %d', (text, offset, line, column) =>
-    expect(lineAndColumn(text, offset)).toEqual({ line, column }),
+    expect(placesOf(text).at(offset)).toEqual({ line, column }),
   );
-
-  it('are the same when counted on from an earlier place', () => {
-    const text = 'a\nbc\r\n\r\n💧d\re';
-    const near = { offset: 0, line: 1, column: 1 };
-    for (let offset = 0; offset < text.length; offset++) {
-      // No node begins inside a line break or a character.
-      if (['\n', '\udca7'].includes(text[offset] ?? '')) continue;
-      Object.assign(near, { offset, ...lineAndColumn(text, offset, near) });
-      expect(lineAndColumn(text, offset)).toEqual({ line: near.line, column: near.column });
-    }
-  });
 
   it('writes paths as people do', () => {
     expect(pathText(['devices', 0, 'points', 2])).toBe('devices[0].points[2]');
