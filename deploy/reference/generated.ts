@@ -1,12 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inheritedKeys } from '../../agent/config/schema.ts';
+import { publishedSchema, type PublishedSchema } from '../../agent/schemas/published.ts';
 import { registry } from '../../drivers/registry.ts';
-import { configSchema, profileSchema } from './json-schema.ts';
+import { configSchema, profileSchema, type Part } from './json-schema.ts';
+import { keyTable, partAt, recordTable } from './markdown.ts';
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 /** Every file that is made from the schema, with its text, by its path from the root of the repository. */
 export function generated(): ReadonlyMap<string, string> {
+  const config = configSchema(registry);
   return new Map([
-    ['agent/schemas/sluice.schema.json', json(configSchema(registry))],
+    ['agent/schemas/sluice.schema.json', json(config)],
     ['agent/schemas/profile.schema.json', json(profileSchema(registry))],
+    ['docs/configuration.md', filled('configuration', config)],
+    ['docs/records.md', filled('records', config)],
   ]);
+}
+
+/** A template with its `{{keys PATH}}`, `{{inherited PATH}}` and `{{record NAME}}` replaced by tables. */
+function filled(name: string, config: Part): string {
+  const template = readFileSync(join(import.meta.dirname, `${name}.template.md`), 'utf8');
+  const inherited = new Set(registry.families.flatMap(({ schema }) => inheritedKeys(schema)));
+  const tables: Readonly<Record<string, (of: string) => string>> = {
+    keys: (path) => keyTable(partAt(config, path), { without: inherited }),
+    inherited: (path) => keyTable(partAt(config, path), { only: inherited }),
+    record: (record) => recordTable(JSON.parse(publishedSchema(record as PublishedSchema)) as Part),
+  };
+  const text = template.replaceAll(/\{\{(\w+) ?([^}]*)\}\}/g, (_whole, what: string, of: string) => {
+    const make = tables[what];
+    if (make === undefined) throw new Error(`${name}.template.md: there is no {{${what}}}`);
+    return make(of);
+  });
+  return `<!-- Made by \`npm run generate\` from deploy/reference/${name}.template.md and the schema. -->\n\n${text}`;
 }

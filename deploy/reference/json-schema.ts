@@ -85,21 +85,23 @@ function anyOf(parts: readonly Part[]): Part {
 
 /** Whose keys a connection has is decided by its `driver`; until that stands, only keys of all drivers are known. */
 function connectionOf(schemas: readonly DriverSchema[]): Part {
-  const { properties } = objectOf(connectionBase);
   const names = schemas.flatMap(({ names: own }) => own);
+  const { properties } = withDriver(objectOf(connectionBase), names);
   return {
     type: 'object',
     required: ['driver'],
-    properties: {
-      ...properties,
-      driver: { ...properties['driver'], enum: names, errorMessage: `allowed: ${names.join(', ')}` },
-    },
+    properties,
     allOf: schemas.map((schema) => ({
       if: { required: ['driver'], properties: { driver: { enum: schema.names } } },
       // oxlint-disable-next-line unicorn/no-thenable
       then: reference(schema, 'connection'),
     })),
   };
+}
+
+function withDriver(part: ObjectPart, names: readonly string[]): ObjectPart {
+  const driver = { ...part.properties['driver'], enum: names, errorMessage: `allowed: ${names.join(', ')}` };
+  return { ...part, properties: { ...part.properties, driver } };
 }
 
 function definitionsOf(schema: DriverSchema): Record<string, Part> {
@@ -119,7 +121,7 @@ function definitionsOf(schema: DriverSchema): Record<string, Part> {
     return { ...part, properties: { ...part.properties, points: { ...part.properties['points'], ...points } } };
   };
   return {
-    [nameOf(schema, 'connection')]: level(connectionEntries(schema)),
+    [nameOf(schema, 'connection')]: withDriver(level(connectionEntries(schema)), schema.names),
     [nameOf(schema, 'device')]: withPoints(deviceEntries(schema)),
     [nameOf(schema, 'profile')]: {
       description: 'The register map of a meter model.',
@@ -129,15 +131,14 @@ function definitionsOf(schema: DriverSchema): Record<string, Part> {
   };
 }
 
+/** Behind the description of every inherited key. */
+export const inheritedNote = ' May stand at a point, its device, its profile or its connection: the nearest holds.';
+
 function inheritable(part: Part): Part {
-  const more = ' May stand at a point, its device, its profile or its connection: the nearest holds.';
-  const added = (text: unknown): unknown => (typeof text === 'string' ? text + more : undefined);
-  return Object.fromEntries(
-    Object.entries(part).map(([key, value]) => [
-      key,
-      key === 'description' || key === 'markdownDescription' ? added(value) : value,
-    ]),
+  const added = ['description', 'markdownDescription'].flatMap((key) =>
+    typeof part[key] === 'string' ? [[key, part[key] + inheritedNote] as const] : [],
   );
+  return { ...part, ...Object.fromEntries(added) };
 }
 
 interface ObjectPart extends Part {

@@ -1,0 +1,140 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse as parseJsonc } from 'jsonc-parser';
+import { describe, expect, it } from 'vitest';
+import type { CommandTable } from '../agent/commands/command.ts';
+import { nameIn, parse } from '../agent/commands/parse.ts';
+import { commands } from '../agent/commands/table.ts';
+import { readConfig } from '../agent/config/load.ts';
+import { problemText } from '../agent/config/problems.ts';
+import { messageOf } from '../agent/errors.ts';
+import { publishedSchema, publishedSchemas, type PublishedSchema } from '../agent/schemas/published.ts';
+import { editor } from './support/editor.ts';
+
+const root = join(import.meta.dirname, '..');
+
+interface Example {
+  readonly file: string;
+  readonly line: number;
+  /** `jsonc` (a configuration), `jsonc points` (a part of one), `json event` (a record), `sh`. */
+  readonly language: string;
+  readonly part: string;
+  readonly text: string;
+}
+
+const pages = ['README.md', ...globSync('docs/*.md', { cwd: root }).toSorted()].map((file) => ({
+  file,
+  text: readFileSync(join(root, file), 'utf8'),
+}));
+const examples = pages.flatMap(({ file, text }): Example[] =>
+  [...text.matchAll(/^```(\w+) ?(\w*)\n([^]*?)^```$/gm)].map(([, language = '', part = '', body = ''], index, all) => ({
+    file,
+    line: text.slice(0, all[index]?.index).split('\n').length,
+    language,
+    part,
+    text: body,
+  })),
+);
+const of = (language: string): Example[] => examples.filter((each) => each.language === language);
+
+/** A configuration in which a part of one makes sense. */
+function wholeOf({ part, text }: Example): string {
+  if (part === '') return text;
+  const stated: unknown = parseJsonc(text, [], { allowTrailingComma: true });
+  const points = part === 'points' ? stated : [{ name: 'power', unit: 'W', address: 52 }];
+  const device = { id: 'EM-1', connection: 'panel', unitId: 1, points };
+  return JSON.stringify({
+    version: 1,
+    gateway: 'ps-12',
+    site: { id: 'PS12', timezone: 'Europe/Madrid' },
+    connections: { panel: { driver: 'modbus-tcp', host: '10.12.0.20' } },
+    devices: [device],
+    uplink: { file: { path: '/var/lib/sluice/readings.ndjson' } },
+    ...(['points', 'device'].includes(part) ? {} : { [part]: stated }),
+    ...(part === 'device' ? { devices: [{ ...device, ...(stated as object) }] } : {}),
+  });
+}
+
+it('the pages have examples of every sort', () => {
+  expect(pages.map(({ file }) => file)).toEqual(
+    expect.arrayContaining(['README.md', 'docs/configuration.md', 'docs/records.md']),
+  );
+  expect([...new Set(examples.map(({ language }) => language))].toSorted()).toEqual(['json', 'jsonc', 'sh']);
+  const fences = pages.flatMap(({ text }) => [...text.matchAll(/^```/gm)]);
+  expect(fences).toHaveLength(2 * examples.length);
+});
+
+describe.each(of('jsonc'))('the configuration at $file:$line', (example) => {
+  it('passes check, but for what this machine lacks', () => {
+    const { problems, config } = readConfig('/etc/sluice/sluice.json', Buffer.from(wholeOf(example)), {
+      env: {},
+      noSecrets: true,
+    });
+    const own = problems
+      .map(problemText)
+      .filter((text) => !/password is missing|the buffer folder|that file does not exist/.test(text));
+    expect(own).toEqual([]);
+    expect(config).not.toBeNull();
+  });
+
+  it('is right to an editor', async () => {
+    const vscode = editor(JSON.parse(publishedSchema('config')));
+    expect(await vscode.findings(wholeOf(example))).toEqual([]);
+  });
+});
+
+describe.each(of('json'))('the record at $file:$line', ({ part, text }) => {
+  it('is one that its schema takes, with the keys in their order', async () => {
+    const name = part === '' ? 'reading' : part;
+    expect(Object.keys(publishedSchemas)).toContain(name);
+    const schema = JSON.parse(publishedSchema(name as PublishedSchema)) as { properties: object };
+    expect(await editor(schema).findings(text)).toEqual([]);
+    expect(Object.keys(JSON.parse(text) as object)).toEqual(Object.keys(schema.properties));
+  });
+});
+
+const scripts = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> })
+  .scripts;
+
+/** Throws where `sluice` would ask back. */
+async function find(words: readonly string[], table: CommandTable = commands, before = ''): Promise<void> {
+  const [first = '', ...rest] = words;
+  if (before === '' && ['--help', '--version', 'COMMAND'].includes(first)) return;
+  const found = await table[nameIn(table, first, before)]?.load();
+  if (found !== undefined && 'commands' in found) await find(rest, found.commands, `${found.name} `);
+  else if (found !== undefined) parse(found, rest);
+}
+
+/** What is wrong with a command of a shell, as far as it is ours. */
+async function faultOf(command: string): Promise<string | undefined> {
+  const [program = '', ...words] = command
+    .replace(/\s[>#].*$/, '')
+    .trim()
+    .split(/\s+/);
+  const [verb = '', ...more] = words;
+  const [script = '', dashes, ...args] = more.filter((word) => word !== '-s');
+  if (program === 'npm' && (verb === 'ci' || verb === 'test')) return undefined;
+  if (program === 'npm' && verb === 'run' && scripts[script] !== undefined && script !== 'sluice') return undefined;
+  const isOurs = program === 'sluice' || (verb === 'run' && script === 'sluice' && dashes === '--');
+  if (!isOurs) return `${command} is not known to this test`;
+  return find(program === 'sluice' ? words : args).then(() => undefined, messageOf);
+}
+
+const shell = of('sh').flatMap(({ file, text }) =>
+  text
+    .split('\n')
+    .flatMap((line) => line.split(/&&|\|/))
+    .filter((command) => command.trim() !== '')
+    .map((command) => ({ file, command })),
+);
+/** `sluice check [FILE]` in a sentence or a table. */
+const mentioned = pages.flatMap(({ file, text }) =>
+  [...text.matchAll(/`((?:sluice|npm run -s sluice --) [a-z-][^`\n]*)`/g)].map(([, command = '']) => ({
+    file,
+    command: command.replaceAll(/[[\]]/g, '').split(' | ')[0] ?? '',
+  })),
+);
+
+it.each([...shell, ...mentioned])('$file: `$command` is what the programs take', async ({ command }) => {
+  expect(await faultOf(command)).toBeUndefined();
+});
