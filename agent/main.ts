@@ -72,11 +72,14 @@ async function runCommand(command: Command, args: readonly string[], io: Io): Pr
 
 async function main(): Promise<void> {
   const { stdout, stderr, stdin, env } = process;
-  // A reader that has seen enough (`sluice check | head`) is no error.
-  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   // Nobody reads the log any more: that is no reason to stop reading meters.
   stderr.on('error', () => undefined);
   const ending = new AbortController();
+  // A reader that has seen enough (`sluice buffer show | head`) is no error: the command ends in order, as by a signal.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exit(1);
+    ending.abort(error);
+  });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (ending.signal.aborted) return endBy(signal);

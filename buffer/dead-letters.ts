@@ -6,6 +6,33 @@ import type { DeadLetter } from './protocol.ts';
 import { streamOf } from './protocol.ts';
 import { sizeOf } from './segment.ts';
 
+export const deadLettersFile = 'dead-letters.db';
+
+/** A letter as it lies on disk; of one that is not sound nothing may be believed. */
+export interface KeptLetter extends Omit<DeadLetter, 'lane'> {
+  readonly stream: string;
+  readonly isSound: boolean;
+}
+
+/** Every letter of a file that nobody writes to, oldest first, one at a time. Throws what SQLite throws. */
+export function* lettersIn(file: string): Generator<KeptLetter> {
+  const db = new Database(file, { fileMustExist: true });
+  try {
+    const rows = db.prepare('SELECT * FROM letters ORDER BY wallMs, seq').iterate();
+    for (const row of rows as Iterable<Omit<KeptLetter, 'isSound'> & { crc: number }>) {
+      const { epoch, seq, stream, reason, key, value, wallMs, crc } = row;
+      const isSound = crc === crcOf([epoch, seq, stream, reason, key, value, wallMs]);
+      yield { epoch, seq, stream, reason, key, value, wallMs, isSound };
+    }
+  } finally {
+    db.close();
+  }
+}
+
+function crcOf(fields: readonly (string | number | null)[]): number {
+  return crc32(`dead-letters ${JSON.stringify(fields)}`);
+}
+
 /** Records that the broker refused for good, one row each, kept until a person has looked at them. */
 export class DeadLetters {
   readonly #file: string;
@@ -14,7 +41,7 @@ export class DeadLetters {
 
   constructor(folder: string, tell: (message: string) => void) {
     this.#tell = tell;
-    this.#file = join(folder, 'dead-letters.db');
+    this.#file = join(folder, deadLettersFile);
   }
 
   /** On disk when this returns. The same entry twice is one row. A damaged file goes aside, and a new one is begun. */
@@ -33,8 +60,8 @@ export class DeadLetters {
   }
 
   #insert({ lane, epoch, seq, reason, key, value, wallMs }: DeadLetter): void {
-    const fields = [epoch, seq, streamOf(lane), reason, key, value, wallMs];
-    const crc = crc32(`dead-letters ${JSON.stringify(fields)}`);
+    const fields = [epoch, seq, streamOf(lane), reason, key, value, wallMs] as const;
+    const crc = crcOf(fields);
     this.#open()
       .prepare(
         'INSERT OR IGNORE INTO letters (epoch, seq, stream, reason, key, value, wallMs, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',

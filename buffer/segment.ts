@@ -22,6 +22,15 @@ CREATE TABLE summary (lane INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INT
 CREATE TABLE slots (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
 `;
 
+/** What the CRC of a table's rows covers, in its order. */
+const checkedFields: Readonly<Record<string, readonly string[]>> = {
+  frames: ['first', 'last', 'lane', 'count', 'body', 'settled'],
+  descriptors: ['body'],
+  settlements: ['settled'],
+  summary: ['lane', 'first', 'last', 'count'],
+  slots: ['seq', 'body'],
+};
+
 /** Where a frame (or, as a summary, all frames of a lane) lies, without its bytes. */
 export interface Extent {
   readonly first: Seq;
@@ -88,8 +97,13 @@ export class SegmentFile {
     }
   }
 
-  static #opened(file: string, isAlone: boolean): SegmentFile {
-    const db = new Database(file, { timeout: 0, fileMustExist: true });
+  /** A sealed segment, for looking only: writes nothing, on a read-only disk too. */
+  static openReadOnly(file: string): SegmentFile {
+    return SegmentFile.#opened(file, false, true);
+  }
+
+  static #opened(file: string, isAlone: boolean, readonly = false): SegmentFile {
+    const db = new Database(file, { timeout: 0, fileMustExist: true, readonly });
     try {
       if (isAlone) db.pragma('locking_mode = EXCLUSIVE');
       const id = db.pragma('application_id', { simple: true });
@@ -186,6 +200,27 @@ export class SegmentFile {
     ))
       if (crc === this.#crc('slots', [seq, body])) return { seq, body };
     return null;
+  }
+
+  /** Every frame with its bytes, one at a time, in order (or the newest first). Of one that is not sound nothing may be believed. */
+  *frames(newestFirst = false): Generator<Readonly<Extent> & { lane: number; body: Uint8Array; isSound: boolean }> {
+    const order = newestFirst ? 'DESC' : 'ASC';
+    for (const row of this.#rows<FrameRow>(`SELECT * FROM frames ORDER BY first ${order}`)) {
+      const { first, last, lane, count, body } = row;
+      yield { first, last, lane, count, body, isSound: this.#isSound(row) };
+    }
+  }
+
+  /** The rows of every table, each by its key. */
+  *rows(): Generator<{ table: string; row: number; isSound: boolean }> {
+    for (const [table, fields] of Object.entries(checkedFields))
+      for (const found of this.#rows<Record<string, number | Buffer>>(`SELECT rowid AS row, * FROM ${table}`)) {
+        const crc = this.#crc(
+          table,
+          fields.map((field) => found[field] ?? 0),
+        );
+        yield { table, row: Number(found['row']), isSound: found['crc'] === crc };
+      }
   }
 
   /** Every lane's sound frames in order, and how many rows are damaged. Reads the whole file: what a damaged row says of itself must not be believed. */

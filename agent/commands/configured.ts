@@ -5,15 +5,17 @@ import { ConfigError } from '../errors.ts';
 import { defaultFile } from './command.ts';
 import type { CommandArgs, Io } from './command.ts';
 
-/** The configuration that a command was given, its problems told on standard error. Throws ConfigError when it cannot be used. */
+/**
+ * The configuration that a command was given, its problems told on standard error; `quiet`: only when it cannot be used. Throws ConfigError then.
+ */
 export function configured(
   { positionals }: CommandArgs,
   { env, stderr }: Io,
-  options: { noSecrets: boolean },
+  options: { noSecrets: boolean; quiet?: boolean },
 ): SiteConfig {
   const file = positionals[0] ?? defaultFile;
   const { problems, config } = loadConfig(file, { env, ...options });
-  for (const problem of problems) stderr.write(`${problemText(problem)}\n`);
+  if (!config || options.quiet !== true) for (const problem of problems) stderr.write(`${problemText(problem)}\n`);
   if (!config)
     throw new ConfigError(
       `${file} has problems, nothing was opened; mend them and look again with: sluice check ${file}`,

@@ -18,6 +18,10 @@ export const commands: CommandTable = {
     summary: 'the published schemas: of the configuration, of records',
     load: async () => (await import('./schema.ts')).schema,
   },
+  buffer: {
+    summary: 'looks into the buffer: stats, show, verify, dead-letters',
+    load: async () => (await import('./buffer.ts')).buffer,
+  },
   simulate: {
     summary: 'serves a simulated site from its own configuration',
     load: async () => (await import('./simulate.ts')).simulate,

@@ -1,0 +1,110 @@
+import { laneStats } from '../../buffer/view-lanes.ts';
+import type { BufferView } from '../../buffer/view.ts';
+import { messageOf } from '../errors.ts';
+import { asked, folderOption, looking, noBufferYet } from './buffer-folder.ts';
+import { fileArgument, type Command } from './command.ts';
+import { bytesText, counted, isoText, tableText } from './printing.ts';
+
+export const bufferStats: Command = {
+  name: 'buffer stats',
+  about: 'How much waits in each lane, since when, and what the buffer takes on disk.',
+  arguments: [fileArgument],
+  options: {
+    json: { about: 'one JSON value; "exists" is false where no daemon has run yet' },
+    folder: folderOption,
+  },
+  examples: [
+    { line: 'sluice buffer stats', about: 'on site, also while the daemon runs' },
+    { line: 'sluice buffer stats --folder /mnt/card/buffer', about: 'a card from another machine' },
+  ],
+  exits: {
+    0: 'fine, or no buffer yet',
+    1: 'some of it is damaged or cannot be read',
+    78: 'the configuration is wrong',
+  },
+
+  run(args, io) {
+    const where = asked(args, io);
+    const json = args.values['json'] === true;
+    return looking(
+      where,
+      () => {
+        io.stdout.write(
+          json ? `${JSON.stringify({ folder: where.folder, exists: false })}\n` : `${noBufferYet(where.folder)}\n`,
+        );
+        return 0;
+      },
+      (view) => {
+        const found = statsOf(view, where.config?.buffer.maxBytes ?? null);
+        io.stdout.write(json ? `${JSON.stringify(found)}\n` : textOf(found));
+        return found.unreadable.length + found.damagedFrames > 0 ? 1 : 0;
+      },
+    );
+  },
+};
+
+function statsOf(view: BufferView, maxBytes: number | null) {
+  const { lanes, unreadable, damagedFrames } = laneStats(view);
+  return {
+    folder: view.folder,
+    exists: true,
+    segments: view.segments.length,
+    bytes: view.segments.reduce((sum, { bytes }) => sum + bytes, 0),
+    maxBytes,
+    epochs: [...new Set(view.segments.map(({ epoch }) => epoch))],
+    lanes: lanes.map(({ stream, waiting, settled, oldestWaitingMs, newestMs }) => ({
+      lane: stream,
+      waiting,
+      settled,
+      oldestWaiting: oldestWaitingMs === null ? null : isoText(oldestWaitingMs),
+      newest: newestMs === null ? null : isoText(newestMs),
+    })),
+    deadLetters: deadLetters(view),
+    quarantined: view.quarantined(),
+    unreadable,
+    damagedFrames,
+  };
+}
+
+/** How many, or why that cannot be said. */
+function deadLetters(view: BufferView): number | string {
+  try {
+    return [...view.deadLetters()].length;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function textOf(found: ReturnType<typeof statsOf>): string {
+  const { folder, segments, bytes, maxBytes, epochs, lanes, quarantined, unreadable, damagedFrames } = found;
+  const most = maxBytes === null ? '' : ` of at most ${bytesText(maxBytes)}`;
+  const lines = [
+    `${folder}: ${counted(segments, 'segment')}, ${bytesText(bytes)}${most}; ${epochsText(epochs)}\n`,
+    tableText(
+      ['lane', 'waiting', 'delivered', 'oldest waiting', 'newest'],
+      lanes.map((lane) => [
+        lane.lane,
+        String(lane.waiting),
+        String(lane.settled),
+        lane.oldestWaiting ?? '-',
+        lane.newest ?? '-',
+      ]),
+      [1, 2],
+    ),
+  ];
+  if (typeof found.deadLetters === 'string') lines.push(`dead letters cannot be read: ${found.deadLetters}\n`);
+  else if (found.deadLetters > 0)
+    lines.push(`${counted(found.deadLetters, 'dead letter')}; look at them with: sluice buffer dead-letters\n`);
+  if (quarantined.length > 0)
+    lines.push(`${counted(quarantined.length, 'file')} in quarantine/: keep them, their readings may be recoverable\n`);
+  for (const { segment, why } of unreadable) lines.push(`segment ${segment} cannot be read: ${why}\n`);
+  if (damagedFrames > 0)
+    lines.push(`${counted(damagedFrames, 'damaged frame')}; look closer with: sluice buffer verify\n`);
+  return lines.join('');
+}
+
+function epochsText(epochs: readonly string[]): string {
+  const [first, last] = [epochs[0], epochs.at(-1)];
+  if (first === undefined || last === undefined) return 'empty';
+  return epochs.length === 1 ? `epoch ${last}` : `${counted(epochs.length, 'epoch')}, ${first} to ${last}`;
+}

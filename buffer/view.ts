@@ -1,0 +1,237 @@
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BufferError, messageOf } from '../agent/errors.ts';
+import type { Kept, PointInfo, Seq } from '../agent/reading.ts';
+import { streams } from '../agent/reading.ts';
+import { deadLettersFile, lettersIn } from './dead-letters.ts';
+import type { KeptLetter } from './dead-letters.ts';
+import { decodeFrame } from './frame.ts';
+import { streamOf } from './protocol.ts';
+import { Settled } from './ranges.ts';
+import { parseSegmentName, SegmentFile, sizeOf } from './segment.ts';
+import { firstBytes, isMissing, stableCopy } from './stable-copy.ts';
+
+export interface ViewedSegment {
+  /** `000000000001-1-k3v9q0za`, as CRCs name it. */
+  readonly name: string;
+  readonly file: string;
+  readonly epoch: string;
+  readonly firstSeq: Seq;
+  readonly bytes: number;
+  /** Nobody writes to it any more. */
+  readonly isSealed: boolean;
+}
+
+/** An open segment, with what decoding its frames needs. */
+export interface OpenSegment {
+  readonly file: SegmentFile;
+  /** Throws RangeError (or zlib's error) for a frame that cannot be decoded. */
+  readonly decode: (frame: { readonly lane: number; readonly body: Uint8Array }) => Kept[];
+}
+
+/**
+ * Looks into a buffer without owning it: while the daemon runs, after a crash, on a read-only card. It writes nothing into the folder and takes no
+ * lock that an owner could notice. Sealed segments are opened read-only; what is still written to, or was when the power went, is copied to the
+ * temporary folder, and the copy is opened. `lock.db` is never touched. One segment is open at a time, so memory stays flat.
+ * What it sees is the disk: deliveries of the last half minute may still count as waiting.
+ */
+export class BufferView {
+  readonly folder: string;
+  /** Oldest first. */
+  readonly segments: readonly ViewedSegment[];
+  /** Per lane, as all segments together tell it. */
+  readonly settled: readonly Settled[] = streams.map(() => new Settled());
+  /** Segments that cannot be opened, and why. Nothing else is known of them. */
+  readonly unreadable: readonly { readonly segment: string; readonly why: string }[];
+  readonly #copies = new Map<string, string>();
+  #temporary: string | null = null;
+
+  /** null: no daemon has run with this folder yet. Throws BufferError: `NOT_A_BUFFER`, `NO_ACCESS`. */
+  static open(folder: string): BufferView | null {
+    let names: string[];
+    try {
+      names = readdirSync(folder);
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw noAccess(folder, error);
+    }
+    if (names.length === 0) return null;
+    if (!names.some((name) => name === 'lock.db' || parseSegmentName(name) !== null))
+      throw new BufferError(
+        'NOT_A_BUFFER',
+        `${folder} is no buffer: it holds neither lock.db nor a segment; name the folder that "buffer.path" names, normally STATEDIR/buffer`,
+      );
+    return new BufferView(folder, names);
+  }
+
+  private constructor(folder: string, names: readonly string[]) {
+    this.folder = folder;
+    const unreadable: { segment: string; why: string }[] = [];
+    this.unreadable = unreadable;
+    const empty = new Set<string>();
+    try {
+      this.segments = names
+        .flatMap((name) => viewed(folder, name))
+        .toSorted((a, b) => a.firstSeq - b.firstSeq || startsOf(a) - startsOf(b));
+      for (const segment of this.segments) {
+        try {
+          this.use(segment, ({ file }) => this.#learnSettled(file));
+        } catch (error) {
+          const code = error instanceof BufferError ? error.code : '';
+          if (code === 'NO_COPY' || code === 'NEVER_STILL') throw error;
+          // Made, and nothing committed to it yet.
+          const isRuin = code === 'EMPTY_SEGMENT' && segment === this.segments.at(-1);
+          if (isRuin) empty.add(segment.name);
+          else unreadable.push({ segment: segment.name, why: messageOf(error) });
+        }
+      }
+      this.segments = this.segments.filter(
+        ({ file, name }) => existsSync(file) && !empty.has(name) && !unreadable.some(({ segment }) => segment === name),
+      );
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** What `use` gives; undefined when the segment is gone, because it was delivered meanwhile. Throws what SQLite throws for a damaged file. */
+  use<T>(segment: ViewedSegment, use: (open: OpenSegment) => T): T | undefined {
+    const file = this.#open(segment);
+    if (file === null) return undefined;
+    try {
+      return use({ file, decode: decoderOf(segment, file) });
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Row by row: the segment stays open until the generator is done or left. Throws as `use`. */
+  *each<T>(segment: ViewedSegment, each: (open: OpenSegment) => Iterable<T>): Generator<T> {
+    const file = this.#open(segment);
+    if (file === null) return;
+    try {
+      yield* each({ file, decode: decoderOf(segment, file) });
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Records that the broker refused for good, oldest first. Throws what SQLite throws for a damaged file. */
+  *deadLetters(): Generator<KeptLetter> {
+    const file = join(this.folder, deadLettersFile);
+    if (existsSync(file)) yield* lettersIn(this.#copy(file));
+  }
+
+  /** Files that were set aside because they could not be read. */
+  quarantined(): string[] {
+    const folder = join(this.folder, 'quarantine');
+    return existsSync(folder) ? readdirSync(folder) : [];
+  }
+
+  /** Removes the copies. Idempotent. */
+  close(): void {
+    if (this.#temporary !== null) rmSync(this.#temporary, { recursive: true, force: true });
+    this.#temporary = null;
+    this.#copies.clear();
+  }
+
+  #learnSettled(file: SegmentFile): void {
+    for (const found of file.settled())
+      for (const [lane, { position, ranges }] of found.entries()) {
+        this.settled[lane]?.add(1, position);
+        for (const { first, last } of ranges) this.settled[lane]?.add(first, last);
+      }
+  }
+
+  #open({ file, isSealed }: ViewedSegment): SegmentFile | null {
+    try {
+      const copy = this.#copies.get(file);
+      if (copy !== undefined) return SegmentFile.open(copy);
+      // Sealed since it was looked at, too: then the header says so.
+      return isSealed || isAtRest(file) ? SegmentFile.openReadOnly(file) : SegmentFile.open(this.#copy(file));
+    } catch (error) {
+      if (!existsSync(file)) return null;
+      throw error;
+    }
+  }
+
+  #copy(file: string): string {
+    const known = this.#copies.get(file);
+    if (known !== undefined) return known;
+    let copy: string;
+    try {
+      this.#temporary ??= mkdtempSync(join(tmpdir(), 'sluice-look-'));
+      copy = stableCopy(file, this.#temporary);
+    } catch (error) {
+      const { code = '' } = error as { code?: string };
+      if (!['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM'].includes(code)) throw error;
+      throw new BufferError(
+        'NO_COPY',
+        `${file} is being written to, so a copy of it is looked at, and ${tmpdir()} has no room for it; name another folder in the environment: TMPDIR=FOLDER`,
+        { cause: error },
+      );
+    }
+    this.#copies.set(file, copy);
+    return copy;
+  }
+}
+
+/** Nothing, for a file that is no segment or is gone. */
+function viewed(folder: string, name: string): ViewedSegment[] {
+  const parsed = parseSegmentName(name);
+  if (parsed === null) return [];
+  const file = join(folder, name);
+  try {
+    accessSync(file, constants.R_OK);
+    const bytes = sizeOf(file) + sizeOf(`${file}-wal`);
+    return [
+      {
+        name: name.slice(0, -'.db'.length),
+        file,
+        epoch: parsed.epoch,
+        firstSeq: parsed.first,
+        bytes,
+        isSealed: isAtRest(file),
+      },
+    ];
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw noAccess(file, error);
+  }
+}
+
+/** Not in WAL mode (bytes 18 and 19 of SQLite's header) and nothing beside it that would have to be played back. */
+function isAtRest(file: string): boolean {
+  const header = firstBytes(file, 20);
+  return (
+    header[18] === 1 &&
+    ['-wal', '-journal'].every((tail) => statSync(file + tail, { throwIfNoEntry: false }) === undefined)
+  );
+}
+
+function decoderOf({ epoch }: ViewedSegment, file: SegmentFile): OpenSegment['decode'] {
+  let points: Map<number, PointInfo> | null = null;
+  const describe = (id: number): PointInfo => {
+    points ??= new Map(file.descriptors(0).descriptors.map((one) => [one.id, JSON.parse(one.json) as PointInfo]));
+    const point = points.get(id);
+    if (!point) throw new RangeError(`the segment carries no descriptor ${id}`);
+    return point;
+  };
+  return ({ lane, body }) => decodeFrame(body, { epoch, stream: streamOf(lane), describe });
+}
+
+function startsOf({ epoch }: ViewedSegment): number {
+  return Number.parseInt(epoch, 10);
+}
+
+function noAccess(path: string, cause: unknown): unknown {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'ENOTDIR') return cause;
+  return new BufferError(
+    'NO_ACCESS',
+    code === 'ENOTDIR'
+      ? `${path} is no folder`
+      : `${path} cannot be read: permission denied; ask as root or as the user of the daemon`,
+  );
+}
