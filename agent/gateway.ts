@@ -5,6 +5,7 @@ import { openBuffer } from '../buffer/open.ts';
 import type { DriverHost } from '../drivers/driver.ts';
 import { aborted } from './aborted.ts';
 import { Announcer } from './announcer.ts';
+import { contentHash } from './config/canonical.ts';
 import type { SiteConfig } from './config/site-config.ts';
 import { Connections } from './connections.ts';
 import type { Changes } from './connections.ts';
@@ -16,8 +17,14 @@ import { Losses } from './losses.ts';
 import type { GatewayEvent, Reading, Seq, Stream } from './reading.ts';
 import { openState } from './state.ts';
 import type { GatewayStatus } from './status/facts.ts';
+import { machineHash } from './status/machine.ts';
+import { StatusPublisher } from './status/publisher.ts';
+import { statusRecord } from './status/record.ts';
+import type { Identity } from './status/record.ts';
 import type { SystemClock } from './system-clock.ts';
 import { timeSource } from './time-sources.ts';
+import type { UplinkFactory } from './uplink/uplink.ts';
+import { version } from './version.ts';
 
 export interface GatewayParts {
   readonly clock: SystemClock;
@@ -113,10 +120,19 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     event: tell,
     newestSlotMs: (device, point) => buffer.newestSlotMs(device, point),
   });
+  /** Connections and devices as they were: at the end there are none. */
+  let atStop: ReturnType<typeof connections.state> | null = null;
+  const publisher = new StatusPublisher({
+    record: (state) => statusRecord(status(), identity, state),
+    clock,
+    log: (severity, message) => log[severity](message),
+  });
+  let identity = identityOf(config);
   try {
     const uplink = await lanes.prepare(config.uplink);
     if (uplink) await lanes.renew(uplink, AbortSignal.timeout(renewAnswerMs));
     await connections.apply(config.connections);
+    if (uplink) await publisher.renew(keepsNewest(config, uplink.uplinks), AbortSignal.timeout(renewAnswerMs));
   } catch (error) {
     stopWatching();
     await buffer.close(AbortSignal.timeout(renewAnswerMs));
@@ -137,11 +153,31 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     events.renew(next.site?.id ?? null);
     buffer.adjust(limitsOf(next));
     config = next;
+    identity = identityOf(next);
     const changes = await connections.apply(next.connections);
-    if (uplink) await lanes.renew(uplink, AbortSignal.timeout(renewAnswerMs));
+    if (uplink) {
+      const answer = AbortSignal.timeout(renewAnswerMs);
+      await Promise.all([lanes.renew(uplink, answer), publisher.renew(keepsNewest(next, uplink.uplinks), answer)]);
+    }
     void announcer.announce(next);
     if (isClockNew) await clock.ask(timeSource(next.clock.source));
     tell(configChanged(changes, uplink !== null));
+  }
+
+  function status(): GatewayStatus {
+    return {
+      gateway: config.gateway,
+      site: config.site?.id ?? null,
+      epoch: buffer.epoch,
+      startedAt,
+      now: clock.now(),
+      isStopping: atStop !== null,
+      ...(atStop ?? connections.state()),
+      buffer: buffer.stats(),
+      uplink: { ...lanes.state(), ...publisher.state() },
+      refusedReadings: losses.count,
+      events: events.counts(),
+    };
   }
 
   return {
@@ -154,19 +190,9 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
         message: `The changed configuration is refused, the gateway goes on as it was: ${reason}. Look at it with: sluice check ${config.file}`,
         facts: { problems, reason },
       }),
-    status: () => ({
-      gateway: config.gateway,
-      site: config.site?.id ?? null,
-      epoch: buffer.epoch,
-      startedAt,
-      now: clock.now(),
-      ...connections.state(),
-      buffer: buffer.stats(),
-      uplink: lanes.state(),
-      refusedReadings: losses.count,
-      events: events.counts(),
-    }),
+    status,
     async stop(drainMs, signal) {
+      atStop ??= connections.state();
       const drain = AbortSignal.any([signal, AbortSignal.timeout(drainMs)]);
       await connections.stop();
       stopWatching();
@@ -182,7 +208,8 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
       const noted = stop.catch((error: unknown) => log.warning(`The stop could not be noted: ${messageOf(error)}`));
       await Promise.race([noted, aborted(signal)]);
       await lanes.drained(drain);
-      await lanes.stop(AbortSignal.any([signal, AbortSignal.timeout(answerMs)]));
+      const answer = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+      await Promise.all([lanes.stop(answer), publisher.stop(answer)]);
       await buffer.close(signal);
       const untold = losses.untold();
       if (untold > 0)
@@ -191,6 +218,15 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
         );
     },
   };
+}
+
+function identityOf({ gateway, file: _file, ...said }: SiteConfig): Identity {
+  return { machine: machineHash(gateway), version: version(), config: contentHash({ gateway, ...said }) };
+}
+
+/** A file keeps every line: the newest state would become a history of states. */
+function keepsNewest({ uplink }: SiteConfig, uplinks: UplinkFactory): UplinkFactory | null {
+  return 'kafka' in uplink ? uplinks : null;
 }
 
 /** What a running gateway cannot change about itself: the first such key, with both values. */

@@ -12,6 +12,7 @@ export interface GatewayStatus {
   readonly epoch: string;
   readonly startedAt: Stamp;
   readonly now: Stamp;
+  readonly isStopping: boolean;
   readonly connections: readonly SupervisorState[];
   readonly devices: readonly DeviceState[];
   readonly buffer: BufferStats;

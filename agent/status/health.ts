@@ -16,6 +16,7 @@ export function ailments(status: GatewayStatus): string[] {
   if (buffer.committingForMs > slowCommitMs)
     found.push(`the disk has taken nothing for ${seconds(buffer.committingForMs)}: readings wait in memory`);
   for (const [lane, state] of Object.entries(uplink)) {
+    if (isUnbuffered(lane)) continue;
     const { phase, lastError } = state;
     if (phase === 'stalled') found.push(`${lane}: the topic refuses everything (${lastError?.code ?? 'unknown'})`);
     else if (needsPerson(state)) found.push(`${lane}: ${lastError?.message ?? ''}`);
@@ -37,6 +38,7 @@ export function remarks(status: GatewayStatus): string[] {
   if (now.trust === 'unsynced') found.push('the clock is not synchronised: readings are marked');
   if (refusedReadings > 0) found.push(`${refusedReadings} readings were refused by the buffer since the start`);
   for (const [lane, state] of Object.entries(uplink)) {
+    if (isUnbuffered(lane) && needsPerson(state)) found.push(`${lane}: ${state.lastError?.message ?? ''}`);
     const away = now.wallMs - state.sinceMs;
     const lag = lagMs(status, lane);
     if (!needsPerson(state) && state.lastError && Math.max(away, lag ?? 0) > longAwayMs)
@@ -46,11 +48,17 @@ export function remarks(status: GatewayStatus): string[] {
   return found;
 }
 
-/** What the start still waits for; empty: the gateway is ready. The buffer is open and pollers run before anybody can ask. */
-export function awaited({ connections }: GatewayStatus): string[] {
+/** What the start still waits for; empty: the gateway is ready. Not ready either while it stops. The buffer is open and pollers run before anybody can ask. */
+export function awaited({ isStopping, connections }: GatewayStatus): string[] {
+  if (isStopping) return ['nothing: it is stopping'];
   return connections
     .filter(({ opened, failed }) => opened + failed === 0)
     .map(({ connection }) => `the first attempt of connection ${connection}`);
+}
+
+/** No reading waits there: its trouble is nobody's loss. */
+function isUnbuffered(lane: string): boolean {
+  return lane === 'gateway-status';
 }
 
 function names(all: readonly string[]): string {

@@ -16,6 +16,8 @@ export interface StatusPage {
   readonly clock: string;
   /** `wrong`: what needs a person now. `remarks`: what is not as it should be, besides. */
   readonly health: { readonly ok: boolean; readonly wrong: readonly string[]; readonly remarks: readonly string[] };
+  readonly state: 'running' | 'stopping';
+  /** Every connection has had its first attempt. */
   readonly ready: boolean;
   readonly connections: readonly ConnectionLine[];
   readonly devices: readonly DeviceLine[];
@@ -94,6 +96,7 @@ export function statusPage(status: GatewayStatus, version: string): StatusPage {
     uptimeSeconds: Math.floor((now.bootMs - startedAt.bootMs) / 1000),
     clock: now.trust,
     health: { ok: wrong.length === 0, wrong, remarks: remarks(status) },
+    state: status.isStopping ? 'stopping' : 'running',
     ready: awaited(status).length === 0,
     connections: status.connections.map(({ connection, state, since, error, opened, failed }) => ({
       connection,

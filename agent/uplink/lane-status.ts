@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { UplinkError, messageOf } from '../errors.ts';
 import type { Fate } from '../errors.ts';
-import type { Stream } from '../reading.ts';
+import type { Destination } from './uplink.ts';
 
 export type LanePhase = 'connecting' | 'connected' | 'waiting' | 'stalled' | 'stopped';
 export type Log = (severity: 'info' | 'warning' | 'error', message: string) => void;
@@ -31,13 +31,13 @@ const nothing = { delivered: 0, repeated: 0, rejected: 0 };
 
 /** Keeps the state of a lane and tells each trouble once, and its end. */
 export class LaneStatus {
-  readonly #lane: Stream;
+  readonly #lane: Destination;
   readonly #clock: Clock;
   readonly #log: Log | undefined;
   #told: string | undefined;
   #state: LaneState;
 
-  constructor(lane: Stream, clock: Clock, log: Log | undefined, before: LaneState | null = null) {
+  constructor(lane: Destination, clock: Clock, log: Log | undefined, before: LaneState | null = null) {
     this.#lane = lane;
     this.#clock = clock;
     this.#log = log;
