@@ -116,7 +116,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     clock,
     log: (severity, message) => log[severity](message),
     // The poller does not wait for the disk; what is refused is counted.
-    sink: (stream, readings) => void accept(stream, readings).catch(() => undefined),
+    sink: accept,
     event: tell,
     newestSlotMs: (device, point) => buffer.newestSlotMs(device, point),
   });

@@ -5,6 +5,7 @@ import { LinkError, messageOf } from './errors.ts';
 import { Presence, isSilence } from './presence.ts';
 import { unanswered } from './reading.ts';
 import type { GatewayEvent, Observation, Reading, Stream } from './reading.ts';
+import { Screen, type ScreenRules } from './screen.ts';
 
 /** Where a poller takes its session from; the supervisor is one. */
 export interface SessionSource {
@@ -13,11 +14,11 @@ export interface SessionSource {
 }
 
 export interface PollerOptions {
-  readonly device: { readonly id: string; readonly points: readonly PolledPoint[] };
+  readonly device: { readonly id: string; readonly points: readonly (PolledPoint & ScreenRules)[] };
   readonly link: SessionSource;
   readonly clock: Clock;
-  /** Takes what was read. Never awaited, must not throw: a full buffer is the sink's to count. */
-  readonly sink: (stream: Stream, readings: readonly Reading[]) => void;
+  /** Takes what was read. Never waited for; rejects when it was refused, which is the sink's to count and to tell. */
+  readonly sink: (stream: Stream, readings: readonly Reading[]) => Promise<void>;
   readonly event: (event: GatewayEvent) => void;
   /** Faults of a driver that broke its contract; once per text. */
   readonly log: (message: string) => void;
@@ -30,6 +31,7 @@ export interface PollerOptions {
 export interface PollerHandover {
   readonly agenda: Handover | null;
   readonly presence: Presence;
+  readonly screen: Screen;
 }
 
 export interface PollerState {
@@ -74,6 +76,7 @@ export function startPoller(options: PollerOptions): Poller {
   const { before } = options;
   const agenda = new Agenda(device.points, (point) => newestSlotMs(device.id, point), before?.agenda);
   const presence = before?.presence ?? new Presence(device.id);
+  const screen = new Screen(device.points, before?.screen);
   const stopping = new AbortController();
   const faults = new Set<string>();
   let attempt: AbortController | null = null;
@@ -83,8 +86,11 @@ export function startPoller(options: PollerOptions): Poller {
   const badPoints = new Map<string, Observation>();
 
   function deliver(some: readonly Reading[]): void {
-    for (const { quality } of some) readings[quality]++;
-    for (const [stream, ofStream] of Map.groupBy(some, (reading) => reading.point.stream)) sink(stream, ofStream);
+    const { kept, events } = screen.pass(some);
+    for (const { quality } of kept) readings[quality]++;
+    for (const [stream, ofStream] of Map.groupBy(kept, (reading) => reading.point.stream))
+      sink(stream, ofStream).catch(() => screen.refused(ofStream));
+    for (const each of events) event(each);
   }
 
   function noteBad(seen: readonly Observation[]): void {
@@ -206,7 +212,7 @@ export function startPoller(options: PollerOptions): Poller {
       stopping.abort(new Error(`The poller of ${device.id} was stopped.`));
       attempt?.abort(stopping.signal.reason);
       await running;
-      return { agenda: agenda.handover(), presence };
+      return { agenda: agenda.handover(), presence, screen };
     },
   };
 }

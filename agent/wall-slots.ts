@@ -32,7 +32,7 @@ export function scheduleMaker(): (rule: SlotRule) => Schedule {
   };
 }
 
-/** Slots around one instant, in order. Right for instants up to `reachMs` away from it. */
+/** Slots around one instant, in order; one that several clock times come to stands as often. Right for instants up to `reachMs` away from it. */
 interface Window {
   readonly aroundMs: number;
   readonly slots: readonly number[];
@@ -67,7 +67,7 @@ export function atLocalTimes(everyMs: number, { timezone, atMs }: LocalTimes): S
       const all = instantsOf(each, spans);
       return everyMs === HOUR_MS ? all : all.slice(0, 1);
     });
-    return [...new Set(instants)].toSorted((a, b) => a - b);
+    return instants.toSorted((a, b) => a - b);
   }
 
   return {

@@ -3,6 +3,7 @@ import type { Kind, Stream } from '../reading.ts';
 import { contentHash } from './canonical.ts';
 import { labelsAt, nearest, type Levels } from './levels.ts';
 import { quoted, type Problems } from './problems.ts';
+import { rulesOf } from './rules.ts';
 import type { AssetConfig, PointConfig } from './site-config.ts';
 import { child } from './source.ts';
 import { tellIdleAt, timingOf } from './timing.ts';
@@ -44,12 +45,13 @@ export function resolvePoints(all: readonly Levels[], schema: DriverSchema, owne
   const { gateway, site, device, asset, profile } = owner;
   const map = contentHash({
     points: drafts
-      .map(({ point, kind, unit, settings, told: { obis } }) => ({
+      .map(({ point, kind, unit, settings, told: { obis, counter } }) => ({
         point,
         kind,
         unit,
         ...without(settings, manners),
         ...(obis === null ? {} : { obis }),
+        ...(counter === null || counter.modulus === null ? {} : { modulus: counter.modulus }),
       }))
       .toSorted((a, b) => (a.point < b.point ? -1 : 1)),
     asset: stated(asset),
@@ -89,6 +91,7 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     labels: { ...labelsAt(levels.inProfile), ...labelsAt(levels.own) },
     obis: (nearest(levels, 'obis', true) as string | undefined) ?? null,
     ...timing,
+    ...rulesOf(levels, kind, timing.everyMs, owner),
   };
   return { levels, point, kind, unit: unitOf(levels, kind, owner), stream, settings, told };
 }

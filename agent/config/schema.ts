@@ -23,6 +23,7 @@ import {
 } from './grammar.ts';
 import { nearest } from './nearest.ts';
 import { kafka } from './schema-kafka.ts';
+import { rules } from './schema-rules.ts';
 import { timing } from './schema-timing.ts';
 import { timeSourceNames } from '../time-sources.ts';
 
@@ -275,11 +276,7 @@ export const pointBase = {
       },
     ),
   ),
-  report: later(),
-  deadband: later(),
-  maxAge: later(),
-  modulus: later(),
-  maxRate: later(),
+  ...rules,
   decreases: later(),
   identity: later(),
 };

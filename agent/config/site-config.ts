@@ -1,4 +1,6 @@
 import type { Kind, PointInfo } from '../reading.ts';
+import type { CounterRule } from '../counters.ts';
+import type { ReportRule } from '../report.ts';
 import type { TimeSourceName } from '../time-sources.ts';
 import type { Destination } from '../uplink/uplink.ts';
 import type { LocalTimes } from '../wall-slots.ts';
@@ -98,6 +100,10 @@ export interface PointConfig {
   readonly local: LocalTimes | null;
   /** How long a slot of a counter stays due. Never longer than `everyMs`. */
   readonly withinMs: number;
+  /** null: every reading is sent. */
+  readonly report: ReportRule | null;
+  /** null: it is no counter. */
+  readonly counter: CounterRule | null;
 }
 
 /** Distance of slots where the configuration states none. */

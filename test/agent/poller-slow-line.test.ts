@@ -47,7 +47,7 @@ async function liveThrough(
       },
       link: { current: () => session, waitForSession: () => Promise.resolve(session) },
       clock,
-      sink: (_, some) => readings.push(...some),
+      sink: (_, some) => Promise.resolve(void readings.push(...some)),
       event: (event) => events.push(event),
       log: () => {},
       newestSlotMs: () => undefined,

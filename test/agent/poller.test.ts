@@ -421,7 +421,7 @@ describe('a poll', () => {
       device: { id: 'EM-1', points: [gauge('power', minute)] },
       link,
       clock,
-      sink: (_, some) => readings.push(...some),
+      sink: (_, some) => Promise.resolve(void readings.push(...some)),
       event: () => {},
       log: () => {},
       newestSlotMs: () => undefined,

@@ -76,7 +76,7 @@ export class PollerSite {
       device: { id: 'EM-1', points: this.#points },
       link,
       clock: this.clock,
-      sink: (_, readings) => this.readings.push(...readings),
+      sink: (_, readings) => Promise.resolve(void this.readings.push(...readings)),
       event: (event) => this.events.push(event),
       log: (message) => this.logged.push(message),
       newestSlotMs: (_, point) => this.#newestSlotMs(point),

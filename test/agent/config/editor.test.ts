@@ -37,6 +37,11 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   { told: /within is "[\d.]+(?:ms|s|m|h|d)"; allowed/, why: 'a bound on a number with a unit' },
   { told: /; (?:every is under 1h here|no point of this device has)/, why: 'a contradiction between keys' },
   { told: /; from 1h on readings follow the local time/, why: 'a contradiction between keys' },
+  {
+    told: /; (?:a counter is sent at each|for (?:counters|gauges) only, this is|it stands beside)/,
+    why: 'depends on the kind',
+  },
+  { told: /; shorter than every/, why: 'a comparison of two keys' },
   { told: /timezone is "Europe\/Madird"/, why: 'the time zone database' },
 ];
 
