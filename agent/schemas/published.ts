@@ -7,6 +7,7 @@ export const publishedSchemas = {
   profile: { file: 'profile.schema.json', says: 'a profile: the register map of one meter model' },
   reading: { file: 'reading.schema.json', says: 'the records of meter-readings and sensor-values' },
   event: { file: 'event.schema.json', says: 'the records of gateway-events' },
+  asset: { file: 'asset.schema.json', says: 'the records of asset-metadata' },
 } as const;
 export type PublishedSchema = keyof typeof publishedSchemas;
 

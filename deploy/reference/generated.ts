@@ -19,14 +19,17 @@ export function generated(): ReadonlyMap<string, string> {
   ]);
 }
 
-/** A template with its `{{keys PATH}}`, `{{inherited PATH}}` and `{{record NAME}}` replaced by tables. */
+/** A template with its `{{keys PATH}}`, `{{inherited PATH}}` and `{{record NAME PART}}` replaced by tables. */
 function filled(name: string, config: Part): string {
   const template = readFileSync(join(import.meta.dirname, `${name}.template.md`), 'utf8');
   const inherited = new Set(registry.families.flatMap(({ schema }) => inheritedKeys(schema)));
   const tables: Readonly<Record<string, (of: string) => string>> = {
     keys: (path) => keyTable(partAt(config, path), { without: inherited }),
     inherited: (path) => keyTable(partAt(config, path), { only: inherited }),
-    record: (record) => recordTable(JSON.parse(publishedSchema(record as PublishedSchema)) as Part),
+    record: (of) => {
+      const [record = '', part = ''] = of.split(' ');
+      return recordTable(partAt(JSON.parse(publishedSchema(record as PublishedSchema)) as Part, part));
+    },
   };
   const text = template.replaceAll(/\{\{(\w+) ?([^}]*)\}\}/g, (_whole, what: string, of: string) => {
     const make = tables[what];

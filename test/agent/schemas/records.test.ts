@@ -1,5 +1,8 @@
 import * as fc from 'fast-check';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../../agent/config/load.ts';
+import { describeSite } from '../../../agent/metadata.ts';
 import type { ClockMark, EventName, Kept, Kind, Quality, TimeSource } from '../../../agent/reading.ts';
 import { publishedSchema, type PublishedSchema } from '../../../agent/schemas/published.ts';
 import { eventBody, jsonEncoding, jsonPreview } from '../../../agent/uplink/encodings.ts';
@@ -149,5 +152,54 @@ describe('the schema of an event', () => {
   it('refuses a severity that is none', async () => {
     const record = { ...(JSON.parse(eventOf('stop')) as object), severity: 'fatal' };
     expect(await told('event', record)).toHaveLength(1);
+  });
+});
+
+describe('the schema of asset metadata', () => {
+  const { config } = loadConfig(join(import.meta.dirname, '../../../deploy/demo/sluice.json'), {
+    env: {},
+    noSecrets: true,
+  });
+  if (config === null) throw new Error('the site of the demo is wrong');
+  const { descriptions } = describeSite(config);
+  const note = (json: string | null): string =>
+    encoded({
+      form: 'note',
+      epoch,
+      seq: 9,
+      stream: 'asset-metadata',
+      timeMs: 1_700_000_000_000,
+      clock: 'synced',
+      repeat: false,
+      key: 'k',
+      json,
+    });
+  const records = descriptions.map(({ device, map, body }): [string, string] => [`${device} ${map ?? ''}`, note(body)]);
+  const [, state = ''] = records.find(([, record]) => record.includes('removedAt')) ?? [];
+  const [, map = ''] = records.find(([, record]) => !record.includes('removedAt')) ?? [];
+  const { definitions } = JSON.parse(publishedSchema('asset')) as {
+    definitions: Readonly<Record<'device' | 'map', { properties: object }>>;
+  };
+
+  it.each(records)('takes what is told of %s', async (_what, record) =>
+    expect(await told('asset', record)).toEqual([]),
+  );
+
+  it('takes what is told of a device that left', async () => {
+    const removed = JSON.parse(state) as object;
+    expect(await told('asset', note(JSON.stringify({ ...removed, removedAt: true })))).toEqual([]);
+  });
+
+  it('names every key of both records, in their order', () => {
+    expect(Object.keys(definitions.device.properties)).toEqual(Object.keys(JSON.parse(state) as object));
+    expect(Object.keys(definitions.map.properties)).toEqual(Object.keys(JSON.parse(map) as object));
+  });
+
+  it.each([
+    ['a device without its points', state, { points: undefined }],
+    ['a map with a key of the device', map, { enabled: true }],
+    ['a point of an unknown kind', state, { points: [{ point: 'a', kind: 'total' }] }],
+  ])('refuses %s', async (_what, record, wrong) => {
+    expect(await told('asset', { ...(JSON.parse(record) as object), ...wrong })).not.toEqual([]);
   });
 });
