@@ -1,5 +1,6 @@
 import type { Booking } from './inbox.ts';
 import { minus } from './minus.ts';
+import { takingReadings } from './record.ts';
 import { runConsumer } from './run-consumer.ts';
 
 /**
@@ -68,7 +69,7 @@ const booking: Booking = (db) => {
     const { used, remark } = previous === undefined ? { used: null, remark: null } : difference(previous, now);
     settle.run(...point, now.slot, previous?.slot ?? null, used, now.unit, remark);
   };
-  return (reading) => {
+  return takingReadings((reading) => {
     const {
       id,
       gateway,
@@ -99,7 +100,7 @@ const booking: Booking = (db) => {
     // A total that arrives late changes what its successor is compared with.
     const next = after(...key, slot);
     if (next !== undefined) settleSlot(key, next);
-  };
+  });
 };
 
 /** Never guesses: a total that fell, or stands on another meter or register map, is a person's matter. */

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Chunk, Inbox } from './inbox.ts';
+import type { Chunk, Inbox, Incoming } from './inbox.ts';
 
 export interface FileSource {
   /** NDJSON, as a gateway without a broker writes it: `{"topic","key","timestamp","value"}` a line. */
@@ -36,10 +36,10 @@ async function readChunk(source: string, from: number, topics: ReadonlySet<strin
     const length = buffer.subarray(0, bytesRead).lastIndexOf(newline) + 1;
     if (length === 0) return undefined;
     let position = from;
-    const records: { position: number; json: string }[] = [];
+    const records: (Incoming & { position: number })[] = [];
     for (const line of buffer.toString('utf8', 0, length).split('\n').slice(0, -1)) {
-      const json = valueOf(line, topics);
-      if (json !== undefined) records.push({ position, json });
+      const record = recordOf(line, topics);
+      if (record !== undefined) records.push({ position, ...record });
       position += Buffer.byteLength(line) + 1;
     }
     return { source, records, next: from + length };
@@ -48,13 +48,13 @@ async function readChunk(source: string, from: number, topics: ReadonlySet<strin
   }
 }
 
-/** The record's value; undefined: of a topic that is not ours. A line that is no record is handed on, to be set aside. */
-function valueOf(line: string, topics: ReadonlySet<string>): string | undefined {
+/** undefined: of a topic that is not ours. A line that is no record is handed on, to be set aside. */
+function recordOf(line: string, topics: ReadonlySet<string>): Incoming | undefined {
   try {
-    const { topic, value } = JSON.parse(line) as { topic: string; value: unknown };
-    return topics.has(topic) ? JSON.stringify(value) : undefined;
+    const { topic, key, value } = JSON.parse(line) as { topic: string; key: string; value: unknown };
+    return topics.has(topic) ? { key, json: value === null ? null : JSON.stringify(value) } : undefined;
   } catch {
-    return line;
+    return { key: null, json: line };
   }
 }
 

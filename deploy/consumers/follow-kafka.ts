@@ -74,8 +74,9 @@ async function consume(consumer: Consumer, { topics }: KafkaSource, inbox: Inbox
         if (!payload.isStale()) {
           inbox.take({
             source: `${batch.topic}/${batch.partition}`,
-            records: batch.messages.map(({ offset, value }) => ({
+            records: batch.messages.map(({ offset, key, value }) => ({
               position: Number(offset),
+              key: key?.toString() ?? null,
               json: value?.toString() ?? null,
             })),
             next: Number(batch.lastOffset()) + 1,

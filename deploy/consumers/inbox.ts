@@ -1,16 +1,21 @@
 import Database from 'better-sqlite3';
-import { type Reading, parseReading } from './record.ts';
+
+/** `json` null: a tombstone, which says that its key has ended. */
+export interface Incoming {
+  readonly key: string | null;
+  readonly json: string | null;
+}
 
 /** A part of a source that is read in order: a partition of a topic, or a file. */
 export interface Chunk {
   readonly source: string;
-  readonly records: readonly { readonly position: number; readonly json: string | null }[];
+  readonly records: readonly (Incoming & { readonly position: number })[];
   /** Where reading goes on after this chunk. */
   readonly next: number;
 }
 
-/** Makes what takes one reading into the database; called within the transaction of its chunk. */
-export type Booking = (db: Database.Database) => (reading: Reading) => void;
+/** Makes what takes one record into the database, within the transaction of its chunk; false: it cannot be read, and is set aside. */
+export type Booking = (db: Database.Database) => (record: Incoming) => boolean;
 
 /**
  * A consumer's database. What was taken and how far it was read are committed together, so they never disagree: not after a crash,
@@ -43,11 +48,8 @@ export function openInbox(file: string, tables: string, booking: Booking): Inbox
   const position = (source: string): number | undefined => find.get(source)?.next;
   const take = db.transaction(({ source, records, next }: Chunk) => {
     const from = position(source) ?? 0;
-    for (const { position: at, json } of records) {
-      if (at < from) continue;
-      const reading = parseReading(json ?? '');
-      if (reading === undefined) setAside.run(source, at, json);
-      else book(reading);
+    for (const { position: at, key, json } of records) {
+      if (at >= from && !book({ key, json })) setAside.run(source, at, json);
     }
     move.run(source, next);
   });

@@ -21,8 +21,18 @@ export interface Reading {
   readonly repeat: boolean;
 }
 
-/** undefined: not a reading. The caller must say so somewhere: a record that is skipped silently is lost. */
-export function parseReading(json: string): Reading | undefined {
+/** Hands on what is a reading; false: it is none. The caller must say so somewhere: a record that is skipped silently is lost. */
+export function takingReadings(
+  take: (reading: Reading) => void,
+): (record: { readonly json: string | null }) => boolean {
+  return ({ json }) => {
+    const reading = parseReading(json ?? '');
+    if (reading !== undefined) take(reading);
+    return reading !== undefined;
+  };
+}
+
+function parseReading(json: string): Reading | undefined {
   let found: unknown;
   try {
     found = JSON.parse(json);

@@ -1,4 +1,5 @@
 import type { Booking } from './inbox.ts';
+import { takingReadings } from './record.ts';
 import { runConsumer } from './run-consumer.ts';
 
 /** `latest`: how each point stands, also when it is bad, with the last good value. `averages`: per minute, of good gauge readings. */
@@ -35,7 +36,7 @@ const booking: Booking = (db) => {
     db.prepare(`insert into minutes values (:gateway, :device, :point, :minute, 1, :value, :value, :value, :unit)
     on conflict do update set readings = readings + 1, total = total + excluded.total,
       lowest = min(lowest, excluded.lowest), highest = max(highest, excluded.highest)`);
-  return (reading) => {
+  return takingReadings((reading) => {
     const { id, gateway, device, point, time, kind, value, text, unit, quality, status } = reading;
     if (isNew.run(id).changes === 0) return;
     const good = quality === 'good';
@@ -43,7 +44,7 @@ const booking: Booking = (db) => {
     stand.run({ gateway, device, point, time, value, text, unit, quality, status, goodValue, goodTime });
     const minute = `${time.slice(0, 16)}:00Z`;
     if (good && kind === 'gauge' && value !== null) add.run({ gateway, device, point, minute, value, unit });
-  };
+  });
 };
 
 await runConsumer({

@@ -1,4 +1,4 @@
-/** `npm run demo`: a pumping station, the gateway, a broker and two consumers on one machine; at the end an audit of what came of it. */
+/** `npm run demo`: a pumping station, the gateway, a broker and three consumers on one machine; at the end an audit of what came of it. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

@@ -38,8 +38,8 @@ export function judge({ gateway, accepted, records, consumed }: Evidence): Verdi
   if (epochs.size === 0) problems.push('nothing was accepted: the tap is empty');
   for (const stream of new Set([...accepted.keys(), ...Object.keys(consumed)])) {
     const names = accepted.get(stream) ?? new Set();
-    const ofStream = records.filter((record) => record.stream === stream);
-    const byId = group(ofStream, idOf);
+    const ofStream = named(records.filter((record) => record.stream === stream));
+    const byId = group(ofStream, ({ id }) => id);
     const delivered = [...names].filter((name) => byId.has(`${gateway}/${name}`)).length;
     const unknown = [...byId.keys()].filter((id) => isOurs(id, gateway, epochs) && !names.has(nameOf(id)));
     if (unknown.length > 0) {
@@ -47,7 +47,7 @@ export function judge({ gateway, accepted, records, consumed }: Evidence): Verdi
     }
     const nameless = byId.get('')?.length ?? 0;
     if (nameless > 0) problems.push(`${stream}: ${nameless} records without an id`);
-    const ours = ofStream.filter((record) => isOurs(idOf(record), gateway, epochs));
+    const ours = ofStream.filter(({ id }) => isOurs(id, gateway, epochs));
     problems.push(...[...byId].flatMap(([id, all]) => differing(stream, id, all)), ...disorder(stream, ours));
     const lost = names.size - delivered;
     if (lost > 0) problems.push(`${stream}: ${lost} accepted, but not in the topic: lost, or still in the buffer`);
@@ -61,10 +61,29 @@ export function judge({ gateway, accepted, records, consumed }: Evidence): Verdi
   return { counts, lost: counts.reduce((sum, each) => sum + each.lost, 0), problems };
 }
 
+export interface NamedRecord extends FoundRecord {
+  /** Empty: it bears none. */
+  readonly id: string;
+}
+
 const idText = /^\{"id":"([^"]+)"/;
 
-function idOf({ value }: FoundRecord): string {
-  return idText.exec(value ?? '')?.[1] ?? '';
+/** In order of partition and offset. A tombstone bears no id: it was committed with the record of its key before it, so its seq is the next. */
+export function named(records: readonly FoundRecord[]): NamedRecord[] {
+  const before = new Map<string, string>();
+  const inOrder = records.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset);
+  return inOrder.map((record) => {
+    const { stream, key, value } = record;
+    const place = `${stream} ${key}`;
+    const id = value === null ? following(before.get(place) ?? '') : (idText.exec(value)?.[1] ?? '');
+    if (value !== null) before.set(place, id);
+    return { ...record, id };
+  });
+}
+
+/** `ps-12/41-k3v9q0za/7` → `ps-12/41-k3v9q0za/8`. */
+function following(id: string): string {
+  return id.replace(/\d+$/, (seq) => String(Number(seq) + 1));
 }
 
 /** Others may write to the same topics: another gateway, or this one at another time. */
@@ -82,12 +101,17 @@ function differing(stream: string, id: string, all: readonly FoundRecord[]): str
   return bodies.size > 1 ? [`${stream}: ${id} was sent with different content`] : [];
 }
 
-/** Records of a device that are no repeats stand in one partition, in the order in which they were accepted. */
-function disorder(stream: string, records: readonly FoundRecord[]): string[] {
-  const first = records.filter(({ value }) => value?.includes('"repeat":true') !== true);
+/** Records of a device that are no repeats stand in one partition, in the order in which they were accepted. What bears no mark is a repeat when its id is known. */
+function disorder(stream: string, records: readonly NamedRecord[]): string[] {
+  const known = new Set<string>();
+  const first = records.filter(({ id, value }) => {
+    const isKnown = known.has(id);
+    known.add(id);
+    return value?.includes('"repeat":') === true ? !value.includes('"repeat":true') : !isKnown;
+  });
   return [...group(first, ({ key }) => key ?? '')].flatMap(([key, all]) => {
     if (new Set(all.map(({ partition }) => partition)).size > 1) return [`${stream}: ${key} is in several partitions`];
-    const inOrder = all.toSorted((a, b) => a.offset - b.offset).map(acceptance);
+    const inOrder = all.map(acceptance);
     const wrong = inOrder.some(([start, seq], at) => {
       const [startBefore, seqBefore] = inOrder[at - 1] ?? [0, 0];
       return start < startBefore || (start === startBefore && seq <= seqBefore);
@@ -97,8 +121,8 @@ function disorder(stream: string, records: readonly FoundRecord[]): string[] {
 }
 
 /** `ps-12/41-k3v9q0za/88213` → start 41, seq 88213. */
-function acceptance(record: FoundRecord): [start: number, seq: number] {
-  const [, epoch = '', seq = ''] = idOf(record).split('/');
+function acceptance({ id }: NamedRecord): [start: number, seq: number] {
+  const [, epoch = '', seq = ''] = id.split('/');
   return [Number.parseInt(epoch), Number(seq)];
 }
 

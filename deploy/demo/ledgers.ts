@@ -35,9 +35,12 @@ export interface Booked {
   readonly slot: string;
   readonly used: number | null;
   readonly unit: string | null;
+  /** The register map that finance found in the reading. */
+  readonly map: string;
 }
 
-export const booked = `select device, point, max(slot) as slot, used, unit from consumption group by device, point`;
+export const booked = `select device, point, max(slot) as slot, used, consumption.unit, ledger.map
+  from consumption join ledger using (gateway, device, point, slot) group by device, point`;
 
 export interface Latest {
   readonly device: string;
@@ -46,5 +49,20 @@ export interface Latest {
   readonly unit: string | null;
   readonly status: string;
 }
+
+/** What the asset register knows of a map. */
+export interface Register {
+  readonly device: string;
+  readonly point: string;
+  readonly map: string;
+  readonly table: string;
+  readonly address: number;
+  readonly type: string;
+  readonly byteOrder: string;
+  readonly scale: number;
+}
+
+export const registers =
+  'select device, point, map, "table", address, type, byte_order as byteOrder, scale from registers';
 
 export const latest = 'select device, point, value, unit, status from latest order by device, point';

@@ -11,7 +11,7 @@ export interface DemoOptions {
 
 export const usage = `npm run demo -- [--seconds N] [--outage A-B] [--dir DIR] [--keep]
 
-A simulated pumping station, the gateway, Apache Kafka and two consumers, each a process of its own on this machine.
+A simulated pumping station, the gateway, Apache Kafka and three consumers, each a process of its own on this machine.
   --seconds N   ends by itself after N seconds; else at Ctrl-C
   --outage A-B  stops the broker between these seconds
   --dir DIR     keeps configuration, buffer, databases and logs there

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, Children } from './children.ts';
 import { GrowingFile } from './growing-file.ts';
-import { type Verdict, judge } from './judge.ts';
-import { type Booked, type Latest, Onlooker, booked, latest } from './ledgers.ts';
+import { type Verdict, judge, named } from './judge.ts';
+import { type Booked, type Latest, Onlooker, type Register, booked, latest, registers } from './ledgers.ts';
 import type { DemoOptions } from './options.ts';
 import type { Show } from './show.ts';
 import { type Station, writeStation } from './station.ts';
@@ -17,7 +17,14 @@ const silentAfterMs = 5_000;
 const catchUpMs = 45_000;
 const ledgerRows = 'select count(*) as n from ledger';
 const readingsSeen = 'select count(*) as n from seen';
-const consumedStreams = ['meter-readings', 'sensor-values'];
+const recordsKept = 'select count(*) as n from records';
+/** The consumers, and which stream each reads. */
+const consumers = [
+  ['finance', 'meter-readings'],
+  ['reporting', 'sensor-values'],
+  ['asset-register', 'asset-metadata'],
+] as const;
+const consumedStreams: readonly string[] = consumers.map(([, stream]) => stream);
 
 export type DemoRun = Omit<DemoOptions, 'dir' | 'keep'> & { readonly dir: string; readonly choice: Choice };
 
@@ -53,12 +60,13 @@ class Demo {
   readonly #tap: Tap;
   readonly #finance: Onlooker;
   readonly #reporting: Onlooker;
+  readonly #register: Onlooker;
   readonly #answeredMs = new Map<string, { answers: number; lastMs: number }>();
   #station: Station = { gateway: '', site: '', devices: [] };
   #running: Child[] = [];
   #simulatorOutput: GrowingFile | undefined;
   #isStopped = false;
-  /** Readings that were accepted before the broker came back; null: all of them have arrived. */
+  /** Records that were accepted before the broker came back; null: all of them have arrived. */
   #backlog: number | null = null;
   #startedMs = Date.now();
 
@@ -70,6 +78,7 @@ class Demo {
     this.#tap = new Tap(this.#path('tap'));
     this.#finance = new Onlooker(this.#path('finance.db'));
     this.#reporting = new Onlooker(this.#path('reporting.db'));
+    this.#register = new Onlooker(this.#path('asset-register.db'));
   }
 
   async start(): Promise<void> {
@@ -84,10 +93,7 @@ class Demo {
       () => this.#simulatorOutput?.lines().some((line) => line.includes('"event":"ready"')) === true,
     );
     this.#show.tell(`${site}: ${devices.length} meters simulated on this machine.`);
-    for (const [consumer, stream] of [
-      ['finance', 'meter-readings'],
-      ['reporting', 'sensor-values'],
-    ] as const) {
+    for (const [consumer, stream] of consumers) {
       const source = this.#target.source(consumer, stream);
       this.#begin(consumer, `deploy/consumers/${consumer}`, [...source, '--db', this.#path(`${consumer}.db`)]);
     }
@@ -96,7 +102,7 @@ class Demo {
       this.#tap.readOn();
       return this.#tap.count(consumedStreams) > 0;
     });
-    this.#show.tell('The gateway polls, keeps and forwards; finance and reporting read.');
+    this.#show.tell('The gateway polls, keeps and forwards; finance, reporting and the asset register read.');
     this.#startedMs = Date.now();
   }
 
@@ -123,7 +129,7 @@ class Demo {
     this.#tap.readOn();
     const accepted = this.#tap.count(consumedStreams);
     const waiting = accepted - this.#arrived();
-    if (waiting > 0) this.#show.tell(`Ending; ${count(waiting)} readings are still on their way.`);
+    if (waiting > 0) this.#show.tell(`Ending; ${count(waiting)} records are still on their way.`);
     await this.#until(catchUpMs, '', () => this.#arrived() >= accepted).catch(() => undefined);
 
     const problems: string[] = [];
@@ -132,11 +138,10 @@ class Demo {
     this.#show.tell('The gateway has stopped. Counting what came of its readings.');
     this.#tap.readOn();
     const records = await this.#target.records();
-    const inTopic = new Set(
-      records.filter(({ stream }) => consumedStreams.includes(stream)).map(({ value }) => value?.split('"', 4)[3]),
-    ).size;
+    const inTopic = new Set(named(records.filter(({ stream }) => consumedStreams.includes(stream))).map(({ id }) => id))
+      .size;
     await this.#until(15_000, '', () => this.#arrived() >= inTopic).catch(() => undefined);
-    for (const consumer of ['finance', 'reporting']) {
+    for (const [consumer] of consumers) {
       const ended = await this.#child(consumer).stop(8_000);
       if (ended !== 0) problems.push(`${consumer} ended with ${ended}; see ${this.#child(consumer).log}`);
     }
@@ -147,10 +152,12 @@ class Demo {
       consumed: {
         'meter-readings': { consumer: 'finance', rows: this.#finance.count(ledgerRows) },
         'sensor-values': { consumer: 'reporting', rows: this.#reporting.count(readingsSeen) },
+        'asset-metadata': { consumer: 'asset-register', rows: this.#register.count(recordsKept) },
       },
     });
     this.#finance.close();
     this.#reporting.close();
+    this.#register.close();
     return { ...verdict, problems: [...verdict.problems, ...problems] };
   }
 
@@ -223,7 +230,7 @@ class Demo {
   }
 
   #arrived(): number {
-    return this.#finance.count(ledgerRows) + this.#reporting.count(readingsSeen);
+    return this.#finance.count(ledgerRows) + this.#reporting.count(readingsSeen) + this.#register.count(recordsKept);
   }
 
   #elapsedSeconds(): number {
@@ -248,6 +255,8 @@ class Demo {
       booked: this.#finance.rows<Booked>(booked),
       seen: this.#reporting.count(readingsSeen),
       latest: this.#reporting.rows<Latest>(latest),
+      assets: this.#register.count('select count(*) as n from assets'),
+      registers: this.#register.rows<Register>(registers),
       news: this.#show.news,
     };
   }

@@ -19,7 +19,7 @@ export function verdictTable({ counts, lost, problems }: Verdict): string[] {
     ...table,
     '',
     'accepted: written down by the gateway when the commit had returned. delivered, repeated: counted by reading',
-    'everything from the beginning. consumed: rows in the databases of finance and reporting.',
+    'everything from the beginning. consumed: rows in the databases of finance, reporting and the asset register.',
     '',
     ...problems.map((problem) => `PROBLEM ${problem}`),
     `lost ${count(lost)}${problems.length === 0 ? ', all counts agree' : ''}`,

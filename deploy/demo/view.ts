@@ -1,4 +1,4 @@
-import type { Booked, Latest } from './ledgers.ts';
+import type { Booked, Latest, Register } from './ledgers.ts';
 import type { Station } from './station.ts';
 
 /** What the demo shows, as of one moment. Nothing in it comes from the gateway's own counters. */
@@ -10,15 +10,18 @@ export interface View {
   readonly uplink: 'Kafka is up' | 'Kafka is STOPPED' | 'file';
   /** Ids of the devices that have answered lately. */
   readonly answering: ReadonlySet<string>;
-  /** Readings on disk, by the tap. */
+  /** Readings and metadata on disk, by the tap. */
   readonly accepted: number;
-  /** Of these, readings that the consumers have. */
+  /** Of these, what the consumers have. */
   readonly arrived: number;
   readonly ledgerRows: number;
   readonly gaps: number;
   readonly booked: readonly Booked[];
   readonly seen: number;
   readonly latest: readonly Latest[];
+  /** In the asset register. */
+  readonly assets: number;
+  readonly registers: readonly Register[];
   readonly news: readonly string[];
 }
 
@@ -50,6 +53,7 @@ export function plainLine(view: View): string {
     ...(uplink === 'Kafka is STOPPED' ? ['Kafka is STOPPED'] : []),
     `finance: ${count(view.ledgerRows)} rows${usedText(mostTelling(view.booked))}`,
     `reporting: ${count(view.seen)} readings${valueText(telling(view.latest))}`,
+    `assets: ${count(view.assets)} devices${registerText(view)}`,
   ];
   return `${clockTime(view.timeMs)} ${parts.join(', ')}`;
 }
@@ -68,7 +72,7 @@ export function screen(view: View, { columns, color }: Style): string[] {
     ],
     [''],
     [`  meters     ${answering.size} of ${station.devices.length} answering`],
-    [`  gateway    ${count(accepted)} readings accepted, on disk`],
+    [`  gateway    ${count(accepted)} records accepted, on disk`],
     [`  waiting    ${count(waiting)} ${bar}`, waiting > 200 ? 33 : undefined],
     [
       `  uplink     ${uplink === 'file' ? 'a file, as there is no Kafka here' : uplink}`,
@@ -76,6 +80,7 @@ export function screen(view: View, { columns, color }: Style): string[] {
     ],
     [`  finance    ${count(view.ledgerRows)} rows in its ledger, ${count(view.gaps)} gaps`],
     [`  reporting  ${count(view.seen)} readings, ${view.latest.length} points`],
+    [`  assets     ${count(view.assets)} devices${registerText(view)}`],
     [''],
     [`  ${'device'.padEnd(8)}${'what'.padEnd(26)}${'now'.padStart(18)}   used in the last slot`, 2],
     ...station.devices.map(({ id, name }): Line => {
@@ -109,6 +114,17 @@ function mostTelling(all: readonly Booked[]): Booked | undefined {
 
 function usedText(last: Booked | undefined): string {
   return last === undefined ? '' : ` (${last.device} ${last.point} +${last.used} ${last.unit ?? ''})`;
+}
+
+/** Where the last total came from: the map in finance's reading, looked up in the asset register. */
+function registerText({ booked, registers }: View): string {
+  const last = mostTelling(booked);
+  const found = registers.find(
+    ({ device, point, map }) => device === last?.device && point === last.point && map === last.map,
+  );
+  if (found === undefined) return '';
+  const { device, point, table, address, type, byteOrder, scale } = found;
+  return ` (${device} ${point} is ${table} ${address}, ${type} ${byteOrder} x ${scale})`;
 }
 
 function valueText(point: Latest | undefined): string {

@@ -37,11 +37,13 @@ export function reading(seq: number, slotMinutes: number, value: number | null, 
 }
 
 /** A line of the file that a gateway without a broker writes. */
-export function line(topic: string, json: string): string {
-  return `{"topic":"${topic}","key":"ps-12/EM-1","timestamp":1763816400182,"value":${json}}\n`;
+export function line(topic: string, json: string, key = 'ps-12/EM-1'): string {
+  return `{"topic":"${topic}","key":"${key}","timestamp":1763816400182,"value":${json}}\n`;
 }
 
-export function startConsumer(name: 'finance' | 'reporting', ...parameters: string[]): ChildProcess {
+export type ConsumerName = 'finance' | 'reporting' | 'asset-register';
+
+export function startConsumer(name: ConsumerName, ...parameters: string[]): ChildProcess {
   return spawn(process.execPath, [join(folder, `${name}.ts`), ...parameters], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });

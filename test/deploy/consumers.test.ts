@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { minus } from '../../deploy/consumers/minus.ts';
-import { line, patience, reading, rows, startConsumer, stop, untilRows } from './consumers-support.ts';
+import {
+  type ConsumerName,
+  line,
+  patience,
+  reading,
+  rows,
+  startConsumer,
+  stop,
+  untilRows,
+} from './consumers-support.ts';
 
 let folder: string;
 let file: string;
@@ -21,7 +30,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(name: 'finance' | 'reporting'): ChildProcess {
+function start(name: ConsumerName): ChildProcess {
   const child = startConsumer(name, '--file', file, '--db', db);
   children.push(child);
   return child;
@@ -164,6 +173,110 @@ describe('reporting', () => {
     expect(rows(db, 'select point, value, quality, status, good_value, substr(good_time, 12, 8) from latest')).toEqual([
       ['flow', null, 'bad', 'BadTimeout', 10, '13:00:00'],
     ]);
+  });
+});
+
+describe('the asset register', () => {
+  const map = '9f31c20a77e1';
+  const head = (seq: number, device: string): object => ({
+    id: `ps-12/41-k3v9q0za/${seq}`,
+    gateway: 'ps-12',
+    site: 'PS12',
+    device,
+    time: '2026-11-22T13:00:00.000Z',
+    clock: 'synced',
+    asset: 'PS12/P1',
+    serial: '20-114-7',
+    map,
+  });
+  const points = [{ point: 'energy', kind: 'counter', unit: 'kW.h', stream: 'meter-readings', every: '15m' }];
+  const state = (seq: number, device: string, other: object = {}): string =>
+    line(
+      'asset-metadata',
+      JSON.stringify({ ...head(seq, device), enabled: true, removedAt: null, points, ...other }),
+      `ps-12/${device}`,
+    );
+  const registers = (seq: number, device: string, scale: number, name = map): string =>
+    line(
+      'asset-metadata',
+      JSON.stringify({
+        ...head(seq, device),
+        map: name,
+        points: [
+          {
+            point: 'energy',
+            unit: 'kW.h',
+            register: { table: 'input', address: 72, type: 'uint32', byteOrder: 'CDAB', scale, offset: 0 },
+          },
+        ],
+      }),
+      `ps-12/${device}@${name}`,
+    );
+  const removal = (seq: number, device: string, removedAt: string): string =>
+    state(seq, device, { removedAt }) + line('asset-metadata', 'null', `ps-12/${device}`);
+  const assets = 'select device, serial, last_removed_at from assets order by device';
+
+  it('holds what there is, and of what was taken out when', async () => {
+    const monday = '2026-11-23T08:00:00.000Z';
+    writeFileSync(file, registers(1, 'EM-1', 0.01) + state(2, 'EM-1') + state(3, 'EM-2') + removal(4, 'EM-2', monday));
+    start('asset-register');
+    await untilRows(db, 'select count(*) from records', [[5]]);
+    expect(rows(db, assets)).toEqual([['EM-1', '20-114-7', null]]);
+    expect(rows(db, 'select device, point, kind, unit, every from points')).toEqual([
+      ['EM-1', 'energy', 'counter', 'kW.h', '15m'],
+    ]);
+    expect(rows(db, 'select device, serial, removed_at from removed_assets')).toEqual([['EM-2', '20-114-7', monday]]);
+    appendFileSync(file, state(6, 'EM-2', { serial: '26-001-1' }));
+    await untilRows(db, assets, [
+      ['EM-1', '20-114-7', null],
+      ['EM-2', '26-001-1', monday],
+    ]);
+    expect(rows(db, 'select * from removed_assets')).toEqual([]);
+  });
+
+  it('says which register a map meant, also when the device has another one now, or is gone', async () => {
+    const later = 'aaaaaaaaaaaa';
+    writeFileSync(
+      file,
+      registers(1, 'EM-1', 0.01) +
+        state(2, 'EM-1') +
+        registers(3, 'EM-1', 0.1, later) +
+        state(4, 'EM-1', { map: later }) +
+        removal(5, 'EM-1', '2026-11-23T08:00:00.000Z'),
+    );
+    start('asset-register');
+    await untilRows(db, 'select count(*) from records', [[6]]);
+    expect(rows(db, assets)).toEqual([]);
+    expect(
+      rows(db, 'select map, point, "table", address, type, byte_order, scale, offset from registers order by map'),
+    ).toEqual([
+      [map, 'energy', 'input', 72, 'uint32', 'CDAB', 0.01, 0],
+      [later, 'energy', 'input', 72, 'uint32', 'CDAB', 0.1, 0],
+    ]);
+  });
+
+  it('ends right when what was in doubt comes a second time, tombstones included', async () => {
+    const said =
+      state(1, 'EM-1') + removal(2, 'EM-1', '2026-11-23T08:00:00.000Z') + state(4, 'EM-1', { serial: '26-001-1' });
+    writeFileSync(file, said + said);
+    start('asset-register');
+    await untilRows(db, 'select next > 0 from positions', [[1]]);
+    expect(rows(db, assets)).toEqual([['EM-1', '26-001-1', '2026-11-23T08:00:00.000Z']]);
+    expect(rows(db, 'select what, count(*) from records group by what order by what')).toEqual([
+      ['removal', 1],
+      ['state', 2],
+      ['tombstone', 1],
+    ]);
+  });
+
+  it('buries what it never saw, and sets aside what it cannot read', async () => {
+    writeFileSync(
+      file,
+      line('asset-metadata', 'null', 'ps-12/EM-7') + line('asset-metadata', '{"id":1}') + state(1, 'EM-1'),
+    );
+    start('asset-register');
+    await untilRows(db, assets, [['EM-1', '20-114-7', null]]);
+    expect(rows(db, 'select json from unreadable')).toEqual([['{"id":1}']]);
   });
 });
 

@@ -69,6 +69,23 @@ describe('the verdict', () => {
     expect(problems.join('\n')).toContain(problem);
   });
 
+  it('counts a tombstone by the record of its key before it, and takes a record without a mark for a repeat when its id is known', () => {
+    const stream = 'asset-metadata';
+    const said = (seq: number, offset: number): FoundRecord =>
+      record(seq, offset, { stream, value: `{"id":"ps-12/41-k3v9q0za/${seq}","device":"EM-1"}` });
+    const buried = (offset: number): FoundRecord => record(0, offset, { stream, value: null });
+    const sentTwice = [said(1, 0), said(2, 1), buried(2), said(4, 3), said(2, 4), buried(5), said(4, 6)];
+    const { names } = parseTapLine('41-k3v9q0za asset-metadata 1-4');
+    const accepted = new Map([[stream, new Set(names)]]);
+    const given = { gateway: 'ps-12', accepted, consumed: { [stream]: { consumer: 'register', rows: 4 } } };
+    const verdict = judge({ ...given, records: sentTwice });
+    expect(verdict).toMatchObject({ problems: [], counts: [{ accepted: 4, delivered: 4, repeated: 3, consumed: 4 }] });
+    expect(judge({ ...given, records: sentTwice.filter(({ value }) => value !== null) }).lost).toBe(1);
+    expect(judge({ ...given, records: [said(2, 0), buried(1), said(1, 2), said(4, 3)] }).problems.join()).toContain(
+      'not in order',
+    );
+  });
+
   it('leaves other gateways and other starts in the same topic alone', () => {
     const foreign = [
       record(1, 3, { key: 'ps-13/EM-1', value: '{"id":"ps-13/1-a/1"}' }),
@@ -123,6 +140,15 @@ it('has a configuration without problems, at least six devices with counters and
 });
 
 describe('what it shows', () => {
+  const register = {
+    device: 'EM-P1',
+    point: 'energy',
+    table: 'input',
+    address: 72,
+    type: 'float32',
+    byteOrder: 'ABCD',
+    scale: 1,
+  };
   const view: View = {
     station: { gateway: 'ps-12', site: 'Pump station 12', devices: [{ id: 'EM-P1', name: 'Pump 1 supply' }] },
     timeMs: new Date(2026, 10, 22, 12, 0, 15).getTime(),
@@ -134,16 +160,31 @@ describe('what it shows', () => {
     arrived: 1200,
     ledgerRows: 120,
     gaps: 0,
-    booked: [{ device: 'EM-P1', point: 'energy', slot: '2026-11-22T11:00:10.000Z', used: 0.125, unit: 'kW.h' }],
+    booked: [
+      {
+        device: 'EM-P1',
+        point: 'energy',
+        slot: '2026-11-22T11:00:10.000Z',
+        used: 0.125,
+        unit: 'kW.h',
+        map: '9f31c20a77e1',
+      },
+    ],
     seen: 1080,
     latest: [{ device: 'EM-P1', point: 'power', value: 8211.04, unit: 'W', status: 'Good' }],
+    assets: 6,
+    registers: [
+      { ...register, map: 'aaaaaaaaaaaa', address: 73 },
+      { ...register, map: '9f31c20a77e1' },
+    ],
     news: ['12:00:10 OUTAGE: the broker is stopped.'],
   };
 
   it('says all in one line where there is no terminal', () => {
     expect(plainLine(view)).toBe(
       '12:00:15 meters 1/1, accepted 1,234, arrived 1,200, waiting 34, Kafka is STOPPED, ' +
-        'finance: 120 rows (EM-P1 energy +0.125 kW.h), reporting: 1,080 readings (EM-P1 power 8211 W)',
+        'finance: 120 rows (EM-P1 energy +0.125 kW.h), reporting: 1,080 readings (EM-P1 power 8211 W), ' +
+        'assets: 6 devices (EM-P1 energy is input 72, float32 ABCD x 1)',
     );
   });
 
@@ -180,7 +221,7 @@ describe('on a machine without Kafka', () => {
     });
     await expect.poll(() => told, { timeout: 20_000 }).toMatch(/accepted \d{3},/);
     const pids = processesOf(dir);
-    expect(pids.length).toBe(4);
+    expect(pids.length).toBe(5);
     child.kill('SIGTERM');
     await once(child, 'exit');
     expect(child.exitCode).toBe(0);
@@ -192,7 +233,7 @@ describe('on a machine without Kafka', () => {
 
   it('takes its processes along when it is killed', async () => {
     const child = spawn(process.execPath, [demo, '--dir', dir], { env: noJava, stdio: 'ignore' });
-    await expect.poll(() => processesOf(dir).length, { timeout: 20_000 }).toBe(4);
+    await expect.poll(() => processesOf(dir).length, { timeout: 20_000 }).toBe(5);
     // All have begun to work, so each has asked the kernel to end with its parent.
     await expect
       .poll(() => statSync(join(dir, 'tap'), { throwIfNoEntry: false })?.size ?? 0, { timeout: 20_000 })
