@@ -14,6 +14,10 @@ export const commands: CommandTable = {
     summary: 'the daemon',
     load: async () => (await import('./run.ts')).run,
   },
+  status: {
+    summary: 'what the running daemon is doing, and what needs somebody',
+    load: async () => (await import('./status.ts')).status,
+  },
   schema: {
     summary: 'the published schemas: of the configuration, of records',
     load: async () => (await import('./schema.ts')).schema,

@@ -1,0 +1,104 @@
+import { get } from 'node:http';
+import { loadConfig } from '../config/load.ts';
+import { problemText } from '../config/problems.ts';
+import type { SiteConfig } from '../config/site-config.ts';
+import { ConfigError, SluiceError, messageOf } from '../errors.ts';
+import type { StatusPage } from '../status/page.ts';
+import { statusText } from '../status/text.ts';
+import { defaultFile, fileArgument } from './command.ts';
+import type { Command, CommandArgs, Io } from './command.ts';
+
+const answerMs = 5_000;
+const mostBytes = 16_000_000;
+/** Where a listener on every address of the machine is reached from here. */
+const reached: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+type Listen = NonNullable<SiteConfig['status']>;
+
+export const status: Command = {
+  name: 'status',
+  about: `What the running daemon is doing: first what needs somebody, then connections, devices, buffer and lanes. Asks it at \`status.listen\`.`,
+  arguments: [fileArgument],
+  options: {
+    json: { about: 'one JSON value: /status.json as the daemon gives it' },
+    all: { about: 'every device, however many' },
+  },
+  examples: [
+    { line: 'sluice status', about: 'is all well?' },
+    { line: 'sluice status --all site.json', about: 'with every device' },
+    { line: 'sluice status --json', about: 'for a program' },
+  ],
+  exits: { 0: 'all is well', 1: 'something is not, or the daemon does not answer', 78: 'the configuration is wrong' },
+
+  async run(args, io) {
+    const { config, file } = loaded(args, io);
+    if (config.status === null)
+      throw new SluiceError(
+        'NO_STATUS',
+        `${file} has no status to ask; add "status": { "listen": "127.0.0.1:8686" } and load it: systemctl reload sluice`,
+      );
+    const page = await asked(config.status, io.signal);
+    const { wrong, remarks } = page.health;
+    if (page.gateway !== config.gateway)
+      io.stderr.write(`sluice: gateway ${page.gateway} answers, and ${file} is that of ${config.gateway}\n`);
+    const colour = io.stdout.isTTY === true && (io.env['NO_COLOR'] ?? '') === '';
+    const text =
+      args.values['json'] === true
+        ? `${JSON.stringify(page)}\n`
+        : statusText(page, { colour, all: args.values['all'] === true });
+    io.stdout.write(text);
+    return wrong.length === 0 && remarks.length === 0 ? 0 : 1;
+  },
+};
+
+/** Warnings are for `check`; only what stands in the way is told here. */
+function loaded({ positionals }: CommandArgs, { env, stderr }: Io): { config: SiteConfig; file: string } {
+  const file = positionals[0] ?? defaultFile;
+  const { config, problems } = loadConfig(file, { env, noSecrets: true });
+  if (config) return { config, file };
+  for (const problem of problems) if (problem.severity === 'error') stderr.write(`${problemText(problem)}\n`);
+  throw new ConfigError(`${file} has problems, so nobody was asked; a running daemon goes on as it was`);
+}
+
+async function asked(listen: Listen, signal: AbortSignal): Promise<StatusPage> {
+  const place = `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
+  let text: string;
+  try {
+    text = await fetched(listen, AbortSignal.any([signal, AbortSignal.timeout(answerMs)]));
+  } catch (error) {
+    throw new SluiceError(
+      'NO_ANSWER',
+      `no answer at ${place} (status.listen): ${messageOf(error)}. Is the daemon running? Look with: systemctl status sluice`,
+    );
+  }
+  const page = parsed(text);
+  if (page === null)
+    throw new SluiceError('NOT_SLUICE', `what answers at ${place} (status.listen) is not this version of Sluice`);
+  return page;
+}
+
+function fetched({ host, port }: Listen, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get({ host: reached[host] ?? host, port, path: '/status.json', signal }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (more: string) => {
+        text += more;
+        if (text.length > mostBytes) request.destroy(new Error('the answer does not end'));
+      });
+      response.on('end', () => resolve(text));
+      response.on('error', reject);
+    });
+    request.on('error', (error) => reject(signal.aborted ? new Error(`nothing within ${answerMs / 1000} s`) : error));
+  });
+}
+
+function parsed(text: string): StatusPage | null {
+  try {
+    const page = JSON.parse(text) as Partial<StatusPage> | null;
+    const { gateway, health, connections, devices, buffer, lanes } = page ?? {};
+    return gateway && health && connections && devices && buffer && lanes ? (page as StatusPage) : null;
+  } catch {
+    return null;
+  }
+}
