@@ -30,4 +30,8 @@ export const commands: CommandTable = {
     summary: 'serves a simulated site from its own configuration',
     load: async () => (await import('./simulate.ts')).simulate,
   },
+  completion: {
+    summary: 'the script by which bash or zsh completes all this',
+    load: async () => (await import('./completion.ts')).completionOf(commands),
+  },
 };
