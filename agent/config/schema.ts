@@ -38,6 +38,7 @@ function timezone() {
         return meant === undefined ? message : `${message}; did you mean \`${meant}\`?`;
       },
     ),
+    v.metadata({ pattern: '^[A-Za-z][A-Za-z0-9_+/-]*$' }),
   );
 }
 
@@ -74,7 +75,7 @@ const enabled = (effect: string) => ({ enabled: v.optional(doc(flag(), effect, {
 export const fileEntries = {
   $schema: v.optional(
     doc(
-      v.string(allowed('text')),
+      text(4096),
       'Where an editor finds the JSON Schema of this file, to complete and explain its keys: `sluice schema config > sluice.schema.json`.',
       { examples: ['./sluice.schema.json'] },
     ),

@@ -95,12 +95,7 @@ function unitId() {
 
 function address() {
   const message = allowed('0…65535 (1…65536 with addressBase 1) as a number, or hex text, e.g. "0x0BD3"');
-  const hex = v.pipe(
-    v.string(message),
-    v.regex(/^0x[0-9A-Fa-f]{1,5}$/, message),
-    v.transform(Number),
-    v.maxValue(0x10000, message),
-  );
+  const hex = v.pipe(v.string(message), v.regex(/^0x(?:0?[0-9A-Fa-f]{1,4}|10000)$/, message), v.transform(Number));
   return v.union([integer(0, 0x10000, message.replace('allowed: ', '')), hex], message);
 }
 
