@@ -5,3 +5,10 @@ export function aborted(signal: AbortSignal): Promise<void> {
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
+
+/** Fires `ms` after `signal` has. */
+export function firesAfter(ms: number, signal: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  void aborted(signal).then(() => setTimeout(() => late.abort(new Error(`${ms} ms are over`)), ms).unref());
+  return late.signal;
+}

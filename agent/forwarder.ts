@@ -2,6 +2,7 @@ import type { Buffer as Lanes } from '../buffer/buffer.ts';
 import { outageBackoff } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { UplinkError } from './errors.ts';
+import { Pulse } from './pulse.ts';
 import type { GatewayEvent, Kept, Seq, Stream } from './reading.ts';
 import type { Encode } from './uplink/encodings.ts';
 import { LaneStatus } from './uplink/lane-status.ts';
@@ -12,6 +13,8 @@ import type { OutRecord, Uplink, UplinkFactory } from './uplink/uplink.ts';
 export interface ForwarderState extends LaneState {
   /** Unix ms of the oldest entry that is taken and not settled, the first of the lane; null: none is taken. */
   readonly oldestMs: number | null;
+  /** Boot time by which its loop goes on; null: it waits for entries or for the disk, or has ended. */
+  readonly dueMs: number | null;
 }
 
 export interface ForwarderOptions {
@@ -55,6 +58,9 @@ const defaults: ForwarderLimits = {
   rejectionsInRow: 100,
 };
 
+/** Connecting, sending and closing have deadlines in the uplink, all of them shorter: beyond this the loop hangs. */
+const longestStepMs = 120_000;
+
 /** A broker that is just starting may deny a topic for a moment: so many operator errors in a row are tried again soon, untold. */
 const operatorGrace = 2;
 
@@ -66,7 +72,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   const loop = new LaneLoop(options);
   const ended = loop.run();
   return {
-    state: () => ({ ...loop.status.state, oldestMs: loop.oldestMs }),
+    state: () => ({ ...loop.status.state, oldestMs: loop.oldestMs, dueMs: loop.pulse.dueMs }),
     stop: (signal) => {
       loop.stop(signal);
       return ended;
@@ -76,6 +82,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
 
 class LaneLoop {
   readonly status: LaneStatus;
+  readonly pulse: Pulse;
   readonly #options: ForwarderOptions;
   readonly #limits: ForwarderLimits;
   readonly #stopping = new AbortController();
@@ -98,6 +105,7 @@ class LaneLoop {
   constructor(options: ForwarderOptions) {
     this.#options = options;
     this.#limits = { ...defaults, ...options.limits };
+    this.pulse = new Pulse(options.clock);
     this.status = new LaneStatus(options.lane, options.clock, options.log, options.before);
   }
 
@@ -126,6 +134,7 @@ class LaneLoop {
       }
     }
     await this.#drop();
+    this.pulse.rest();
     this.status.enter('stopped');
   }
 
@@ -147,6 +156,7 @@ class LaneLoop {
   async #connected(): Promise<Uplink> {
     if (this.#uplink === undefined) {
       this.status.enter('connecting');
+      this.pulse.within(longestStepMs);
       this.#uplink = this.#options.uplinks(this.#options.lane);
       await this.#uplink.connect(this.#stopping.signal);
       this.status.enter('connected');
@@ -158,11 +168,13 @@ class LaneLoop {
   async #drop(): Promise<void> {
     const uplink = this.#uplink;
     this.#uplink = undefined;
+    this.pulse.within(longestStepMs);
     await uplink?.close();
   }
 
   async #take(signal: AbortSignal): Promise<void> {
     const { buffer, lane } = this.#options;
+    this.pulse.rest();
     const batch = await buffer.next(lane, this.#taken, this.#limits.sendRecords, signal);
     this.#taken = batch.last;
     if (batch.entries.length > 0) this.#queue.push(pieceOf(batch));
@@ -212,6 +224,7 @@ class LaneLoop {
     const uplink = await this.#connected();
     const repeats = piece.entries.filter(({ seq }) => seq <= this.#attempted).length;
     this.#attempted = Math.max(this.#attempted, piece.last);
+    this.pulse.within(longestStepMs);
     await uplink.send(lane, records, this.#hurry.signal);
     buffer.settle(lane, piece.first, piece.last);
     this.#failures = 0;
@@ -270,6 +283,7 @@ class LaneLoop {
     const { buffer, lane, event } = this.#options;
     const record = this.#encode(entry, true);
     const { key, value } = record instanceof Error ? { key: '', value: null } : record;
+    this.pulse.rest();
     await buffer.reject(entry, `${error.code}: ${error.message}`, { key, value });
     const head = this.#queue.shift();
     if (head !== undefined) buffer.settle(lane, head.first, head.last);
@@ -326,6 +340,8 @@ class LaneLoop {
     const enough = new AbortController();
     const signal = AbortSignal.any([enough.signal, this.#stopping.signal]);
     const taken = this.#queue.length >= pieces ? [] : [this.#take(signal)];
+    // What is taken comes from the disk, which may hold it for ever.
+    if (taken.length === 0) this.pulse.within(ms);
     const slept = this.#options.clock.sleep(ms, signal).finally(() => enough.abort(new Error('waited long enough')));
     await Promise.allSettled([slept, ...taken]);
   }

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { BufferLimits } from '../buffer/buffer.ts';
+import type { BufferLimits, WriterPulse } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
 import type { DriverHost } from '../drivers/driver.ts';
 import { aborted } from './aborted.ts';
@@ -35,6 +35,8 @@ export interface GatewayParts {
 
 export interface Gateway {
   status(): GatewayStatus;
+  /** How the thread that owns the disk is. */
+  writer(): WriterPulse;
   /** Something without which the daemon is worthless died. Never rejects. */
   readonly failed: Promise<Error>;
   /**
@@ -182,6 +184,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
 
   return {
     failed: buffer.failed,
+    writer: () => buffer.pulse(),
     reload,
     refused: (reason, problems) =>
       tell({

@@ -3,6 +3,7 @@ import type { Clock, Stamp } from './clock.ts';
 import { Agenda, type Ask, type Handover, type PolledPoint } from './due.ts';
 import { LinkError, messageOf } from './errors.ts';
 import { Presence, isSilence } from './presence.ts';
+import { Pulse } from './pulse.ts';
 import { unanswered } from './reading.ts';
 import type { GatewayEvent, Observation, Reading, Stream } from './reading.ts';
 import { Screen, type ScreenRules } from './screen.ts';
@@ -54,6 +55,8 @@ export interface PollerState {
   readonly uncertain: number;
   readonly bad: number;
   readonly skippedSlots: number;
+  /** Boot time by which its loop comes round again; null: it has ended. */
+  readonly dueMs: number | null;
 }
 
 export interface Poller {
@@ -79,6 +82,7 @@ export function startPoller(options: PollerOptions): Poller {
   const screen = new Screen(device.points, before?.screen);
   const stopping = new AbortController();
   const faults = new Set<string>();
+  const pulse = new Pulse(clock);
   let attempt: AbortController | null = null;
   let lastGood: Stamp | null = null;
   let polls = 0;
@@ -118,6 +122,8 @@ export function startPoller(options: PollerOptions): Poller {
 
   async function poll(session: Session, ask: Ask): Promise<void> {
     polls++;
+    // The deadline, and a second grace for a link that was lost.
+    pulse.within(DEADLINE_MS + 2 * GRACE_MS);
     const own = new AbortController();
     attempt = own;
     let seen: Observation[] | null;
@@ -184,6 +190,7 @@ export function startPoller(options: PollerOptions): Poller {
       if (look.notConnected) tell(presence.silence('BadNotConnected', now));
       deliver(look.write);
       for (const span of look.missedSpans) event(slotsMissed(device.id, span));
+      pulse.within(look.napMs);
       if (session !== null && look.ask !== null) await poll(session, look.ask);
       else if (session !== null) await nap(look.napMs);
       else await napOrSession(look.napMs);
@@ -207,11 +214,13 @@ export function startPoller(options: PollerOptions): Poller {
       polls,
       ...readings,
       skippedSlots: agenda.skippedSlots,
+      dueMs: pulse.dueMs,
     }),
     async stop() {
       stopping.abort(new Error(`The poller of ${device.id} was stopped.`));
       attempt?.abort(stopping.signal.reason);
       await running;
+      pulse.rest();
       return { agenda: agenda.handover(), presence, screen };
     },
   };

@@ -41,10 +41,20 @@ export interface Buffer {
   /** Other limits from now on; a smaller quota holds once the next commit has returned. */
   adjust(limits: BufferLimits): void;
   stats(): BufferStats;
+  /** Asks the writer thread for a sign of life, unless the last question still waits, and tells how it is. */
+  pulse(): WriterPulse;
   /** Resolves if the writer thread died: nothing can be accepted any more, the process must end and be started anew. Never rejects. */
   readonly failed: Promise<Error>;
   /** Commits what waits, seals, releases the lock. Within the signal's time; idempotent. */
   close(signal: AbortSignal): Promise<void>;
+}
+
+/** The writer thread as it looks from outside. */
+export interface WriterPulse {
+  /** How long the question now waiting has waited; 0: none does. */
+  readonly silentMs: number;
+  /** The thread computes at this moment. Otherwise it waits: for work, or in a system call for the disk. */
+  readonly isComputing: boolean;
 }
 
 export interface BufferStats {

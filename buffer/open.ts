@@ -1,7 +1,7 @@
 import { BufferError, BufferFull, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
-import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats } from './buffer.ts';
+import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, WriterPulse } from './buffer.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
 import { isReading, keep } from './frame.ts';
@@ -206,6 +206,10 @@ class DurableBuffer implements Buffer {
       accepted: { ...this.#accepted },
       committingForMs: this.#committing ? Math.round(performance.now() - this.#lastCommitMs) : 0,
     };
+  }
+
+  pulse(): WriterPulse {
+    return this.#thread.pulse();
   }
 
   close(signal: AbortSignal): Promise<void> {

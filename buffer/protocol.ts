@@ -127,6 +127,8 @@ export interface WriterCalls {
   read: { take: ReadRequest; give: ReadFrames };
   reject: { take: DeadLetter; give: null };
   close: { take: { readonly sent: readonly Seq[] }; give: null };
+  /** A sign of life: the thread's folder in /proc. */
+  live: { take: null; give: string };
 }
 
 export type Call = {

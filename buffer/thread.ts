@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { BufferError } from '../agent/errors.ts';
+import type { WriterPulse } from './buffer.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import type { Call, DamagedFrame, FromWriter, Space, ToWriter, WriterCalls } from './protocol.ts';
 
@@ -21,6 +23,9 @@ export class WriterThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #number = 0;
+  #askedAtMs: number | null = null;
+  /** Of the thread in /proc. */
+  #folder: string | null = null;
   #isEnded = false;
 
   constructor(listener: ThreadListener) {
@@ -56,6 +61,22 @@ export class WriterThread {
       this.#waiting.set(number, { resolve, reject });
       this.#post({ type: 'call', number, call: { call: name, take } as Call });
     });
+  }
+
+  pulse(): WriterPulse {
+    const silentMs = this.#askedAtMs === null ? 0 : performance.now() - this.#askedAtMs;
+    if (this.#askedAtMs === null && !this.#isEnded) void this.#ask();
+    return { silentMs, isComputing: this.#folder !== null && stateOf(this.#folder) === 'R' };
+  }
+
+  async #ask(): Promise<void> {
+    this.#askedAtMs = performance.now();
+    try {
+      this.#folder = await this.call('live', null);
+    } catch {
+      // It ends, or has no /proc to tell its folder.
+    }
+    this.#askedAtMs = null;
   }
 
   settle(lane: number, first: Seq, last: Seq): void {
@@ -102,5 +123,15 @@ export class WriterThread {
         listener.trouble(message.message);
         break;
     }
+  }
+}
+
+/** proc(5): the letter after the name in parentheses, which may hold parentheses; `R` runs, `S` and `D` wait. null: not to be read. */
+function stateOf(folder: string): string | null {
+  try {
+    const text = readFileSync(`${folder}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2)[0] ?? null;
+  } catch {
+    return null;
   }
 }

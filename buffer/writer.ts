@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { messageOf, SluiceError } from '../agent/errors.ts';
 import type { Call, FromWriter, ToWriter } from './protocol.ts';
@@ -57,6 +58,8 @@ function perform(call: Call): unknown {
     case 'reject':
       opened().reject(call.take);
       return null;
+    case 'live':
+      return `/proc/${readlinkSync('/proc/thread-self')}`;
     case 'close':
       if (settledTimer) clearTimeout(settledTimer);
       if (spaceTimer) clearTimeout(spaceTimer);

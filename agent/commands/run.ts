@@ -1,5 +1,5 @@
 import { openSync, writeSync } from 'node:fs';
-import { aborted } from '../aborted.ts';
+import { aborted, firesAfter } from '../aborted.ts';
 import { builtAtMs } from '../build-time.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
@@ -7,18 +7,21 @@ import { same } from '../config/same.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { messageOf } from '../errors.ts';
 import { startGateway } from '../gateway.ts';
-import type { Gateway } from '../gateway.ts';
+import type { Gateway, GatewayParts } from '../gateway.ts';
 import { openLog } from '../log.ts';
 import type { Log } from '../log.ts';
 import { Reloads } from '../reloads.ts';
 import type { Seq, Stream } from '../reading.ts';
+import { beat } from '../status/heart.ts';
 import { serveStatus } from '../status/http.ts';
 import type { StatusServer } from '../status/http.ts';
+import { openNotify } from '../status/notify.ts';
+import type { Notify } from '../status/notify.ts';
 import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
 import { version } from '../version.ts';
 import { fileArgument } from './command.ts';
-import type { Command, Io } from './command.ts';
+import type { Command, CommandArgs, Io } from './command.ts';
 import { configured } from './configured.ts';
 
 /** Of the 5 s that a stop may take: for what can still be sent, and for everything. */
@@ -47,40 +50,45 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
   exits: { 0: 'stopped in order', 1: 'it could not go on', 78: 'the configuration is wrong' },
 
   async run(args, io) {
-    const reloads = new Reloads(() => reload());
+    let reload: (() => Promise<void>) | null = null;
+    const reloads = new Reloads(async () => reload?.());
     io.onHangup?.(() => reloads.request());
     let config = configured(args, io, { noSecrets: false });
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
     const log = openLog({ stream: io.stderr, clock, env: io.env });
-    // The first reading must not bear a wrong mark.
-    await clock.ready;
-    const tapFile = args.values['tap'];
-    const gateway = await startGateway(config, {
-      clock,
-      log,
-      ...(typeof tapFile === 'string' ? { tap: openTap(tapFile) } : {}),
-    });
-    const serve = async ({ status: listen }: SiteConfig): Promise<StatusServer | null> =>
-      listen && (await serveStatus({ listen, status: () => gateway.status(), version: version(), clock, log }));
-    let status = await serve(config);
-
-    async function reload(): Promise<void> {
-      const next = await reloaded(config.file, io.env, gateway, log);
-      if (next === null) return;
-      const isStatusMoved = !same(config.status, next.status);
-      config = next;
-      if (!isStatusMoved) return;
-      await status?.close();
-      status = await serve(next);
-    }
-    reloads.open();
+    const notify = openNotify({ env: io.env, pid: process.pid, clock, log });
+    // However far the start has come by then.
+    const late = firesAfter(stopMs, io.signal);
+    let status: StatusServer | null = null;
     try {
+      const gateway = await opened(config, { clock, log, ...tapOf(args) }, notify, io.signal, late);
+      if (gateway === null) {
+        log.warning('Stopped before the buffer was open; nothing had been read yet.');
+        return 0;
+      }
+      notify.ready();
+      void beat({ gateway, notify, clock, log, signal: io.signal });
+      const serve = async ({ status: listen }: SiteConfig): Promise<StatusServer | null> =>
+        listen && (await serveStatus({ listen, status: () => gateway.status(), version: version(), clock, log }));
+      status = await serve(config);
+      reload = async () => {
+        notify.reloading();
+        const next = await reloaded(config.file, io.env, gateway, log);
+        if (next !== null && !same(config.status, next.status)) {
+          await status?.close();
+          status = await serve(next);
+        }
+        config = next ?? config;
+        notify.ready();
+      };
+      reloads.open();
       const failure = await Promise.race([gateway.failed, aborted(io.signal)]);
       if (failure) log.error(`The daemon cannot go on: ${messageOf(failure)}`);
       else log.info('Stopping.');
-      const late = AbortSignal.timeout(stopMs);
-      await Promise.race([reloads.close(), aborted(late)]);
-      await gateway.stop(drainMs, late);
+      notify.stopping();
+      const end = failure ? AbortSignal.timeout(stopMs) : late;
+      await Promise.race([reloads.close(), aborted(end)]);
+      await gateway.stop(drainMs, end);
       log.info('Stopped.');
       return failure ? 1 : 0;
     } finally {
@@ -90,6 +98,25 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     }
   },
 };
+
+/** The running gateway; null: it was not there yet when `late` fired. */
+async function opened(
+  config: SiteConfig,
+  parts: GatewayParts,
+  notify: Notify,
+  stopping: AbortSignal,
+  late: AbortSignal,
+): Promise<Gateway | null> {
+  const isOver = new AbortController();
+  notify.opening(AbortSignal.any([isOver.signal, stopping]));
+  try {
+    // The first reading must not bear a wrong mark.
+    await Promise.race([parts.clock.ready, aborted(stopping)]);
+    return (await Promise.race([startGateway(config, parts), aborted(late)])) ?? null;
+  } finally {
+    isOver.abort();
+  }
+}
 
 /** The file as it is now, when the gateway goes on under it; null: it goes on as it was. Never rejects. */
 async function reloaded(file: string, env: Io['env'], gateway: Gateway, log: Log): Promise<SiteConfig | null> {
@@ -107,6 +134,11 @@ async function reloaded(file: string, env: Io['env'], gateway: Gateway, log: Log
     gateway.refused(messageOf(error), 1);
     return null;
   }
+}
+
+function tapOf({ values }: CommandArgs): Pick<GatewayParts, 'tap'> {
+  const file = values['tap'];
+  return typeof file === 'string' ? { tap: openTap(file) } : {};
 }
 
 /** `41-k3v9q0za meter-readings 88213-88240,88251`, written before anybody else hears of the commit. */

@@ -46,7 +46,7 @@ export class StatusPublisher {
 
   /** Beside the lanes of the buffer, as one of them; empty: there is no uplink for it. */
   state(): Readonly<Record<string, ForwarderState>> {
-    return this.#sending ? { [topic]: { ...this.#sending.status.state, oldestMs: null } } : {};
+    return this.#sending ? { [topic]: { ...this.#sending.status.state, oldestMs: null, dueMs: null } } : {};
   }
 
   /** Says that it stopped, if it is connected and `signal` leaves time. Never rejects, idempotent. */

@@ -38,9 +38,11 @@ export class Daemon {
     return this.#child?.pid;
   }
 
-  start(): void {
+  /** `env`: beside what the test itself has. */
+  start(env: Readonly<Record<string, string>> = {}): void {
     const child = spawn(process.execPath, [main, 'run', this.#config, '--tap', this.tapFile], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.log += text));
     this.#child = child;

@@ -10,6 +10,7 @@ export const goodLane = {
   lastError: null,
   lastDeliveredMs: now.wallMs - 1_000,
   oldestMs: null,
+  dueMs: null,
   delivered: 10,
   repeated: 1,
   rejected: 0,
@@ -58,6 +59,7 @@ export function deviceState(device: string, some: Partial<DeviceState> = {}): De
     uncertain: 1,
     bad: 2,
     skippedSlots: 0,
+    dueMs: null,
     ...some,
   };
 }

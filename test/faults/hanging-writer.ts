@@ -1,0 +1,13 @@
+/** Loaded into a daemon before itself: its writer thread goes astray when the file HANG_WHEN is there. HANG_HOW: `computes`, or `waits` as for a disk. */
+import { existsSync, openSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+
+const { HANG_WHEN: file = '', HANG_HOW: how } = process.env;
+
+if (!isMainThread)
+  setInterval(() => {
+    if (!existsSync(file)) return;
+    // A FIFO that nobody writes to: in the system call until the process ends.
+    if (how === 'waits') openSync(`${file}.fifo`, 'r');
+    for (;;);
+  }, 50);
