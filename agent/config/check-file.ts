@@ -3,7 +3,9 @@ import { driverFor, type Registry } from '../../drivers/registry.ts';
 import type { DriverSchema } from '../../drivers/driver.ts';
 import { allowed, notYet } from './grammar.ts';
 import { inspectObject, type Checked, type InspectOptions } from './inspect.ts';
+import { tellDoubles } from './doubles.ts';
 import { nearest } from './nearest.ts';
+import type { ProfileFile } from './profile-folder.ts';
 import { nameOf, quoted, type Problems } from './problems.ts';
 import {
   connectionBase,
@@ -47,21 +49,20 @@ export interface CheckedDevice {
 
 interface Context extends InspectOptions {
   readonly registry: Registry;
+  /** Those of the folder. One of equal name in the file goes before. */
+  readonly profiles: readonly ProfileFile[];
+  readonly profileFolder: string;
 }
 
 export function checkFile(root: Node, context: Context): CheckedFile {
   const top = inspectObject(fileEntries, root, context);
   const connections = checkConnections(child(root, 'connections'), context);
-  const profileNodes = namedObjects(child(root, 'profiles'), context.problems);
+  const inFile = namedObjects(child(root, 'profiles'), context.problems);
+  const names = new Set([...inFile.keys(), ...context.profiles.map(({ name }) => name)]);
   const drafts = objects(child(root, 'devices'), context.problems).map((node) =>
-    draftDevice(node, connections, profileNodes, context),
+    draftDevice(node, connections, names, context),
   );
-  const profiles = new Map(
-    [...profileNodes].map(([name, node]) => {
-      const user = drafts.find((draft) => draft.profile === name && draft.schema !== undefined);
-      return [name, checkProfile(node, user?.schema ?? onlySchema(context.registry), context)] as const;
-    }),
-  );
+  const profiles = checkProfiles(inFile, drafts, context);
   const devices = drafts.map((draft) => checkDevice(draft, profiles, context));
   tellTwins(
     devices.flatMap(({ checked }) => child(checked.node, 'id') ?? []),
@@ -105,15 +106,15 @@ interface Draft {
 function draftDevice(
   node: Node,
   connections: ReadonlyMap<string, CheckedConnection>,
-  profiles: ReadonlyMap<string, Node>,
-  { problems, registry }: Context,
+  profiles: ReadonlySet<string>,
+  { problems, registry, profileFolder }: Context,
 ): Draft {
   const connection = reference(child(node, 'connection'), connections.keys(), problems);
   const profile = reference(
     child(node, 'profile'),
-    profiles.keys(),
+    profiles,
     problems,
-    '; built-in profiles are not in this version',
+    `; profiles stand in the file, or one a file in ${profileFolder}; built-in ones are not in this version`,
   );
   const schema = connection === undefined ? onlySchema(registry) : connections.get(connection)?.schema;
   return { node, connection, profile, schema };
@@ -138,6 +139,29 @@ function reference(node: Node | undefined, names: Iterable<string>, problems: Pr
   return undefined;
 }
 
+/** A broken profile in the folder that no device uses is no problem of this site: then it is told as a warning. */
+function checkProfiles(
+  inFile: ReadonlyMap<string, Node>,
+  drafts: readonly Draft[],
+  context: Context,
+): Map<string, CheckedProfile> {
+  const schemaOf = (name: string): DriverSchema | undefined =>
+    drafts.find((draft) => draft.profile === name && draft.schema !== undefined)?.schema ??
+    onlySchema(context.registry);
+  const checked = new Map(
+    [...inFile].map(([name, node]) => [name, checkProfile(node, schemaOf(name), context)] as const),
+  );
+  for (const { name, source } of context.profiles) {
+    const isUsed = !inFile.has(name) && drafts.some((draft) => draft.profile === name);
+    context.problems.add(source, isUsed ? 'error' : 'warning');
+    if (source.root === undefined) continue;
+    tellDoubles(source.root, context.problems);
+    const profile = checkProfile(source.root, schemaOf(name), context);
+    if (isUsed) checked.set(name, profile);
+  }
+  return checked;
+}
+
 function checkProfile(node: Node, schema: DriverSchema | undefined, context: Context): CheckedProfile {
   const entries = schema === undefined ? profileBase : profileEntries(schema);
   const checked = inspectObject(entries, node, { ...context, open: schema === undefined });
@@ -148,9 +172,10 @@ function checkDevice(draft: Draft, profiles: ReadonlyMap<string, CheckedProfile>
   const { node, schema, connection, profile } = draft;
   const entries = schema === undefined ? deviceBase : deviceEntries(schema);
   const checked = inspectObject(entries, node, { ...context, open: schema === undefined });
-  const known = profile === undefined ? [] : (profiles.get(profile)?.points ?? []);
+  const found = profile === undefined ? undefined : profiles.get(profile);
+  const known = found?.points ?? [];
   const points = checkPoints(node, schema, new Set(known.map((point) => String(point.settings['name']))), context);
-  return { checked, connection, profile, points };
+  return { checked, connection, profile: found === undefined ? undefined : profile, points };
 }
 
 /** `base`: names of the profile's points. What overrides one of them needs to state only what differs. */

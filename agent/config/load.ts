@@ -4,17 +4,21 @@ import * as v from 'valibot';
 import { registry as allDrivers, type Registry } from '../../drivers/registry.ts';
 import { assemble } from './assemble.ts';
 import { checkFile } from './check-file.ts';
-import { Problems, quoted, type Problem } from './problems.ts';
+import { tellDoubles } from './doubles.ts';
+import { Problems, type Problem } from './problems.ts';
+import { defaultProfileFolder, readProfiles } from './profile-folder.ts';
 import { fileEntries } from './schema.ts';
 import { Resolver, why } from './secrets.ts';
 import type { SiteConfig } from './site-config.ts';
-import { items, noSource, properties, readSource, type Node } from './source.ts';
+import { noSource, properties, readSource } from './source.ts';
 
 export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Secrets, certificate files and a writable buffer are not needed now: what is missing is a warning. */
   readonly noSecrets?: boolean;
   readonly registry?: Registry;
+  /** Where profiles of one's own stand; not given: `/etc/sluice/profiles`. */
+  readonly profileFolder?: string;
 }
 
 export interface LoadResult {
@@ -52,8 +56,13 @@ export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions
   const folder = dirname(resolve(file));
   const noSecrets = options.noSecrets === true;
   const resolver = new Resolver(problems, folder, options.env, noSecrets);
+  const profileFolder = options.profileFolder ?? defaultProfileFolder;
+  const { profiles, broken } = readProfiles(profileFolder);
+  if (broken !== null) problems.add(broken, 'warning');
   const checked = checkFile(source.root, {
     problems,
+    profiles,
+    profileFolder,
     registry: options.registry ?? allDrivers,
     resolve: (role, node, value) => resolver.resolve(role, node, value),
   });
@@ -64,15 +73,3 @@ export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions
 const needed = Object.entries(fileEntries).flatMap(([key, entry]) =>
   v.safeParse(entry, undefined).success ? [] : [key],
 );
-
-/** JSON lets the last of two equal keys win silently. */
-function tellDoubles(node: Node, problems: Problems): void {
-  const first = new Map<string, Node>();
-  for (const { key, keyNode, value } of node.type === 'object' ? properties(node) : []) {
-    const before = first.get(key);
-    if (before === undefined) first.set(key, keyNode);
-    else problems.atKey('error', keyNode, `${quoted(key)} stands twice; first at ${problems.place(before)}`);
-    tellDoubles(value, problems);
-  }
-  for (const item of items(node)) tellDoubles(item, problems);
-}

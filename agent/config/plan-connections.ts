@@ -90,9 +90,11 @@ function resolveDevice(
   const profile = device.profile === undefined ? undefined : file.profiles.get(device.profile);
   const base = { device: device.checked, profile: profile?.checked, connection: connection.checked };
   const id = (device.checked.settings['id'] ?? '') as string;
-  const asset = assetOf(device.checked);
+  const asset = assetOf(device.checked, profile?.checked);
   const levels = levelsOf(device.points, profile?.points ?? [], base);
-  const points = resolvePoints(levels, schema, {
+  // Without its profile a point that overrides one of it would look like half a point.
+  const isLost = device.profile === undefined && device.checked.stated.has('profile');
+  const points = resolvePoints(isLost ? [] : levels, schema, {
     gateway,
     site: site?.id ?? null,
     device: id,
@@ -102,7 +104,6 @@ function resolveDevice(
     problems,
   });
   const faulty = [device.checked, profile?.checked].some((checked) => checked?.faulty.has('points') === true);
-  const isLost = device.profile === undefined && device.checked.stated.has('profile');
   if (levels.length === 0 && !faulty && !isLost)
     problems.atObject(
       'error',
@@ -114,8 +115,11 @@ function resolveDevice(
 
 const assetKeys = ['id', 'name', 'serial', 'location', 'manufacturer', 'model'] as const;
 
-function assetOf(device: Checked): AssetConfig {
-  const asset = (device.settings['asset'] ?? {}) as Readonly<Record<string, string | undefined>>;
+/** A profile knows who made the meter and its model; the device may know better. */
+function assetOf(device: Checked, profile: Checked | undefined): AssetConfig {
+  const { manufacturer, model } = profile?.settings ?? {};
+  const stated = device.settings['asset'] as Readonly<Record<string, string | undefined>> | undefined;
+  const asset = { manufacturer, model, ...stated } as Readonly<Record<string, string | undefined>>;
   return Object.fromEntries(assetKeys.map((key) => [key, asset[key] ?? null])) as unknown as AssetConfig;
 }
 

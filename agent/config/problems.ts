@@ -23,28 +23,49 @@ export function problemText(problem: Problem): string {
 /** More than these help nobody; what a broken file of megabytes makes of itself must end. */
 const mostTold = 1000;
 
-/** Collects problems of one file; knows where a node stands and whose it is. */
-export class Problems {
-  readonly #source: Source;
-  readonly #found: Problem[] = [];
-  readonly #told = new Set<string>();
+type Severity = Problem['severity'];
+
+/** A file that problems are found in. */
+interface Looked {
+  readonly source: Source;
   /** Places of values that were told about when the text was read. */
-  readonly #faulty = new Set<string>();
+  readonly faulty: ReadonlySet<string>;
+  /** The worst that a problem in it is. */
+  readonly worst: Severity;
+  readonly order: number;
+}
+
+/** Collects problems of a configuration and of the files that belong to it; knows where a node stands and whose it is. */
+export class Problems {
+  readonly #main: Looked;
+  readonly #others = new Map<Node, Looked>();
+  readonly #found: { readonly order: number; readonly problem: Problem }[] = [];
+  readonly #told = new Set<string>();
+  #files = 0;
   #left = 0;
 
   constructor(source: Source) {
-    this.#source = source;
-    for (const { line, column } of source.told) this.#faulty.add(`${line}:${column}`);
-    for (const { at, message } of source.faults) this.#add('error', at, '', null, message);
+    this.#main = this.#look(source, 'error');
   }
 
   get hasErrors(): boolean {
-    return this.#found.some(({ severity }) => severity === 'error');
+    return this.#found.some(({ problem }) => problem.severity === 'error');
   }
 
-  /** All, in file order. */
+  /** Another file. `worst`: how bad its problems can be for the whole. */
+  add(source: Source, worst: Severity): void {
+    const looked = this.#look(source, worst);
+    if (source.root !== undefined) this.#others.set(source.root, looked);
+  }
+
+  /** All, in file order; those of other files come after, in the order of `add`. */
   list(): Problem[] {
-    const listed = this.#found.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    const listed = this.#found
+      .toSorted(
+        ({ order, problem: a }, { order: other, problem: b }) =>
+          order - other || a.line - b.line || a.column - b.column,
+      )
+      .map(({ problem }) => problem);
     const last = listed.at(-1);
     if (this.#left === 0 || last === undefined) return listed;
     return [...listed, { ...last, path: '', device: null, message: `${this.#left} more problems are not listed` }];
@@ -52,63 +73,89 @@ export class Problems {
 
   /** A problem of the file as a whole. */
   atStart(message: string): void {
-    this.#add('error', { line: 1, column: 1 }, '', null, message);
+    this.#add(this.#main, 'error', { line: 1, column: 1 }, '', null, message);
   }
 
   /** A value: `message` begins with its name, see `nameOf`. */
-  atValue(severity: Problem['severity'], node: Node, message: string, device?: string): void {
-    this.#at(severity, node.offset, holderPath(pathOf(node)), message, device);
+  atValue(severity: Severity, node: Node, message: string, device?: string): void {
+    this.#at(severity, node, holderPath(pathOf(node)), message, device);
   }
 
   /** A whole object, shown at its brace. */
-  atObject(severity: Problem['severity'], node: Node, message: string, device?: string): void {
-    this.#at(severity, node.offset, pathOf(node), message, device);
+  atObject(severity: Severity, node: Node, message: string, device?: string): void {
+    this.#at(severity, node, pathOf(node), message, device);
   }
 
   /** A key: unknown, doubled, or not for this version. */
-  atKey(severity: Problem['severity'], keyNode: Node, message: string, device?: string): void {
-    this.#at(severity, keyNode.offset, pathOf(keyNode).slice(0, -1), message, device);
+  atKey(severity: Severity, keyNode: Node, message: string, device?: string): void {
+    this.#at(severity, keyNode, pathOf(keyNode).slice(0, -1), message, device);
   }
 
   /** `sluice.json:12:5`, to name a second place. */
   place(node: Node): string {
-    const { line, column } = this.#source.places.at(node.offset);
-    return `${this.#source.file}:${line}:${column}`;
+    const { source } = this.#fileOf(node);
+    const { line, column } = source.places.at(node.offset);
+    return `${source.file}:${line}:${column}`;
   }
 
-  #at(severity: Problem['severity'], offset: number, path: Path, message: string, device?: string): void {
-    const place = this.#source.places.at(offset);
-    if (this.#faulty.has(`${place.line}:${place.column}`)) return;
-    const owner = this.#ownerOf(path);
+  #look(source: Source, worst: Severity): Looked {
+    const faulty = new Set(source.told.map(({ line, column }) => `${line}:${column}`));
+    const looked = { source, faulty, worst, order: this.#files++ };
+    for (const { at, message } of source.faults) this.#add(looked, 'error', at, '', null, message);
+    return looked;
+  }
+
+  #fileOf(node: Node): Looked {
+    let top = node;
+    while (top.parent !== undefined) top = top.parent;
+    return this.#others.get(top) ?? this.#main;
+  }
+
+  #at(severity: Severity, node: Node, path: Path, message: string, device?: string): void {
+    const file = this.#fileOf(node);
+    const place = file.source.places.at(node.offset);
+    if (file.faulty.has(`${place.line}:${place.column}`)) return;
+    const owner = file === this.#main ? ownerOf(file.source.root, path) : ownerInProfile(file.source.root, path);
     const said = owner.point === null ? message : `point ${quoted(owner.point)}: ${message}`;
-    this.#add(severity, place, pathText(path), device ?? owner.device, said);
+    this.#add(file, severity, place, pathText(path), device ?? owner.device, said);
   }
 
   /** A problem of a profile that many devices use is told once, for the first of them. */
   #add(
-    severity: Problem['severity'],
+    { source: { file }, worst, order }: Looked,
+    severity: Severity,
     { line, column }: { line: number; column: number },
     path: string,
     device: string | null,
     message: string,
   ): void {
-    const key = `${line}:${column} ${message}`;
+    const key = `${order} ${line}:${column} ${message}`;
     if (this.#told.has(key)) return;
     this.#told.add(key);
-    if (this.#found.length < mostTold)
-      this.#found.push({ severity, file: this.#source.file, line, column, path, device, message });
+    const problem = { severity: worst === 'warning' ? worst : severity, file, line, column, path, device, message };
+    if (this.#found.length < mostTold) this.#found.push({ order, problem });
     else this.#left++;
   }
+}
 
-  #ownerOf(path: Path): { device: string | null; point: string | null } {
-    const [section, owner, points, point] = path;
-    const list = child(this.#source.root, String(section));
-    if (list === undefined || owner === undefined) return { device: null, point: null };
-    const owning = typeof owner === 'number' ? items(list)[owner] : child(list, owner);
-    const pointList = points === 'points' ? child(owning, points) : undefined;
-    const pointNode = pointList !== undefined && typeof point === 'number' ? items(pointList)[point] : undefined;
-    return { device: section === 'devices' ? textAt(owning, 'id') : null, point: textAt(pointNode, 'name') };
-  }
+interface Owner {
+  readonly device: string | null;
+  readonly point: string | null;
+}
+
+function ownerOf(root: Node | undefined, path: Path): Owner {
+  const [section, owner, ...within] = path;
+  const list = child(root, String(section));
+  if (list === undefined || owner === undefined) return { device: null, point: null };
+  const owning = typeof owner === 'number' ? items(list)[owner] : child(list, owner);
+  return { device: section === 'devices' ? textAt(owning, 'id') : null, point: ownerInProfile(owning, within).point };
+}
+
+/** A file of its own is one profile. */
+function ownerInProfile(root: Node | undefined, [points, point]: Path): Owner {
+  const list = points === 'points' ? child(root, points) : undefined;
+  const node = list !== undefined && typeof point === 'number' ? items(list)[point] : undefined;
+  return { device: null, point: textAt(node, 'name') };
 }
 
 /** How a value is called in a message: its key, with indexes for the items of a list (`brokers[0]`). */

@@ -292,7 +292,25 @@ export const pointEntries = (driver: DriverSchema): v.ObjectEntries => ({ ...poi
 /** Keys that a point takes from its device, profile or connection when it does not state them. */
 export const inheritedKeys = (driver: DriverSchema): readonly string[] => [...Object.keys(timing), ...driver.inherited];
 
-export const profileBase = { description: deviceBase.description, ...timing, points: deviceBase.points };
+/** What every profile may say, whatever driver reads it. */
+export const profileBase = {
+  $schema: fileEntries.$schema,
+  description: deviceBase.description,
+  document: assetText(
+    'The manual that the registers are from, with its revision and pages.',
+    'Acme Flow 2 manual, rev. 3, p. 41',
+  ),
+  manufacturer: assetText('Who makes the meter. For devices whose `asset` says nothing else.', 'Acme'),
+  model: assetText('The model. For devices whose `asset` says nothing else.', 'Flow 2'),
+  examples: v.optional(
+    doc(
+      v.array(v.unknown(), allowed('a list')),
+      'Words as the meter sends them and what they mean, for tests of the profile. Not looked at otherwise.',
+    ),
+  ),
+  ...timing,
+  points: deviceBase.points,
+};
 
 /** What a profile may say for all its points, besides the points. */
 export function profileEntries(driver: DriverSchema): v.ObjectEntries {

@@ -1,5 +1,10 @@
-import { describe, expect, it } from 'vitest';
-import { loaded, site } from './fixtures.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { problemText } from '../../../agent/config/problems.ts';
+import type { DeviceConfig } from '../../../agent/config/site-config.ts';
+import { load, loaded, site } from './fixtures.ts';
 
 /** What a device and its points are, beside how they are read: the asset metadata is made of it. */
 describe('what a loaded device says of itself', () => {
@@ -68,14 +73,64 @@ describe('what a loaded point says of itself', () => {
     ]);
   });
 
-  it('has another register map with another OBIS code', () => {
-    const mapWith = (obis?: string): string | undefined => {
+  it('has another register map with another OBIS code or modulus, not with another rule for sending', () => {
+    const mapWith = (some: object): string | undefined => {
       const content = site();
       content.devices = [
-        { ...content.devices[0], points: [{ name: 'e', unit: 'kWh', kind: 'counter', address: 1, obis }] },
+        { ...content.devices[0], points: [{ name: 'e', unit: 'kWh', kind: 'counter', address: 1, ...some }] },
       ];
       return loaded(content).connections[0]?.devices[0]?.points[0]?.info.map;
     };
-    expect(new Set([mapWith(), mapWith('1-0:1.8.0'), mapWith('1-0:2.8.0')]).size).toBe(3);
+    const others = [{ obis: '1-0:1.8.0' }, { obis: '1-0:2.8.0' }, { modulus: 1000 }, { modulus: 10_000 }];
+    expect(new Set([{}, ...others].map(mapWith)).size).toBe(5);
+    expect(mapWith({ maxRate: '40/h', every: '1m', within: '10s', labels: { a: 'b' } })).toBe(mapWith({}));
+  });
+});
+
+describe('a profile of the folder', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-profiles-'));
+  const profile = { manufacturer: 'Acme', model: 'Flow 2', points: [{ name: 'flow', unit: 'm3/h', address: 1 }] };
+  const device = (content: object, asset?: object): DeviceConfig | undefined => {
+    writeFileSync(join(folder, 'acme.json'), JSON.stringify(content));
+    const wanted = site();
+    wanted.devices = [{ id: 'EM-1', connection: 'panel', unitId: 1, profile: 'acme', asset }];
+    return loaded(wanted, { profileFolder: folder }).connections[0]?.devices[0];
+  };
+  const mapOf = (content: object): string | undefined => device(content)?.points[0]?.info.map;
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('says who made the meter and its model, unless the device knows better', () => {
+    expect(device(profile)?.asset).toMatchObject({ manufacturer: 'Acme', model: 'Flow 2', serial: null });
+    expect(device(profile, { model: 'Flow 2b', serial: '7' })?.asset).toMatchObject({
+      manufacturer: 'Acme',
+      model: 'Flow 2b',
+      serial: '7',
+    });
+  });
+
+  it('changes the register map with what its numbers mean', () => {
+    const [point] = profile.points;
+    expect(mapOf({ ...profile, points: [{ ...point, address: 2 }] })).not.toBe(mapOf(profile));
+    expect(mapOf({ ...profile, model: 'Flow 3' })).not.toBe(mapOf(profile));
+    expect(mapOf({ ...profile, document: 'rev. 4', examples: [{ raw: '0001' }], every: '1m' })).toBe(mapOf(profile));
+  });
+
+  it('is read anew at each loading', () => {
+    expect(device(profile)?.points).toHaveLength(1);
+    expect(
+      device({ ...profile, points: [...profile.points, { name: 'b', unit: 'm', address: 2 }] })?.points,
+    ).toHaveLength(2);
+  });
+});
+
+describe('a folder of profiles', () => {
+  it('that does not exist holds none', () => {
+    expect(load(site(), { profileFolder: '/nowhere/profiles' }).problems).toEqual([]);
+  });
+
+  it('that cannot be read is told as a warning', () => {
+    const { problems, config } = load(site(), { profileFolder: '/dev/null' });
+    expect(problems.map(problemText)).toEqual(['/dev/null:1:1: warning: the folder of profiles is no folder']);
+    expect(config).not.toBeNull();
   });
 });

@@ -68,7 +68,9 @@ function isNear(problem: Problem, found: Finding, text: string): boolean {
 
 const cases = readdirSync(folder).map((name) => {
   const file = join(folder, name, 'sluice.json');
-  const errors = loadConfig(file, { env: {} }).problems.filter(({ severity }) => severity === 'error');
+  const errors = loadConfig(file, { env: {}, profileFolder: join(folder, name, 'profiles') }).problems.filter(
+    (problem) => problem.severity === 'error' && problem.file === file,
+  );
   return { name, text: readFileSync(file, 'utf8').replace(/^\uFEFF/, ''), errors };
 });
 

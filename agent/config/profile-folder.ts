@@ -1,0 +1,46 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { why } from './secrets.ts';
+import { noSource, readSource, type Source } from './source.ts';
+
+/** Where profiles of one's own stand, one a file. */
+export const defaultProfileFolder = '/etc/sluice/profiles';
+
+/** A profile in a file of its own; its name is that of the file without `.json`. */
+export interface ProfileFile {
+  readonly name: string;
+  readonly source: Source;
+}
+
+/** In the order of their names. A folder that does not exist holds none; a file that cannot be read is one that is broken. */
+export function readProfiles(folder: string): { readonly profiles: ProfileFile[]; readonly broken: Source | null } {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { profiles: [], broken: null };
+    const message = `the folder of profiles ${code === 'ENOTDIR' ? 'is no folder' : why(error)}`;
+    return { profiles: [], broken: brokenSource(folder, message) };
+  }
+  const files = names.filter((name) => name.endsWith('.json')).toSorted();
+  return { profiles: files.map((name) => readProfile(join(folder, name))), broken: null };
+}
+
+function readProfile(file: string): ProfileFile {
+  const name = basename(file, '.json');
+  if (!/^[A-Za-z0-9._-]{1,64}$/.test(name)) {
+    const message =
+      'the name of this file is no name of a profile; allowed: 1 to 64 of the characters A-Z a-z 0-9 . _ -';
+    return { name, source: brokenSource(file, message) };
+  }
+  try {
+    return { name, source: readSource(file, readFileSync(file)) };
+  } catch (error) {
+    return { name, source: brokenSource(file, `the file ${why(error)}`) };
+  }
+}
+
+function brokenSource(file: string, message: string): Source {
+  return { ...noSource(file), faults: [{ at: { line: 1, column: 1 }, message }] };
+}
