@@ -164,6 +164,7 @@ const conversion: ConversionConfig = {
   overrideSchema: ({ valibotSchema, jsonSchema }) => {
     const part = jsonSchema as Record<string, unknown>;
     for (const key of ['default', 'required']) if (isEmpty(part[key])) delete part[key];
+    if (valibotSchema.type === 'union') return merged(part['anyOf'] as readonly Part[]) ?? part;
     if (valibotSchema.type === 'never') Object.assign(part, { doNotSuggest: true });
     if (['string', 'number', 'boolean', 'picklist', 'literal', 'never'].includes(valibotSchema.type)) {
       part['errorMessage'] = messageOf(valibotSchema);
@@ -178,6 +179,19 @@ const conversion: ConversionConfig = {
     return { ...told, ...plain(told['description']), ...(role === 'secret' ? { pattern: secretPattern } : {}) };
   },
 };
+
+/**
+ * Forms of different types as one, since each keyword speaks of one type only: an editor then tells what is wrong in the form that is meant, not that the first
+ * one does not fit. undefined when that is not so.
+ */
+function merged(forms: readonly Part[]): Part | undefined {
+  const types = forms.map((form) => form['type']);
+  const isApart = new Set(types).size === forms.length && types.every((type) => typeof type === 'string');
+  if (!isApart || forms.some((form) => ['enum', 'const', 'not'].some((word) => word in form))) return undefined;
+  const messages = new Set(forms.map((form) => form['errorMessage']));
+  const [message] = messages;
+  return { ...Object.assign({}, ...forms), type: types, errorMessage: messages.size === 1 ? message : undefined };
+}
 
 /** A description is Markdown for code words; where an editor wants plain text, it gets that. */
 function plain(description: unknown): Part {

@@ -15,8 +15,7 @@ export function partAt(schema: Part, path: string): ObjectPart {
     .split('.')
     .filter((step) => step !== '');
   return steps.reduce<ObjectPart>((part, step) => {
-    const forms = [part, ...((part['anyOf'] as ObjectPart[] | undefined) ?? [])];
-    const found = forms.map(({ properties }) => properties?.[step]).find((each) => each !== undefined);
+    const found = part.properties?.[step];
     if (found === undefined) throw new Error(`the schema has no ${path}`);
     return found;
   }, definitions?.[name] ?? schema);
@@ -27,7 +26,7 @@ export function keyTable(
   part: Part,
   choice: { readonly only?: ReadonlySet<string>; readonly without?: ReadonlySet<string> } = {},
 ): string {
-  const { properties = {}, required = [] } = formWithKeys(part);
+  const { properties = {}, required = [] } = part as ObjectPart;
   const rows = Object.entries(properties)
     .filter(([key, each]) => each['doNotSuggest'] !== true && choice.only?.has(key) !== false)
     .filter(([key]) => choice.without?.has(key) !== true)
@@ -64,10 +63,6 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
     .join('\n');
 }
 
-const formWithKeys = (part: Part): ObjectPart =>
-  [part, ...((part['anyOf'] as ObjectPart[] | undefined) ?? [])].find((each) => each['properties'] !== undefined) ??
-  part;
-
 const code = (value: unknown): string => `\`${JSON.stringify(value)}\``;
 const stringAt = (part: Part, key: string): string | undefined => {
   const found = part[key];
@@ -89,11 +84,12 @@ function examplesOf(part: Part): string {
 function allowedIn(part: Part): string {
   const words = part['enum'] as readonly string[] | undefined;
   if (words !== undefined) return wordsOf(words);
-  const forms = part['anyOf'] as readonly Part[] | undefined;
-  if (forms !== undefined) return [...new Set(forms.map(allowedIn))].join('; or ');
-  if (part['type'] === 'object') return 'an object';
-  if (part['type'] === 'array') return 'a list';
-  return (stringAt(part, 'errorMessage') ?? '')
+  const said = stringAt(part, 'errorMessage');
+  if (said === undefined)
+    return typesOf(part)
+      .map((type) => named[type] ?? type)
+      .join(', or ');
+  return said
     .replace(/^allowed: /, '')
     .replace(/, e\.g\. .*$/, '')
     .replace(/, as one number and one .*$/, '')
@@ -102,9 +98,11 @@ function allowedIn(part: Part): string {
     .replaceAll(/"[^"]*"/g, (quoted) => `\`${quoted}\``);
 }
 
+const named: Readonly<Record<string, string>> = { boolean: 'true or false', object: 'an object', array: 'a list' };
+const typesOf = (part: Part): readonly string[] => [part['type'] ?? []].flat() as string[];
 const wordsOf = (words: readonly string[]): string => words.map((word) => `\`${word}\``).join(' ');
 
 function typeOf(part: Part): string {
   const words = part['enum'] as readonly string[] | undefined;
-  return words === undefined ? ([part['type']].flat() as string[]).join(' or ') : wordsOf(words);
+  return words === undefined ? typesOf(part).join(' or ') : wordsOf(words);
 }

@@ -9,10 +9,11 @@ import { editor } from '../../support/editor.ts';
 
 interface Part {
   readonly properties?: Readonly<Record<string, Part>>;
-  readonly anyOf?: readonly Part[];
 }
 interface Key {
   readonly path: string;
+  /** Of an object, or of the object that is one of its forms. */
+  readonly entries: v.ObjectEntries | undefined;
   readonly schema: v.GenericSchema;
   readonly part: Part;
 }
@@ -22,16 +23,12 @@ const published = JSON.parse(publishedSchema('config')) as Part & { definitions:
 /** Every key with what `check` and what an editor holds its value against, those in objects too. */
 function keysOf(entries: v.ObjectEntries, part: Part, path: string): Key[] {
   return Object.entries(entries).flatMap(([key, schema]) => {
-    const here = [part, ...(part.anyOf ?? [])]
-      .map(({ properties }) => properties?.[key])
-      .find((each) => each !== undefined);
+    const here = part.properties?.[key];
     if (here === undefined) throw new Error(`the published schema has no ${path}${key}`);
     const forms = [unwrapped(schema), ...((unwrapped(schema) as { options?: v.GenericSchema[] }).options ?? [])];
-    const inner = forms.flatMap((form) => {
-      const more = (form as { entries?: v.ObjectEntries }).entries;
-      return more === undefined ? [] : keysOf(more, here, `${path}${key}.`);
-    });
-    return [{ path: `${path}${key}`, schema: unwrapped(schema), part: here }, ...inner];
+    const own = forms.map((form) => (form as { entries?: v.ObjectEntries }).entries).find((each) => each !== undefined);
+    const inner = own === undefined ? [] : keysOf(own, here, `${path}${key}.`);
+    return [{ path: `${path}${key}`, entries: own, schema: unwrapped(schema), part: here }, ...inner];
   });
 }
 
@@ -84,11 +81,15 @@ function takes(schema: v.GenericSchema, value: unknown): boolean {
   return v.safeParse(schema, value).success;
 }
 
+/** An editor that knows one key. */
+const knowing = (part: Part) =>
+  editor({ ...published, properties: { key: part }, required: [], additionalProperties: false });
+
 describe('an editor takes a value exactly where check takes it', () => {
   const needed = new Set<string>();
 
   it.each(keys.filter(({ path }) => !elsewhere.has(path)))('$path', async ({ path, schema, part }) => {
-    const vscode = editor({ ...published, properties: { key: part }, required: [], additionalProperties: false });
+    const vscode = knowing(part);
     const disputed: string[] = [];
     for (const value of values) {
       const json = JSON.stringify(value);
@@ -104,4 +105,19 @@ describe('an editor takes a value exactly where check takes it', () => {
 
   it('but for what JSON Schema cannot say', () =>
     expect([...needed].toSorted()).toEqual(beyond.map(({ why }) => why).toSorted()));
+});
+
+describe('in an object', () => {
+  const objects = keys.flatMap(({ path, part, entries }) => (entries === undefined ? [] : [{ path, part, entries }]));
+
+  it.each(objects)(
+    '$path an editor offers the keys that check takes, and no other passes',
+    async ({ part, entries }) => {
+      const taken = Object.keys(entries).filter((key) => unwrapped(entries[key] as v.GenericSchema).type !== 'never');
+      const offered = await knowing(part).offers('{ "key": { "|" } }');
+      expect([...offered.keys()].toSorted()).toEqual(taken.toSorted());
+      const found = await knowing(part).findings('{ "key": { "zzz": 1 } }');
+      expect(found).toContainEqual(expect.objectContaining({ column: 12, message: 'Property zzz is not allowed.' }));
+    },
+  );
 });
