@@ -1,7 +1,9 @@
-import type * as v from 'valibot';
+import * as v from 'valibot';
 import { driverFor, type Registry } from '../../drivers/registry.ts';
 import type { DriverSchema } from '../../drivers/driver.ts';
-import { allowed, notYet } from './grammar.ts';
+import { allowed, id, notYet } from './grammar.ts';
+import { wordHabits } from './habits.ts';
+import { valueHint } from './hints.ts';
 import { inspectObject, type Checked, type InspectOptions } from './inspect.ts';
 import { tellDoubles } from './doubles.ts';
 import { nearest } from './nearest.ts';
@@ -60,15 +62,22 @@ export function checkFile(root: Node, context: Context): CheckedFile {
   const inFile = namedObjects(child(root, 'profiles'), context.problems);
   const names = new Set([...inFile.keys(), ...context.profiles.map(({ name }) => name)]);
   const drafts = objects(child(root, 'devices'), context.problems).map((node) =>
-    draftDevice(node, connections, names, context),
+    draftDevice(node, top.faulty.has('connections') ? undefined : connections, names, context),
   );
+  const missing = missingConnection([...connections.keys()]);
   const profiles = checkProfiles(inFile, drafts, context);
-  const devices = drafts.map((draft) => checkDevice(draft, profiles, context));
+  const devices = drafts.map((draft) => checkDevice(draft, profiles, { ...context, missing }));
   tellTwins(
     devices.flatMap(({ checked }) => child(checked.node, 'id') ?? []),
     context.problems,
   );
   return { top, connections, profiles, devices };
+}
+
+function missingConnection(names: readonly string[]): Readonly<Record<string, string>> {
+  if (names.length === 0) return {};
+  const said = names.length === 1 ? `did you mean "connection": ${quoted(names[0])}?` : allowed(names.join(', '));
+  return { connection: said };
 }
 
 function checkConnections(node: Node | undefined, context: Context): Map<string, CheckedConnection> {
@@ -77,10 +86,17 @@ function checkConnections(node: Node | undefined, context: Context): Map<string,
   for (const [name, each] of namedObjects(node, problems)) {
     const driverNode = child(each, 'driver');
     const driver = driverNode === undefined ? undefined : valueOf(driverNode);
-    const schema = typeof driver === 'string' ? driverFor(driver, registry)?.schema : undefined;
+    const schema =
+      typeof driver === 'string'
+        ? driverFor(meantDriver(driver, registry) ?? driver, registry)?.schema
+        : onlySchema(registry);
     const entries = schema === undefined ? connectionBase : connectionEntries(schema);
-    const result = inspectObject(entries, each, { ...context, open: schema === undefined });
-    if (driverNode !== undefined && typeof driver === 'string' && schema === undefined) {
+    const result = inspectObject(entries, each, {
+      ...context,
+      missing: missingDriver(registry),
+      open: schema === undefined,
+    });
+    if (driverNode !== undefined && typeof driver === 'string' && driverFor(driver, registry) === undefined) {
       problems.atValue('error', driverNode, `driver is ${quoted(driver)}; ${driverHint(driver, registry)}`);
     }
     checked.set(name, { driver: typeof driver === 'string' ? driver : '', schema, checked: result });
@@ -88,11 +104,25 @@ function checkConnections(node: Node | undefined, context: Context): Map<string,
   return checked;
 }
 
+const driverNames = ({ families }: Registry): string[] => families.flatMap(({ schema }) => schema.names);
+
+const missingDriver = (registry: Registry): Readonly<Record<string, string>> => ({
+  driver: allowed(driverNames(registry).join(', ')),
+});
+
+/** A mistyped driver: the keys of its connection are checked as those of the one that was meant. */
+function meantDriver(driver: string, registry: Registry): string | undefined {
+  const names = driverNames(registry);
+  const close = nearest(driver, [...registry.notYet, ...names]);
+  return wordHabits(driver).find((word) => names.includes(word)) ?? names.find((name) => name === close);
+}
+
 function driverHint(driver: string, registry: Registry): string {
-  const names = registry.families.flatMap(({ schema }) => schema.names);
-  if (registry.notYet.includes(driver)) return `${notYet}; ${allowed(names.join(', '))}`;
-  const meant = nearest(driver, names);
-  return meant === undefined ? allowed(names.join(', ')) : `did you mean \`${meant}\`?`;
+  const meant = meantDriver(driver, registry);
+  if (meant !== undefined) return `did you mean \`${meant}\`?`;
+  const coming = nearest(driver, registry.notYet);
+  const other = coming === undefined ? '' : `${coming === driver ? '' : `\`${coming}\` is `}${notYet}; `;
+  return `${other}${allowed(driverNames(registry).join(', '))}`;
 }
 
 interface Draft {
@@ -105,18 +135,18 @@ interface Draft {
 /** Finds out whose keys a device holds before they are checked. */
 function draftDevice(
   node: Node,
-  connections: ReadonlyMap<string, CheckedConnection>,
+  connections: ReadonlyMap<string, CheckedConnection> | undefined,
   profiles: ReadonlySet<string>,
   { problems, registry, profileFolder }: Context,
 ): Draft {
-  const connection = reference(child(node, 'connection'), connections.keys(), problems);
+  const connection = reference(child(node, 'connection'), connections?.keys(), problems);
   const profile = reference(
     child(node, 'profile'),
     profiles,
     problems,
     `; profiles stand in the file, or one a file in ${profileFolder}; built-in ones are not in this version`,
   );
-  const schema = connection === undefined ? onlySchema(registry) : connections.get(connection)?.schema;
+  const schema = connection === undefined ? onlySchema(registry) : connections?.get(connection)?.schema;
   return { node, connection, profile, schema };
 }
 
@@ -125,9 +155,15 @@ function onlySchema({ families }: Registry): DriverSchema | undefined {
   return families.length === 1 ? families[0]?.schema : undefined;
 }
 
-function reference(node: Node | undefined, names: Iterable<string>, problems: Problems, more = ''): string | undefined {
+/** Where the names themselves could not be read, nothing is said of a missing one. */
+function reference(
+  node: Node | undefined,
+  names: Iterable<string> | undefined,
+  problems: Problems,
+  more = '',
+): string | undefined {
   const value = node === undefined ? undefined : valueOf(node);
-  if (node === undefined || typeof value !== 'string') return undefined;
+  if (node === undefined || typeof value !== 'string' || names === undefined) return undefined;
   const known = [...names];
   if (known.includes(value)) return value;
   const meant = nearest(value, known);
@@ -229,13 +265,9 @@ function namedObjects(node: Node | undefined, problems: Problems): Map<string, N
   const found = new Map<string, Node>();
   const spelled = new Map<string, { name: string; node: Node }>();
   for (const { key, keyNode, value } of node?.type === 'object' ? properties(node) : []) {
-    if (!/^[A-Za-z0-9._-]{1,64}$/.test(key)) {
-      problems.atKey(
-        'error',
-        keyNode,
-        `${quoted(key)} is no name; ${allowed('1 to 64 of the characters A-Z a-z 0-9 . _ -')}`,
-      );
-    }
+    const wrong = v.safeParse(id(), key).issues?.[0].message;
+    if (wrong !== undefined)
+      problems.atKey('error', keyNode, `${quoted(key)} is no name; ${wrong}${valueHint(id(), key)}`);
     const twin = spelled.get(key.toLowerCase());
     if (twin !== undefined && twin.name !== key) {
       problems.atKey(

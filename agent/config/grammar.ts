@@ -4,6 +4,7 @@
  * Every piece carries its own message: the end of the sentence "KEY is VALUE; …", normally `allowed: …`. The loader puts key and value
  * before it. A driver that uses valibot's own pieces gives them such a message too (`oneOf`, `allowed()`).
  */
+import { isIPv6 } from 'node:net';
 import { inspect } from 'node:util';
 import * as v from 'valibot';
 
@@ -33,10 +34,35 @@ export function doc<const Schema extends v.GenericSchema>(schema: Schema, descri
   return v.pipe(schema, v.metadata({ description, ...more }));
 }
 
+const nameForm = (most: number): string => allowed(`1 to ${most} of the characters A-Z a-z 0-9 . _ -`);
+
+/** What is wrong with a name, besides what is allowed. */
+function nameMessage(most: number): (issue: { readonly input: unknown }) => string {
+  return ({ input }) => {
+    if (typeof input !== 'string' || input === '') return nameForm(most);
+    const strange = new Set(Array.from(input).filter((character) => !/[A-Za-z0-9._-]/.test(character)));
+    if (strange.size > 0) return `${nameForm(most)}; not ${[...strange].slice(0, 5).map(characterText).join(' ')}`;
+    return input.length > most ? `${nameForm(most)}; these are ${input.length}` : nameForm(most);
+  };
+}
+
+/** A character so that one sees it. */
+function characterText(character: string): string {
+  if (character === ' ') return 'blanks';
+  const isSeen = /^[^\p{C}\p{Z}\p{M}]$/u.test(character);
+  return isSeen ? character : `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
+}
+
 /** Ids of gateways, sites, connections, devices, profiles and points. */
 export function id() {
-  const message = allowed('1 to 64 of the characters A-Z a-z 0-9 . _ -');
+  const message = nameMessage(64);
   return v.pipe(v.string(message), v.regex(/^[A-Za-z0-9._-]{1,64}$/, message));
+}
+
+/** The name of a Kafka topic. */
+export function topicName() {
+  const message = nameMessage(249);
+  return v.pipe(v.string(message), v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/, message));
 }
 
 /** Text for people: no control characters. */
@@ -162,21 +188,38 @@ export function size(min: string) {
   );
 }
 
+const byte = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+/** What ends in a number is an IPv4 address or nothing: the system would read `10.1` and `010.0.0.1` as addresses that nobody meant. */
+const nameOrIpv4 = `(?:(?:${byte}\\.){3}${byte}|(?![.-])(?![A-Za-z0-9._-]*\\.\\.)(?!(?:[A-Za-z0-9_-]*\\.)*(?:\\d+|0[xX][0-9A-Fa-f]*)\\.?(?![A-Za-z0-9._-]))[A-Za-z0-9._-]{1,253})`;
+const hostForm = new RegExp(`^(?:${nameOrIpv4}|(?=(?:[^:]*:){2})[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]+)?)$`);
+
+const hostMessage = ({ input }: { readonly input: unknown }): string =>
+  `${allowed('a host name or an IP address, without scheme, port or path')}${ipv4Fault(String(input))}`;
+
 /** A host name or address, without scheme or port. */
 export function host() {
-  const message = allowed('a host name or an IP address, without a port');
   return v.pipe(
-    v.string(message),
-    v.regex(/^(?:[A-Za-z0-9._-]{1,253}|(?=(?:[^:]*:){2})[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]+)?)$/, message),
+    v.string(hostMessage),
+    v.regex(hostForm, hostMessage),
+    v.check((value) => !value.includes(':') || isIPv6(value), hostMessage),
   );
+}
+
+/** Why numbers with points are no address. */
+function ipv4Fault(input: string): string {
+  const parts = /^[\d.]+$/.test(input) ? input.split('.') : [];
+  const large = parts.find((part) => Number(part) > 255);
+  if (large !== undefined) return `; ${large} is more than 255`;
+  return parts.length > 0 && parts.length !== 4 ? '; an IPv4 address has four numbers' : '';
 }
 
 export function port() {
   return integer(1, 65_535);
 }
 
-const hostPortForm =
-  /^(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]{1,253})):(?!0+$)([0-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/;
+const hostPortForm = new RegExp(
+  `^(?:\\[([0-9A-Fa-f:.%]+)\\]|(${nameOrIpv4})):(?!0+$)([0-5]?\\d{1,4}|6[0-4]\\d{3}|65[0-4]\\d\\d|655[0-2]\\d|6553[0-5])$`,
+);
 
 /** `host:port`, `[::1]:port` → its parts; undefined when it is neither. */
 export function splitHostPort(value: string): { host: string; port: number } | undefined {
@@ -186,8 +229,17 @@ export function splitHostPort(value: string): { host: string; port: number } | u
 
 /** `host:port`, left as text. */
 export function hostPort(example = 'kafka-1.example:9093') {
-  const message = allowed(`HOST:PORT, e.g. "${example}"`);
+  const message = ({ input }: { readonly input: unknown }): string =>
+    `${allowed(`HOST:PORT, e.g. "${example}"`)}${hostPortFault(String(input))}`;
   return v.pipe(v.string(message), v.regex(hostPortForm, message));
+}
+
+function hostPortFault(input: string): string {
+  const [, where = '', end] = /^(?:[a-z][\w+-]*:\/\/)?([^:/]*)(?::(\d*))?\/?$/i.exec(input) ?? [];
+  if (/^\d+$/.test(input)) return '; its host is missing';
+  if (where !== '' && (end === undefined || end === '')) return '; its port is missing';
+  if (end !== undefined && (Number(end) < 1 || Number(end) > 65_535)) return `; ports are 1…65535`;
+  return where === '' && end !== undefined ? '; its host is missing' : ipv4Fault(where);
 }
 
 /** A path that may come to be; counts from the folder of the configuration. */

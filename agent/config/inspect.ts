@@ -1,7 +1,18 @@
 import * as v from 'valibot';
-import { allowed, notYet, type Role } from './grammar.ts';
-import { nearest } from './nearest.ts';
+import { notYet, type Role } from './grammar.ts';
+import { keyHint, valueHint } from './hints.ts';
 import { nameOf, quoted, type Problems } from './problems.ts';
+import {
+  actionsOf,
+  choose,
+  isOptional,
+  messageOf,
+  ownMessage,
+  parts,
+  roleOf,
+  unwrap,
+  type Schema,
+} from './schema-parts.ts';
 import { child, items, properties, valueOf, type Node } from './source.ts';
 
 /** One object of the file, checked against its schema. */
@@ -23,26 +34,10 @@ export interface InspectOptions {
   readonly open?: boolean;
   /** Keys whose absence is fine here although the schema wants them. */
   readonly given?: ReadonlySet<string>;
-}
-
-type Schema = v.GenericSchema;
-type PipeItem = {
-  readonly kind: string;
-  readonly type: string;
-  readonly requirement?: unknown;
-  readonly pipe?: readonly PipeItem[];
-};
-/** The parts of a valibot schema that the inspection follows; which are there depends on `type`. */
-interface Parts {
-  readonly type: string;
-  readonly entries?: Readonly<Record<string, Schema>>;
-  readonly item?: Schema;
-  readonly value?: Schema;
-  readonly key?: Schema;
-  readonly options?: readonly unknown[];
-  readonly wrapped?: Schema;
-  readonly default?: unknown;
-  readonly pipe?: readonly PipeItem[];
+  /** What to say of a key that is missing, where there is more to say than its schema does. */
+  readonly missing?: Readonly<Record<string, string>>;
+  /** Which places of the file know a key. */
+  readonly elsewhere?: (key: string) => readonly string[];
 }
 
 /** Checks every key of one object and tells all that is wrong with it. `node` must be an object. */
@@ -51,7 +46,7 @@ export function inspectObject(entries: v.ObjectEntries, node: Node, options: Ins
   const stated = new Set<string>();
   const faulty = new Set<string>();
   const unknown = tellUnknownKeys(entries, node, options);
-  for (const key of unknown) faulty.add(key);
+  for (const key of unknown.keys()) faulty.add(key);
   for (const [key, schema] of Object.entries(entries) as [string, Schema][]) {
     const value = child(node, key);
     if (value !== undefined) {
@@ -65,24 +60,29 @@ export function inspectObject(entries: v.ObjectEntries, node: Node, options: Ins
     } else if (options.given?.has(key) !== true) {
       faulty.add(key);
       // A mistyped key is told once, as the unknown key.
-      if (!unknown.some((word) => nearest(word, [key]) !== undefined)) {
-        options.problems.atObject('error', node, `${key} is missing; ${messageOf(schema)}`);
-      }
+      if ([...unknown.values()].includes(key)) continue;
+      options.problems.atObject('error', node, `${key} is missing; ${options.missing?.[key] ?? messageOf(schema)}`);
     }
   }
   return { node, settings, stated, faulty };
 }
 
-function tellUnknownKeys(entries: v.ObjectEntries, node: Node, { problems, open }: InspectOptions): string[] {
-  if (open === true) return [];
+/** Gives the unknown keys, each with the one that it probably stands for. */
+function tellUnknownKeys(
+  entries: v.ObjectEntries,
+  node: Node,
+  { problems, open, elsewhere = () => [] }: InspectOptions,
+): Map<string, string | undefined> {
+  if (open === true) return new Map();
   const known = Object.keys(entries).filter((key) => parts(unwrap(entries[key] as Schema)).type !== 'never');
   const unknown = properties(node).filter(({ key }) => !Object.hasOwn(entries, key));
-  for (const { key, keyNode } of unknown) {
-    const meant = nearest(key, known);
-    const advice = meant === undefined ? `; ${allowed(known.join(', '))}` : `; did you mean \`${meant}\`?`;
-    problems.atKey('error', keyNode, `${quoted(key)} is no key here${advice}`);
-  }
-  return unknown.map(({ key }) => key);
+  return new Map(
+    unknown.map(({ key, keyNode }) => {
+      const { text, meant } = keyHint(key, known, elsewhere);
+      problems.atKey('error', keyNode, `${quoted(key)} is no key here${text}`);
+      return [key, meant];
+    }),
+  );
 }
 
 type Found = { readonly ok: true; readonly value: unknown } | { readonly ok: false };
@@ -92,7 +92,12 @@ function inspectValue(outer: Schema, node: Node, options: InspectOptions): Found
   const schema = choose(unwrap(outer), node);
   const { type, entries, item, value } = parts(schema);
   if (entries !== undefined && node.type === 'object') {
-    const inner = inspectObject(entries, node, { problems: options.problems, resolve: options.resolve });
+    const { problems, resolve, elsewhere } = options;
+    const inner = inspectObject(entries, node, {
+      problems,
+      resolve,
+      ...(elsewhere === undefined ? {} : { elsewhere }),
+    });
     return inner.faulty.size > 0 ? wrong : whole(schema, node, inner.settings, options);
   }
   if (item !== undefined && node.type === 'array') {
@@ -113,7 +118,7 @@ function inspectValue(outer: Schema, node: Node, options: InspectOptions): Found
     return wrong;
   }
   if (entries !== undefined || item !== undefined || type === 'record') {
-    const said = `${nameOf(node)} is ${containerOrType(node)}; ${messageOf(schema)}${hint(schema, valueOf(node))}`;
+    const said = `${nameOf(node)} is ${containerOrType(node)}; ${messageOf(schema)}${valueHint(schema, valueOf(node))}`;
     options.problems.atValue('error', node, said);
     return wrong;
   }
@@ -161,28 +166,8 @@ function inspectLeaf(schema: Schema, node: Node, options: InspectOptions): Found
   }
   const said = role === 'secret' ? `of the wrong form` : shown(node);
   const message = ownMessage(result.issues[0].message) ?? messageOf(schema);
-  problems.atValue('error', node, `${nameOf(node)} is ${said}; ${message}${hint(schema, value)}`);
+  problems.atValue('error', node, `${nameOf(node)} is ${said}; ${message}${valueHint(schema, value)}`);
   return wrong;
-}
-
-/** What was probably meant, for a value of the wrong type or a mistyped word. */
-function hint(schema: Schema, value: unknown): string {
-  const takes = (type: string): boolean => leaves(schema).some((leaf) => leaf.type === type);
-  if (!Array.isArray(value) && leaves(schema).some((leaf) => leaf.item !== undefined && v.is(leaf.item, value))) {
-    return '; put it in [ ]';
-  }
-  if (typeof value === 'string') {
-    if (takes('number') && /^\s*[+-]?\d+(\.\d+)?\s*$/.test(value)) return '; drop the quotes';
-    if (takes('boolean') && /^(true|false)$/.test(value)) return '; drop the quotes';
-    const words = leaves(schema).flatMap((leaf) => (leaf.type === 'picklist' ? (leaf.options ?? []) : []));
-    const meant = nearest(
-      value,
-      words.filter((word) => typeof word === 'string'),
-    );
-    return meant === undefined ? '' : `; did you mean \`${meant}\`?`;
-  }
-  if (typeof value === 'number' && v.safeParse(schema, String(value)).success) return '; put it in quotes';
-  return '';
 }
 
 function shown(node: Node): string {
@@ -195,67 +180,4 @@ function containerOrType(node: Node): string {
   if (node.type === 'array') return empty ? 'an empty list' : 'a list';
   if (node.type === 'object') return empty ? 'an empty object' : 'an object';
   return node.type === 'null' ? 'null' : `a ${node.type === 'string' ? 'text' : node.type}`;
-}
-
-const parts = (schema: Schema): Parts => schema;
-
-/** What a pipe does after its schema, and after those of the pipes in it. */
-function actionsOf(schema: Pick<Parts, 'pipe'>): PipeItem[] {
-  return (schema.pipe ?? []).flatMap((item) => (item.kind === 'schema' ? actionsOf(item) : [item]));
-}
-
-function isOptional(schema: Schema): boolean {
-  return ['optional', 'nullish', 'exact_optional'].includes(parts(schema).type);
-}
-
-function unwrap(schema: Schema): Schema {
-  const { wrapped } = parts(schema);
-  return wrapped === undefined ? schema : unwrap(wrapped);
-}
-
-function alternatives(schema: Schema): readonly Schema[] {
-  const { type, options } = parts(schema);
-  return type === 'union' ? ((options ?? []) as Schema[]) : [];
-}
-
-function leaves(schema: Schema): Parts[] {
-  const inner = alternatives(schema);
-  return inner.length === 0 ? [parts(schema)] : inner.flatMap((each) => leaves(unwrap(each)));
-}
-
-/** Of several possible forms the one that a container in the file is meant for, so that what is wrong inside it is told. */
-function choose(schema: Schema, node: Node): Schema {
-  const fits = (each: Schema): boolean =>
-    node.type === 'object'
-      ? parts(each).entries !== undefined || parts(each).type === 'record'
-      : node.type === 'array' && parts(each).item !== undefined;
-  return alternatives(schema).map(unwrap).find(fits) ?? schema;
-}
-
-function roleOf(schema: Schema): Role['role'] | undefined {
-  return (v.getMetadata(schema) as Partial<Role>).role;
-}
-
-/** valibot's own messages speak to programmers. */
-function ownMessage(message: string): string | undefined {
-  return message.startsWith('Invalid ') ? undefined : message;
-}
-
-/** What a schema takes, in its own words if it has some: those it says to a value that is surely wrong. */
-function messageOf(schema: Schema): string {
-  const inner = unwrap(schema);
-  const said = v.safeParse(inner, Symbol.iterator);
-  return (said.success ? undefined : ownMessage(said.issues[0].message)) ?? allowed(described(inner));
-}
-
-function described(schema: Schema): string {
-  const { type, options, entries } = parts(schema);
-  const bound = (name: string): string =>
-    JSON.stringify(actionsOf(parts(schema)).find((action) => action.type === name)?.requirement) ?? '';
-  const inner = alternatives(schema);
-  if (inner.length > 0) return inner.map((each) => messageOf(each).replace(/^allowed: /, '')).join('; or ');
-  if (options !== undefined) return options.join(', ');
-  if (entries !== undefined) return `an object { ${Object.keys(entries).join(', ')} }`;
-  if (type === 'number') return `a number ${bound('min_value')}…${bound('max_value')}`;
-  return { boolean: 'true or false', string: 'text', array: 'a list', record: 'an object' }[type] ?? 'another value';
 }

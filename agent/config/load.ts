@@ -7,10 +7,11 @@ import { checkFile } from './check-file.ts';
 import { tellDoubles } from './doubles.ts';
 import { Problems, type Problem } from './problems.ts';
 import { defaultProfileFolder, readProfiles } from './profile-folder.ts';
-import { fileEntries } from './schema.ts';
+import { fileEntries, versionAllowed } from './schema.ts';
 import { Resolver, why } from './secrets.ts';
 import type { SiteConfig } from './site-config.ts';
-import { noSource, properties, readSource } from './source.ts';
+import { child, noSource, properties, readSource, type Node } from './source.ts';
+import { whereabouts } from './whereabouts.ts';
 
 export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -53,9 +54,15 @@ export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions
     return { problems: problems.list(), config: null };
   }
   tellDoubles(source.root, problems);
+  if (isNewer(source.root)) {
+    const node = child(source.root, 'version') as Node;
+    problems.atValue('error', node, `version is ${String(node.value)}; ${versionAllowed(node.value)}`);
+    return { problems: problems.list(), config: null };
+  }
   const folder = dirname(resolve(file));
   const noSecrets = options.noSecrets === true;
   const resolver = new Resolver(problems, folder, options.env, noSecrets);
+  const registry = options.registry ?? allDrivers;
   const profileFolder = options.profileFolder ?? defaultProfileFolder;
   const { profiles, broken } = readProfiles(profileFolder);
   if (broken !== null) problems.add(broken, 'warning');
@@ -63,7 +70,8 @@ export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions
     problems,
     profiles,
     profileFolder,
-    registry: options.registry ?? allDrivers,
+    registry,
+    elsewhere: whereabouts(registry),
     resolve: (role, node, value) => resolver.resolve(role, node, value),
   });
   const config = assemble(checked, { file, problems, noSecrets });
@@ -73,3 +81,9 @@ export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions
 const needed = Object.entries(fileEntries).flatMap(([key, entry]) =>
   v.safeParse(entry, undefined).success ? [] : [key],
 );
+
+/** What a newer grammar means by its keys cannot be told. */
+function isNewer(root: Node): boolean {
+  const version: unknown = child(root, 'version')?.value;
+  return Number.isInteger(version) && Number(version) > 1;
+}

@@ -1,13 +1,22 @@
 /** The likeliest of `words` for a mistyped `word`; undefined when none is close. */
 export function nearest(word: string, words: Iterable<string>): string | undefined {
+  return allNearest(word, words)[0];
+}
+
+/** All that are equally likely. */
+export function allNearest(word: string, words: Iterable<string>): readonly string[] {
   const wanted = fold(word);
-  let best: { word: string; distance: number } | undefined;
+  let best: { words: string[]; distance: number } = { words: [], distance: Infinity };
   for (const candidate of words) {
+    const shorter = Math.min(wanted.length, candidate.length);
+    // Of two letters, one that differs says nothing.
+    const limit = shorter < 3 ? 0 : Math.max(1, Math.floor(shorter / 3));
     const distance = editDistance(wanted, fold(candidate));
-    const limit = Math.max(1, Math.floor(Math.min(wanted.length, candidate.length) / 3));
-    if (distance <= limit && (best === undefined || distance < best.distance)) best = { word: candidate, distance };
+    if (distance > limit || distance > best.distance) continue;
+    if (distance < best.distance) best = { words: [], distance };
+    best.words.push(candidate);
   }
-  return best?.word;
+  return best.words;
 }
 
 /** `unit_id`, `unit-id` and `UnitId` are one word to a tired reader. */

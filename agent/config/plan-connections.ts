@@ -31,8 +31,8 @@ export function planConnections(file: CheckedFile, context: Context): Connection
     const users = file.devices.filter((device) => device.connection === id && isOn(device.checked));
     if (!isOn(connection.checked) || connection.schema === undefined) return [];
     if (users.length === 0) {
-      // A device whose connection is mistyped may be the missing one.
-      if (file.devices.some((device) => device.connection === undefined)) return [];
+      // A device whose connection is mistyped may be the missing one, and where devices stand wrongly all may.
+      if (file.top.faulty.has('devices') || file.devices.some((device) => device.connection === undefined)) return [];
       context.problems.atObject(
         'warning',
         connection.checked.node,

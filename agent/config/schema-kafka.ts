@@ -1,11 +1,6 @@
 /** The keys of `uplink.kafka`. */
 import * as v from 'valibot';
-import { allowed, doc, file, flag, hostPort, id, list, object, oneOf, secret, text } from './grammar.ts';
-
-function topic() {
-  const message = allowed('1 to 249 of the characters A-Z a-z 0-9 . _ -');
-  return v.pipe(v.string(message), v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/, message));
-}
+import { doc, file, flag, hostPort, id, list, object, oneOf, secret, text, topicName } from './grammar.ts';
 
 const tlsFiles = v.pipe(
   object({
@@ -28,7 +23,7 @@ const tlsFiles = v.pipe(
 );
 
 const topicOf = (stream: string, holds: string) =>
-  v.optional(doc(topic(), `Name of the topic with ${holds}.`, { examples: [`scada.${stream}`] }), stream);
+  v.optional(doc(topicName(), `Name of the topic with ${holds}.`, { examples: [`scada.${stream}`] }), stream);
 
 export const kafka = object({
   brokers: doc(

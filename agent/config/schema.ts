@@ -71,6 +71,12 @@ const told = (what: string) => ({
 
 const enabled = (effect: string) => ({ enabled: v.optional(doc(flag(), effect, { default: true })) });
 
+/** `version` as a number above 1 stands in a file for a Sluice to come. */
+export function versionAllowed(version: unknown): string {
+  const isNewer = Number.isInteger(version) && Number(version) > 1;
+  return isNewer ? 'this Sluice reads version 1; install a newer one, or write the file for version 1' : allowed('1');
+}
+
 /** The file as a whole; connections, profiles and devices are checked one by one, by their driver. */
 export const fileEntries = {
   $schema: v.optional(
@@ -80,7 +86,10 @@ export const fileEntries = {
       { examples: ['./sluice.schema.json'] },
     ),
   ),
-  version: doc(v.literal(1, allowed('1')), 'Version of this grammar.'),
+  version: doc(
+    v.literal(1, ({ input }) => versionAllowed(input)),
+    'Version of this grammar.',
+  ),
   gateway: doc(
     id(),
     'The name of this installation, unique in the fleet: it begins the id of every reading and the key of every record.',
