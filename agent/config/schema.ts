@@ -77,15 +77,18 @@ export function versionAllowed(version: unknown): string {
   return isNewer ? 'this Sluice reads version 1; install a newer one, or write the file for version 1' : allowed('1');
 }
 
-/** The file as a whole; connections, profiles and devices are checked one by one, by their driver. */
-export const fileEntries = {
-  $schema: v.optional(
+const schemaFile = (name: string, file: string) =>
+  v.optional(
     doc(
       text(4096),
-      'Where an editor finds the JSON Schema of this file, to complete and explain its keys: `sluice schema config > sluice.schema.json`.',
-      { examples: ['./sluice.schema.json'] },
+      `Where an editor finds the JSON Schema of this file, to complete and explain its keys: \`sluice schema ${name} > ${file}\`.`,
+      { examples: [`./${file}`] },
     ),
-  ),
+  );
+
+/** The file as a whole; connections, profiles and devices are checked one by one, by their driver. */
+export const fileEntries = {
+  $schema: schemaFile('config', 'sluice.schema.json'),
   version: doc(
     v.literal(1, ({ input }) => versionAllowed(input)),
     'Version of this grammar.',
@@ -303,8 +306,8 @@ export const inheritedKeys = (driver: DriverSchema): readonly string[] => [...Ob
 
 /** What every profile may say, whatever driver reads it. */
 export const profileBase = {
-  $schema: fileEntries.$schema,
-  description: deviceBase.description,
+  $schema: schemaFile('profile', 'profile.schema.json'),
+  description: told('meter model').description,
   document: assetText(
     'The manual that the registers are from, with its revision and pages.',
     'Acme Flow 2 manual, rev. 3, p. 41',
@@ -318,7 +321,12 @@ export const profileBase = {
     ),
   ),
   ...timing,
-  points: deviceBase.points,
+  points: v.optional(
+    doc(
+      v.array(v.unknown(), allowed('a list of points')),
+      'The values of the meter. A point of equal `name` at a device overrides what it states here, key by key.',
+    ),
+  ),
 };
 
 /** What a profile may say for all its points, besides the points. */
