@@ -15,6 +15,8 @@ export interface DriverSchema<Plan = unknown> {
   readonly point: ObjectEntries;
   /** Keys which a point takes from its device, profile or connection when it does not state them. Each stands in several of the three above. */
   readonly inherited: readonly string[];
+  /** Groups of point keys that say the same in different ways. What a point states of a group hides all of it in its profile's point. */
+  readonly alternatives?: readonly (readonly string[])[];
   /** The kind of a point that states none. */
   kindOf(point: Settings): Kind;
   /** Builds what `open` takes. Reports contradictions that single keys cannot show; a reported error means that the plan is never opened. */

@@ -75,7 +75,7 @@ interface Draft extends Omit<ResolvedPoint, 'config'> {
 function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
   const driverSettings = Object.fromEntries(
     Object.keys(schema.point).flatMap((key) => {
-      const value = nearest(levels, key, !schema.inherited.includes(key));
+      const value = driverValue(levels, key, schema);
       return value === undefined ? [] : [[key, value]];
     }),
   );
@@ -94,6 +94,13 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     ...rulesOf(levels, kind, timing.everyMs, owner),
   };
   return { levels, point, kind, unit: unitOf(levels, kind, owner), stream, settings, told };
+}
+
+function driverValue(levels: Levels, key: string, { inherited, alternatives }: DriverSchema): unknown {
+  const group = alternatives?.find((keys) => keys.includes(key));
+  if (group === undefined) return nearest(levels, key, !inherited.includes(key));
+  const stating = [levels.own, levels.inProfile].find((level) => group.some((each) => level?.stated.has(each)));
+  return stating?.settings[key];
 }
 
 function unitOf(levels: Levels, kind: Kind, { problems, device }: Owner): string | null {

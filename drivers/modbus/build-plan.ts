@@ -1,4 +1,5 @@
 import type { PlannedConnection, Report, Settings } from '../driver.ts';
+import { durationText } from '../../agent/config/grammar.ts';
 import { defaults } from './defaults.ts';
 import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
 import { lastAddress, referenceDigits } from './protocol.ts';
@@ -29,6 +30,8 @@ interface PointSettings {
   readonly pause?: number;
   readonly maxRegisters?: number;
   readonly maxGap?: number;
+  /** The agent's own key, in ms. */
+  readonly every?: number;
 }
 
 /** Defaults filled in, addresses as the protocol counts, contradictions told. The caller freezes it. */
@@ -52,6 +55,7 @@ function buildDevice(device: Device, report: Report): ModbusDevice {
     if (built !== undefined) points.push(built);
   }
   warnOfOverlaps(device.id, points, report);
+  warnOfTimeouts(device, report);
   return { id: device.id, unitId: device.settings['unitId'] as number, points };
 }
 
@@ -62,10 +66,16 @@ function buildPoint({ info, settings }: Point, tell: Tell): ModbusPoint | undefi
   const registers = registersOf(type);
   const maxRegisters = set.maxRegisters ?? defaults.maxRegisters;
   const place = placeOf(set, tell);
+  if (info.kind === 'text')
+    tell('error', 'kind', `kind is "text"; ${type} is a number; allowed: counter, gauge, state`);
   if (place === undefined) return undefined;
   if (place.address + registers - 1 > lastAddress) {
     const key = keyOf(set);
-    tell('error', key, `${key} is ${set[key]}; ${type} takes ${registers} registers and would run past ${lastAddress}`);
+    tell(
+      'error',
+      key,
+      `${key} is ${JSON.stringify(set[key])}; ${type} takes ${registers} registers and would run past ${lastAddress}`,
+    );
   }
   if (registers > maxRegisters) {
     tell(
@@ -169,7 +179,11 @@ function placeOfReference(
     return undefined;
   }
   if (stated !== undefined && stated !== table) {
-    tell('error', 'reference', `reference "${reference}" names the table ${table}, but table is ${stated}`);
+    tell(
+      'error',
+      'reference',
+      `reference "${reference}" names the table ${table}, but table is ${stated}; write "table": "${table}" beside it, or a reference of ${stated}`,
+    );
   }
   return { table, address: number - 1 };
 }
@@ -192,6 +206,23 @@ function warnOfOverlaps(device: string, points: readonly ModbusPoint[], report: 
       'warning',
       { device, point: point.info.point, key: null },
       `"${point.info.point}" (${point.table} ${point.address}…${end(point) - 1}) overlaps "${other.info.point}" (${other.address}…${end(other) - 1})`,
+    );
+  }
+}
+
+/** Once a device and pair of them: most points share theirs. */
+function warnOfTimeouts({ id, points }: Device, report: Report): void {
+  const told = new Set<string>();
+  for (const { info, settings } of points) {
+    const { every, timeout } = settings as PointSettings;
+    const timeoutMs = timeout ?? defaults.timeoutMs;
+    const pair = `timeout is ${durationText(timeoutMs)} and every is ${durationText(every ?? Infinity)}`;
+    if (every === undefined || timeoutMs < every || told.has(pair)) continue;
+    told.add(pair);
+    report(
+      'warning',
+      { device: id, point: info.point, key: timeout === undefined ? 'every' : 'timeout' },
+      `${pair}; while one answer is waited for the next reading passes; make timeout shorter`,
     );
   }
 }

@@ -186,6 +186,7 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
     factorFrom: later(),
   },
   inherited: Object.keys(inherited),
+  alternatives: [['address', 'reference']],
   linkOf: ({ host: where, port: at = defaults.port }) => ({
     name: `${where as string}:${at as number}`,
     shared: 'warning',

@@ -49,6 +49,13 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
     told: /; (?:a counter is sent at each|for (?:counters|gauges) only, this is|it stands beside)/,
     why: 'depends on the kind',
   },
+  { told: /; (?:float32|uint16|uint32) (?:is a number|takes 2 registers)/, why: 'a contradiction between keys' },
+  { told: /address is .*; allowed with addressBase/, why: 'a contradiction between keys of several objects' },
+  {
+    told: /reference "\d+" names (?:the table|a coil|a discrete)/,
+    why: 'a contradiction between keys of several objects',
+  },
+  { told: /reference is "4\d+"; allowed: "4/, why: 'a bound on digits' },
   { told: /; shorter than every/, why: 'a comparison of two keys' },
   { told: /host is "::ffff:/, why: 'all of an IPv6 address is more than a pattern' },
   { told: /timezone is "Europe\/Madird"/, why: 'the time zone database' },
