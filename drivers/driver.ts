@@ -25,8 +25,11 @@ export interface DriverSchema<Plan = unknown> {
   linkOf?(connection: Settings): { readonly name: string; readonly shared: 'error' | 'warning' };
   /** Requests on the link when all points are due at once, for `sluice check`. */
   requestsPerCycle?(plan: Plan): number;
-  /** For people in front of the device: where the point is found, e.g. `holding 12 (40013, 400013)`, and whether `run` sends its raw words. */
-  describe?(plan: Plan, point: PointInfo): { readonly where: string; readonly keepsRaw: boolean };
+  /** For people in front of the device: where the point is found, e.g. `holding 12 (40013, 400013)`, whether `run` sends its raw words, and how long an answer is waited for. */
+  describe?(
+    plan: Plan,
+    point: PointInfo,
+  ): { readonly where: string; readonly keepsRaw: boolean; readonly timeoutMs?: number };
   /**
    * The register map of a device: per point all that turns raw words into its value, defaults filled in, as plain JSON. It is published and kept for ever, so
    * that words which were decoded wrongly can be decoded again years later. Without it: the points are published with unit and kind alone.

@@ -1,7 +1,8 @@
 import { loadConfig } from '../config/load.ts';
 import { problemText, type Problem } from '../config/problems.ts';
-import type { SiteConfig } from '../config/site-config.ts';
+import { summaryLines, summaryOf, totals, type Summary } from './check-summary.ts';
 import { defaultFile, fileArgument, type Command } from './command.ts';
+import { counted } from './printing.ts';
 
 export const check: Command = {
   name: 'check',
@@ -31,65 +32,18 @@ export const check: Command = {
   },
 };
 
-export interface Summary {
-  readonly gateway: string;
-  readonly connections: number;
-  readonly devices: number;
-  readonly points: number;
-  /** Requests on all lines when every point is due at once; null: the drivers do not say. */
-  readonly requestsPerCycle: number | null;
-  /** On average; below one to four decimals, so that what is read once a month is not nothing. */
-  readonly readingsPerHour: number;
-}
-
-export function summaryOf(config: SiteConfig): Summary {
-  const devices = config.connections.flatMap((connection) => connection.devices);
-  const points = devices.flatMap((device) => device.points);
-  return {
-    gateway: config.gateway,
-    connections: config.connections.length,
-    devices: devices.length,
-    points: points.length,
-    requestsPerCycle: config.connections.reduce<number | null>(
-      (sum, { requestsPerCycle }) => (sum === null || requestsPerCycle === null ? null : sum + requestsPerCycle),
-      0,
-    ),
-    readingsPerHour: rounded(points.reduce((sum, { everyMs }) => sum + 3_600_000 / everyMs, 0)),
-  };
-}
-
 function textOf(file: string, problems: readonly Problem[], summary: Summary | null): string {
   const lines = problems.map(problemText);
   const errors = problems.filter(({ severity }) => severity === 'error').length;
-  const counted = [counting(errors, 'problem'), counting(problems.length - errors, 'warning')].filter(
+  const told = [counting(errors, 'problem'), counting(problems.length - errors, 'warning')].filter(
     (part) => part !== '',
   );
-  if (summary === null) return `${[...lines, `${file}: ${counted.join(', ')}; nothing was opened`].join('\n')}\n`;
-  const { gateway, connections, devices, points, requestsPerCycle, readingsPerHour } = summary;
-  const parts = [
-    counting(connections, 'connection', '0 connections'),
-    counting(devices, 'device', '0 devices'),
-    counting(points, 'point', '0 points'),
-    requestsPerCycle === null ? '' : `${counting(requestsPerCycle, 'request', '0 requests')} per cycle`,
-    paceOf(readingsPerHour),
-  ].filter((part) => part !== '');
-  const verdict = counted.length === 0 ? 'no problems' : counted.join(', ');
-  return `${[...lines, `${file}: gateway ${gateway}: ${verdict}; ${parts.join(', ')}`].join('\n')}\n`;
+  if (summary === null) return `${[...lines, `${file}: ${told.join(', ')}; nothing was opened`].join('\n')}\n`;
+  const verdict = told.length === 0 ? 'no problems' : told.join(', ');
+  lines.push(...summaryLines(summary), `${file}: gateway ${summary.gateway}: ${verdict}; ${totals(summary)}`);
+  return `${lines.join('\n')}\n`;
 }
 
-const rounded = (perHour: number): number => (perHour < 1 ? Number(perHour.toFixed(4)) : Math.round(perHour));
-
-/** In the shortest time that holds at least one. */
-function paceOf(perHour: number): string {
-  const spans = [
-    ['hour', 1],
-    ['day', 24],
-    ['month', 720],
-  ] as const;
-  const [span, hours] = spans.find(([, each]) => Math.round(perHour * each) >= 1) ?? spans[0];
-  return `${counting(Math.round(perHour * hours), 'reading', '0 readings')} per ${span}`;
-}
-
-function counting(count: number, noun: string, none = ''): string {
-  return count === 0 ? none : `${count} ${noun}${count === 1 ? '' : 's'}`;
+function counting(count: number, noun: string): string {
+  return count === 0 ? '' : counted(count, noun);
 }

@@ -197,7 +197,8 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
   describe(plan, { device, point: name }) {
     const points = plan.devices.find(({ id }) => id === device)?.points;
     const point = points?.find(({ info }) => info.point === name);
-    return point === undefined ? { where: '', keepsRaw: true } : { where: whereIs(point), keepsRaw: point.raw };
+    if (point === undefined) return { where: '', keepsRaw: true };
+    return { where: whereIs(point), keepsRaw: point.raw, timeoutMs: point.timeoutMs };
   },
   registersOf(plan, device) {
     const points = plan.devices.find(({ id }) => id === device)?.points ?? [];

@@ -229,8 +229,10 @@ describe('sluice read', () => {
   it('shows the address with both references, and ends with 1 when a device is silent', async () => {
     const { code, text } = await read();
     expect(code).toBe(1);
-    expect(text).toMatch(/polls .* 1 .*good .*0000 0001 .*holding 0 \(40001, 400001\)/);
-    expect(text).toMatch(/EM-9[^]*bad Bad(Timeout|NoCommunication)/);
+    expect(text).toMatch(/^ {2}polls +1 +1 +holding 0 \(40001, 400001\) +0000 0001 +good$/m);
+    expect(text).toMatch(
+      /^EM-9, \d+ ms\n[^]* bad: exception 0B: the gateway in between got no answer from the device \(BadNoCommunication\)$/m,
+    );
     expect(text).toMatch(/4 points, 2 bad/);
   });
 

@@ -176,7 +176,11 @@ test('a person is told where a point is found, as the protocol and as manuals co
   expect(modbusSchema.describe?.(plan, pointInfo('M', 'a'))).toEqual({
     where: 'holding 12 (40013, 400013)',
     keepsRaw: false,
+    timeoutMs: 1000,
   });
-  expect(modbusSchema.describe?.(plan, pointInfo('M', 'b'))).toEqual({ where: 'input 9999 (310000)', keepsRaw: true });
+  expect(modbusSchema.describe?.(plan, pointInfo('M', 'b'))).toMatchObject({
+    where: 'input 9999 (310000)',
+    keepsRaw: true,
+  });
   expect(modbusSchema.requestsPerCycle?.(plan)).toBe(2);
 });

@@ -1,0 +1,118 @@
+import type { SiteConfig } from '../config/site-config.ts';
+import { bytesText, counted, tableText } from './printing.ts';
+
+/** What a configuration will do, for `sluice check`. */
+export interface Summary {
+  readonly gateway: string;
+  readonly connections: number;
+  readonly devices: number;
+  readonly points: number;
+  /** Requests on all lines when every point is due at once; null: the drivers do not say. */
+  readonly requestsPerCycle: number | null;
+  /** On average; below one to four decimals, so that what is read once a month is not nothing. */
+  readonly readingsPerHour: number;
+  readonly perConnection: readonly ConnectionSummary[];
+  /** maxBytes null: worked out from the file system at the start. */
+  readonly buffer: { readonly path: string; readonly maxBytes: number | null };
+  readonly uplink:
+    | {
+        readonly brokers: readonly string[];
+        readonly tls: boolean;
+        readonly sasl: string | null;
+        readonly topics: Readonly<Record<string, string>>;
+      }
+    | { readonly file: string };
+}
+
+interface ConnectionSummary {
+  readonly connection: string;
+  readonly driver: string;
+  readonly devices: number;
+  readonly points: number;
+  readonly requestsPerCycle: number | null;
+}
+
+export function summaryOf(config: SiteConfig): Summary {
+  const { gateway, connections, buffer, uplink } = config;
+  const points = connections.flatMap(({ devices }) => devices.flatMap((device) => device.points));
+  return {
+    gateway,
+    connections: connections.length,
+    devices: connections.reduce((sum, { devices }) => sum + devices.length, 0),
+    points: points.length,
+    requestsPerCycle: connections.reduce<number | null>(
+      (sum, { requestsPerCycle }) => (sum === null || requestsPerCycle === null ? null : sum + requestsPerCycle),
+      0,
+    ),
+    readingsPerHour: rounded(points.reduce((sum, { everyMs }) => sum + 3_600_000 / everyMs, 0)),
+    perConnection: connections.map(({ id, driver, devices, requestsPerCycle }) => ({
+      connection: id,
+      driver,
+      devices: devices.length,
+      points: devices.reduce((sum, device) => sum + device.points.length, 0),
+      requestsPerCycle,
+    })),
+    buffer: { path: buffer.path, maxBytes: buffer.maxBytes },
+    uplink:
+      'file' in uplink
+        ? { file: uplink.file.path }
+        : {
+            brokers: uplink.kafka.brokers,
+            tls: uplink.kafka.tls !== null,
+            sasl: uplink.kafka.sasl?.mechanism ?? null,
+            topics: uplink.kafka.topics,
+          },
+  };
+}
+
+/** `1 connection, 3 devices, 24 points, 5 requests per cycle, 360 readings per hour` */
+export function totals({ connections, devices, points, requestsPerCycle, readingsPerHour }: Summary): string {
+  return [
+    counted(connections, 'connection'),
+    ...amounts(devices, points, requestsPerCycle),
+    paceOf(readingsPerHour),
+  ].join(', ');
+}
+
+const rounded = (perHour: number): number => (perHour < 1 ? Number(perHour.toFixed(4)) : Math.round(perHour));
+
+/** In the shortest time that holds at least one. */
+function paceOf(perHour: number): string {
+  const spans = [
+    ['hour', 1],
+    ['day', 24],
+    ['month', 720],
+  ] as const;
+  const [span, hours] = spans.find(([, each]) => Math.round(perHour * each) >= 1) ?? spans[0];
+  return `${counted(Math.round(perHour * hours), 'reading')} per ${span}`;
+}
+
+/** A line for each connection, the buffer and the uplink. */
+export function summaryLines({ perConnection, buffer, uplink }: Summary): string[] {
+  const most =
+    buffer.maxBytes === null ? 'as large as the file system allows' : `at most ${bytesText(buffer.maxBytes)}`;
+  const rows = [
+    ...perConnection.map(({ connection, driver, devices, points, requestsPerCycle }) => [
+      'connection',
+      `${connection}: ${driver}, ${amounts(devices, points, requestsPerCycle).join(', ')}`,
+    ]),
+    ['buffer', `${buffer.path}, ${most}`],
+    ...uplinkRows(uplink),
+  ];
+  return tableText([], rows).trimEnd().split('\n');
+}
+
+function amounts(devices: number, points: number, requestsPerCycle: number | null): string[] {
+  const requests = requestsPerCycle === null ? [] : [`${counted(requestsPerCycle, 'request')} per cycle`];
+  return [counted(devices, 'device'), counted(points, 'point'), ...requests];
+}
+
+function uplinkRows(uplink: Summary['uplink']): string[][] {
+  if ('file' in uplink) return [['uplink', `file ${uplink.file}`]];
+  const { brokers, tls, sasl, topics } = uplink;
+  const named = Object.entries(topics).map(([stream, topic]) => (stream === topic ? topic : `${topic} (${stream})`));
+  return [
+    ['uplink', `Kafka ${brokers.join(', ')}, ${tls ? 'TLS' : 'no TLS'}, ${sasl ?? 'no SASL'}`],
+    ['topics', named.join(', ')],
+  ];
+}

@@ -1,0 +1,93 @@
+import { driverFor } from '../../drivers/registry.ts';
+import type { Session } from '../../drivers/driver.ts';
+import type { ConnectionConfig, DeviceConfig } from '../config/site-config.ts';
+import { messageOf } from '../errors.ts';
+import { unanswered } from '../reading.ts';
+import type { Observation, PointInfo } from '../reading.ts';
+import type { SystemClock } from '../system-clock.ts';
+
+/** One device may take its timeouts and retries; none may hold up a person for longer. */
+const deviceDeadlineMs = 30_000;
+const openDeadlineMs = 10_000;
+
+export interface SeenPoint extends PointPlace {
+  readonly observation: Observation;
+}
+
+export interface PointPlace {
+  readonly point: PointInfo;
+  readonly where: string;
+  /** Whether `run` sends its raw words. */
+  readonly keepsRaw: boolean;
+  /** How long an answer is waited for; null: the driver does not say. */
+  readonly timeoutMs: number | null;
+}
+
+export interface SeenDevice {
+  readonly connection: string;
+  readonly device: string;
+  readonly tookMs: number;
+  /** Why nobody could ask it; null: it was asked. */
+  readonly linkDown: string | null;
+  readonly points: readonly SeenPoint[];
+}
+
+/** Where the points of a device are found. */
+export function placesOf(connection: ConnectionConfig, device: DeviceConfig): PointPlace[] {
+  const schema = driverFor(connection.driver)?.schema;
+  return device.points.map(({ info }) => {
+    const { where = '', keepsRaw = true, timeoutMs = null } = schema?.describe?.(connection.plan, info) ?? {};
+    return { point: info, where, keepsRaw, timeoutMs };
+  });
+}
+
+/**
+ * Asks each of the devices once, one after the other. A link that is lost is opened again for the next device, since one device may be the
+ * reason; one that cannot be opened is not tried again.
+ */
+export async function* readConnection(
+  connection: ConnectionConfig,
+  devices: readonly DeviceConfig[],
+  clock: SystemClock,
+  signal: AbortSignal,
+): AsyncGenerator<SeenDevice> {
+  const entry = driverFor(connection.driver);
+  if (devices.length === 0 || !entry) return;
+  const driver = await entry.load();
+  const host = { clock, everyRaw: true, push: () => Promise.resolve(), event: () => undefined };
+  let session: Session | null = null;
+  let down: string | null = null;
+  for (const device of devices) {
+    const began = clock.now().bootMs;
+    const places = placesOf(connection, device);
+    let seen: readonly Observation[] = [];
+    let lost: string | null = null;
+    try {
+      if (session === null && down === null)
+        session = await driver.open(
+          connection.plan,
+          host,
+          AbortSignal.any([signal, AbortSignal.timeout(openDeadlineMs)]),
+        );
+    } catch (error) {
+      down = messageOf(error);
+    }
+    if (session !== null) {
+      try {
+        const job = { device: device.id, points: places.map(({ point }) => point), dueMs: began };
+        seen = await session.poll(job, AbortSignal.any([signal, AbortSignal.timeout(deviceDeadlineMs)]));
+      } catch (error) {
+        lost = messageOf(error);
+        await session.close();
+        session = null;
+      }
+    }
+    const points = places.map((place, at) => ({
+      ...place,
+      observation: seen[at] ?? unanswered(place.point, 'BadNotConnected', clock.now()),
+    }));
+    const tookMs = Math.round(clock.now().bootMs - began);
+    yield { connection: connection.id, device: device.id, tookMs, linkDown: lost ?? down, points };
+  }
+  await session?.close();
+}
