@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { watch } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
@@ -53,6 +54,12 @@ export class Daemon {
   async end(signal: NodeJS.Signals): Promise<number | null> {
     this.#child?.kill(signal);
     return this.#ended;
+  }
+
+  /** Resolves when a line like this stands in the log, whoever wrote it; rejects after half a minute. */
+  async logged(line: RegExp): Promise<void> {
+    for (const from = performance.now(); !line.test(this.log); await sleep(10))
+      if (performance.now() - from > 30_000) throw new Error(`no ${String(line)} in the log:\n${this.log}`);
   }
 
   /** Resolves when something is written to a WAL of the buffer; after two seconds anyway. */

@@ -11,12 +11,15 @@ export class FileSite {
   readonly meters: CountingServer;
   readonly daemon: Daemon;
   readonly folder: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly fileUplink: Readonly<Record<string, unknown>>;
 
   private constructor(meters: CountingServer, folder: string, some: Readonly<Record<string, unknown>>) {
     this.meters = meters;
     this.folder = folder;
     const panel = { driver: 'modbus-tcp', host: '127.0.0.1', port: meters.port };
-    this.daemon = new Daemon(folder, {
+    this.fileUplink = { file: { path: join(folder, 'out.ndjson') } };
+    this.config = {
       gateway: 'ps-12',
       connections: { panel },
       devices: [
@@ -31,9 +34,10 @@ export class FileSite {
         },
       ],
       buffer: { commitEvery: '200ms' },
-      uplink: { file: { path: join(folder, 'out.ndjson') } },
+      uplink: this.fileUplink,
       ...some,
-    });
+    };
+    this.daemon = new Daemon(folder, this.config);
   }
 
   static async start(some: Readonly<Record<string, unknown>> = {}): Promise<FileSite> {
