@@ -199,9 +199,10 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
       const drain = AbortSignal.any([signal, AbortSignal.timeout(drainMs)]);
       await connections.stop();
       stopWatching();
+      // What it was saying is committed with the rest, at the latest when the buffer closes.
+      const announced = announcer.stop(signal);
       // A disk that takes nothing must not keep a stop waiting.
-      await Promise.race([Promise.all([losses.tell(), announcer.stop(signal)]), aborted(signal)]);
-      state.close();
+      await Promise.race([losses.tell(), aborted(signal)]);
       const stop = events.accepted({
         event: 'stop',
         severity: 'info',
@@ -214,6 +215,8 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
       const answer = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
       await Promise.all([lanes.stop(answer), publisher.stop(answer)]);
       await buffer.close(signal);
+      await announced;
+      state.close();
       const untold = losses.untold();
       if (untold > 0)
         log.error(

@@ -147,6 +147,26 @@ describe('the gateway', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
+  it('announces its devices at the start and at a reload, and notes it also when it stops before the next commit', async () => {
+    const announced = (): string[] => {
+      const text = readFileSync(join(folder, 'out.ndjson'), 'utf8');
+      const lines = text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
+      return lines
+        .filter(({ topic }) => topic === 'asset-metadata')
+        .map(({ key, value }) => `${key.replace(/@.*/, '@')}${(value as unknown) === null ? ' buried' : ''}`);
+    };
+    const both = ['ps-12/EM-1@', 'ps-12/EM-1', 'ps-12/EM-9@', 'ps-12/EM-9'];
+    const gateway = await started(site({ buffer: { commitEvery: '20s' } }));
+    await gateway.stop(1_000, AbortSignal.timeout(5_000));
+    const again = await started(site());
+    await expect.poll(announced).toEqual(both);
+    const [first] = (JSON.parse(readFileSync(site(), 'utf8')) as { devices: object[] }).devices;
+    const { config } = loadConfig(site({ devices: [first] }), { env: {} });
+    if (config) await again.reload(config);
+    await expect.poll(announced).toEqual([...both, 'ps-12/EM-9', 'ps-12/EM-9 buried']);
+    await again.stop(1_000, AbortSignal.timeout(5_000));
+  });
+
   it('counts what a full buffer refuses and tells it as loss with devices, count and reason', async () => {
     // The uplink cannot write: its folder is a file.
     writeFileSync(join(folder, 'nowhere'), '');
