@@ -199,6 +199,8 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
       const drain = AbortSignal.any([signal, AbortSignal.timeout(drainMs)]);
       await connections.stop();
       stopWatching();
+      // From here on nothing waits for company: a long commitEvery would outlast the stop.
+      buffer.adjust({ ...limitsOf(config), commitEveryMs: 0 });
       // What it was saying is committed with the rest, at the latest when the buffer closes.
       const announced = announcer.stop(signal);
       // A disk that takes nothing must not keep a stop waiting.

@@ -192,6 +192,10 @@ class DurableBuffer implements Buffer {
   adjust({ maxBytes, commitEveryMs }: BufferLimits): void {
     this.#newMaxBytes = maxBytes === this.#limits.maxBytes ? null : maxBytes;
     this.#limits = { maxBytes: this.#limits.maxBytes, commitEveryMs };
+    if (this.#timer === null) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#schedule();
   }
 
   stats(): BufferStats {

@@ -167,6 +167,24 @@ describe('the gateway', () => {
     await again.stop(1_000, AbortSignal.timeout(5_000));
   });
 
+  it('stops in order also when the next commit would be long after', async () => {
+    const file = site({ buffer: { commitEvery: '30s' } });
+    const first = await started(file);
+    await expect.poll(() => first.status().connections[0]?.state).toBe('open');
+    await sleep(500);
+    await first.stop(1_000, AbortSignal.timeout(5_000));
+    const second = await started(file);
+    await second.stop(1_000, AbortSignal.timeout(5_000));
+    const told = delivered().filter(({ value }) => value['event'] === 'start' || value['event'] === 'stop');
+    expect(told.map(({ value }) => [value['event'], (value['facts'] as { before?: string }).before])).toEqual([
+      ['start', 'none'],
+      ['stop', undefined],
+      ['start', 'clean'],
+      ['stop', undefined],
+    ]);
+    expect(delivered().some(({ topic }) => topic === 'sensor-values')).toBe(true);
+  });
+
   it('counts what a full buffer refuses and tells it as loss with devices, count and reason', async () => {
     // The uplink cannot write: its folder is a file.
     writeFileSync(join(folder, 'nowhere'), '');
