@@ -8,6 +8,7 @@ export const publishedSchemas = {
   reading: { file: 'reading.schema.json', says: 'the records of meter-readings and sensor-values' },
   event: { file: 'event.schema.json', says: 'the records of gateway-events' },
   asset: { file: 'asset.schema.json', says: 'the records of asset-metadata' },
+  status: { file: 'status.schema.json', says: 'the records of gateway-status' },
 } as const;
 export type PublishedSchema = keyof typeof publishedSchemas;
 

@@ -57,10 +57,17 @@ export function recordTable(part: Part): string {
   return table(['key', 'type', 'what it says'], rows);
 }
 
+/** In a table a bar ends the cell; outside of code `<` begins a tag. */
+function escaped(cell: string): string {
+  return cell
+    .replaceAll('|', '\\|')
+    .split('`')
+    .map((part, index) => (index % 2 === 0 ? part.replaceAll('<', '&lt;') : part))
+    .join('`');
+}
+
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [heads, heads.map(() => '---'), ...rows]
-    .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
-    .join('\n');
+  return [heads, heads.map(() => '---'), ...rows].map((cells) => `| ${cells.map(escaped).join(' | ')} |`).join('\n');
 }
 
 const code = (value: unknown): string => `\`${JSON.stringify(value)}\``;

@@ -5,9 +5,11 @@ import { loadConfig } from '../../../agent/config/load.ts';
 import { describeSite } from '../../../agent/metadata.ts';
 import type { ClockMark, EventName, Kept, Kind, Quality, TimeSource } from '../../../agent/reading.ts';
 import { publishedSchema, type PublishedSchema } from '../../../agent/schemas/published.ts';
+import { outRecord, statusRecord, type StatusRecord } from '../../../agent/status/record.ts';
 import { eventBody, jsonEncoding, jsonPreview } from '../../../agent/uplink/encodings.ts';
 import { keep } from '../../../buffer/frame.ts';
 import { editor } from '../../support/editor.ts';
+import { deviceState, goodLane, wellStatus } from '../../support/gateway-status.ts';
 import { pointInfo, reading } from '../../support/readings.ts';
 
 const schemaOf = (name: PublishedSchema) =>
@@ -202,4 +204,33 @@ describe('the schema of asset metadata', () => {
   ])('refuses %s', async (_what, record, wrong) => {
     expect(await told('asset', { ...(JSON.parse(record) as object), ...wrong })).not.toEqual([]);
   });
+});
+
+describe('the schema of the status', () => {
+  const identity = { machine: 'f'.repeat(32), version: '1.2.3', config: '0123456789ab' };
+  const lost = Array.from({ length: 60 }, (_, index) => deviceState(`EM-${index}`, { presence: 'lost' }));
+  const records: Record<string, StatusRecord> = {
+    'all is well': statusRecord(wellStatus, identity, 'running'),
+    'much is wrong': statusRecord(
+      { ...wellStatus, site: null, devices: lost, uplink: { 'meter-readings': { ...goodLane, phase: 'stalled' } } },
+      { ...identity, machine: null },
+      'running',
+    ),
+    'it was stopped': statusRecord(wellStatus, identity, 'stopped'),
+  };
+
+  it.each(Object.entries(records))('takes what is said when %s', async (_what, record) =>
+    expect(await told('status', outRecord(record).value ?? '')).toEqual([]),
+  );
+
+  it('names every key of a record, in its order', () =>
+    expect(Object.keys(schemaOf('status').properties)).toEqual(Object.keys(records['all is well'] ?? {})));
+
+  it.each([
+    ['a state that is none', { state: 'paused' }],
+    ['a lane without its count', { lanes: { 'meter-readings': { delivering: true } } }],
+    ['less than no devices', { devices: -1 }],
+  ])('refuses %s', async (_what, wrong) =>
+    expect(await told('status', { ...records['all is well'], ...wrong })).toHaveLength(1),
+  );
 });
