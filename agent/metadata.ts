@@ -1,4 +1,6 @@
 /** What the lane `asset-metadata` says of a configuration. Pure: the same configuration gives the same bytes. */
+import { durationText } from './config/grammar.ts';
+import { MONTH_MS } from './wall-slots.ts';
 import { registry as allDrivers, driverFor, type Registry } from '../drivers/registry.ts';
 import type { Description, Wanted } from './announcements.ts';
 import type { ConnectionConfig, DeviceConfig, PointConfig, SiteConfig } from './config/site-config.ts';
@@ -36,7 +38,14 @@ function describeDevice(
     driver: connection.driver,
     profile: device.profile,
     points: device.points
-      .map(({ info: { point, kind, unit }, obis }) => ({ point, kind, unit, obis, register: registers[point] ?? null }))
+      .map(({ info: { point, kind, unit }, obis, counter }) => ({
+        point,
+        kind,
+        unit,
+        obis,
+        modulus: counter?.modulus ?? null,
+        register: registers[point] ?? null,
+      }))
       .toSorted((a, b) => (a.point < b.point ? -1 : 1)),
   });
   return [{ device: device.id, map, body }, current];
@@ -76,21 +85,25 @@ function headOf({ gateway, site }: SiteConfig, { id: device, asset }: DeviceConf
   return { gateway, site: site?.id ?? null, device, time: null, clock: null, asset: id, ...books };
 }
 
-function tellPoint({ info: { point, kind, unit, stream }, everyMs, obis, description, labels }: PointConfig): object {
-  return { point, kind, unit, stream, every: durationText(everyMs), obis, description, labels };
+function tellPoint(point: PointConfig): object {
+  const { info, everyMs, local, report, obis, description, labels } = point;
+  return {
+    point: info.point,
+    kind: info.kind,
+    unit: info.unit,
+    stream: info.stream,
+    every: everyMs === MONTH_MS ? '1mo' : durationText(everyMs),
+    at: local === null ? null : timeOfDay(local.atMs),
+    report: report === null ? 'every' : 'change',
+    obis,
+    description,
+    labels,
+  };
 }
 
-const units = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1000],
-] as const;
-
-/** As the configuration writes it: `15m`, `750ms`. */
-function durationText(ms: number): string {
-  const [unit, length] = units.find(([, each]) => ms % each === 0) ?? ['ms', 1];
-  return `${ms / length}${unit}`;
+/** `06:30` */
+function timeOfDay(ms: number): string {
+  return new Date(ms).toISOString().slice(11, 16);
 }
 
 /** A topic of another name, or elsewhere, has heard nothing yet. */

@@ -71,6 +71,8 @@ describe('what is said of a device', () => {
           unit: 'm3/h',
           stream: 'sensor-values',
           every: '10s',
+          at: null,
+          report: 'every',
           obis: null,
           description: null,
           labels: { side: 'out' },
@@ -81,10 +83,27 @@ describe('what is said of a device', () => {
           unit: 'kW.h',
           stream: 'meter-readings',
           every: '15m',
+          at: null,
+          report: 'every',
           obis: '1-0:1.8.0',
           description: 'Import',
           labels: {},
         },
+      ],
+    });
+  });
+
+  it('tells when a point is read and whether silence is a gap', () => {
+    const points = [
+      { ...point, every: '1mo', at: '06:30' },
+      { name: 'daily', unit: 'm', address: 1, every: '24h' },
+      { name: 'level', unit: 'm', address: 2, report: 'change', deadband: 0.1 },
+    ];
+    expect(bodies(site({}, { points }))[1]).toMatchObject({
+      points: [
+        { every: '1mo', at: '06:30', report: 'every' },
+        { every: '1d', at: '00:00', report: 'every' },
+        { every: '10s', at: null, report: 'change' },
       ],
     });
   });
@@ -106,6 +125,7 @@ describe('what is said of a device', () => {
           kind: 'counter',
           unit: 'kW.h',
           obis: '1-0:1.8.0',
+          modulus: null,
           register: {
             table: 'input',
             address: 72,
@@ -126,6 +146,8 @@ describe('what is said of a device', () => {
     const patient = { ...point, timeout: '5s', retries: 3, every: '5m', maxGap: 4, raw: false };
     const other = { name: 'flow', unit: 'm3/h', address: 12, type: 'float32' };
     expect(text(site({}, { points: [patient, other] }))).toBe(text(site({}, { points: [other, point] })));
+    const ends = site({}, { points: [{ ...point, modulus: 1_000_000 }] });
+    expect(bodies(ends)[0]).toMatchObject({ points: [{ modulus: 1_000_000 }] });
     expect(text(site({}, { points: [{ ...point, scale: 0.1 }, other] }))).not.toBe(
       text(site({}, { points: [other, point] })),
     );
