@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { streams } from '../reading.ts';
 import type { CheckedFile } from './check-file.ts';
 import { planConnections, switchedOffIn } from './plan-connections.ts';
-import { nameOf, quoted, type Problems } from './problems.ts';
+import { tellKafka } from './kafka-problems.ts';
+import { quoted, type Problems } from './problems.ts';
 import type { FileSettings } from './schema.ts';
 import type { KafkaConfig, SiteConfig } from './site-config.ts';
-import { child, valueOf, type Node } from './source.ts';
+import { child, type Node } from './source.ts';
 import { tellSurroundings } from './surroundings.ts';
 
 /** Puts the parts together: what they say to each other is checked here. null when the file has errors. */
@@ -22,11 +22,13 @@ export function assemble(
   if (kafka !== undefined) tellKafka(kafka, problems);
   if (['buffer', 'stateDir'].every((key) => !checked.top.faulty.has(key))) {
     const severity = noSecrets ? 'warning' : 'error';
-    tellSurroundings({ root, bufferPath, maxBytes: buffer?.maxSize ?? null, severity, problems });
+    const lines = checked.top.faulty.has('uplink') ? null : (uplink?.file?.path ?? null);
+    tellSurroundings({ root, stateDir, bufferPath, maxBytes: buffer?.maxSize ?? null, lines, severity, problems });
   }
   const owner = site === undefined ? null : { id: site.id, labels: site.labels ?? {} };
   // What is wrong with the site is told there; whether it states a time zone is not known then.
   const timezone = checked.top.faulty.has('site') ? 'UTC' : (site?.timezone ?? null);
+  tellExposed(root, top, problems);
   const connections = planConnections(checked, { gateway, site: owner, timezone, problems });
   if (problems.hasErrors || uplink === undefined) return null;
   return {
@@ -78,31 +80,16 @@ function kafkaConfig(settings: KafkaSettings, gateway: string): KafkaConfig {
   };
 }
 
-const destinations = [...streams, 'gateway-status'] as const;
-
-/** Looks at the file, not at the settings: there are none yet while anything else in `kafka` is wrong. */
-function tellKafka(kafka: Node, problems: Problems): void {
-  const [tls, sasl, topics] = ['tls', 'sasl', 'topics'].map((key) => child(kafka, key));
-  if (sasl?.type === 'object' && (tls === undefined || valueOf(tls) === false)) {
-    problems.atObject('warning', sasl, 'sasl without tls sends the password in clear; add "tls": true');
+/** What is allowed, and yet seldom meant. */
+function tellExposed(root: Node, { status, clock }: Partial<FileSettings>, problems: Problems): void {
+  const listen = child(child(root, 'status'), 'listen');
+  if (listen !== undefined && status !== undefined && !/^(?:127\.|::1$|localhost$)/i.test(status.listen.host)) {
+    const said = 'anybody who reaches this machine can read the status pages; on 127.0.0.1 only this machine can';
+    problems.atValue('warning', listen, `listen is ${quoted(listen.value)}; ${said}`);
   }
-  const [cert, key] = [child(tls, 'cert'), child(tls, 'key')];
-  if (tls !== undefined && (cert === undefined) !== (key === undefined)) {
-    const missing = cert === undefined ? 'cert' : 'key';
-    problems.atObject('error', tls, `${missing} is missing; allowed: cert and key together, or neither`);
-  }
-  const topicOf = (stream: string): unknown => {
-    const stated = child(topics, stream);
-    return stated === undefined ? stream : valueOf(stated);
-  };
-  for (const compacted of ['asset-metadata', 'gateway-status']) {
-    const other = destinations.find((stream) => stream !== compacted && topicOf(stream) === topicOf(compacted));
-    const place = child(topics, compacted) ?? child(topics, other ?? '');
-    if (other === undefined || place === undefined) continue;
-    problems.atValue(
-      'error',
-      place,
-      `${nameOf(place)} is ${quoted(place.value)}; ${compacted} is compacted and would delete the records of ${other}; allowed: a topic of its own`,
-    );
+  const source = child(child(root, 'clock'), 'source');
+  if (source !== undefined && clock?.source === 'trusted') {
+    const said = 'nobody is asked whether the clock is right: a wrong time is sent as synced';
+    problems.atValue('warning', source, `source is "trusted"; ${said}`);
   }
 }

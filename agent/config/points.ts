@@ -7,7 +7,7 @@ import { rulesOf } from './rules.ts';
 import type { AssetConfig, PointConfig } from './site-config.ts';
 import { child } from './source.ts';
 import { tellIdleAt, timingOf } from './timing.ts';
-import { ucum } from './units.ts';
+import { nearestUnit, ucum } from './units.ts';
 
 export interface ResolvedPoint {
   readonly levels: Levels;
@@ -117,8 +117,13 @@ function unitOf(levels: Levels, kind: Kind, { problems, device }: Owner): string
   const { code, known } = ucum(stated);
   const told = (message: string): void =>
     problems.atValue('warning', node, `unit is ${quoted(stated)}; ${message}`, device);
-  if (!known)
-    told('not a unit that is known here; it is passed on as it stands (UCUM codes and the usual spellings are known)');
+  if (!known) {
+    const meant = nearestUnit(stated);
+    const hint = meant === undefined ? '' : `; did you mean ${quoted(meant)}?`;
+    told(
+      `not a unit that is known here; it is passed on as it stands (UCUM codes and the usual spellings are known)${hint}`,
+    );
+  }
   if (kind === 'gauge' && /^(?:[kMG]?W\.h|m3)$/.test(code))
     told('usual for a total; if this is one, write "kind": "counter"');
   return code;

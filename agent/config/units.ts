@@ -1,3 +1,5 @@
+import { nearest } from './nearest.ts';
+
 /** UCUM code ← the usual spellings on plates and in manuals. UCUM has no var; `var` is kept as the unit that every reader knows. */
 const usual: Readonly<Record<string, string>> = {
   'W.h': 'Wh WH',
@@ -71,6 +73,23 @@ export function ucum(unit: string): { readonly code: string; readonly known: boo
   const powers = tidy.replaceAll(/(?<=[A-Za-z])\^(-?\d)/g, '$1');
   const code = spellings.get(powers) ?? powers.replaceAll(/[^./]+/g, (term) => spellings.get(term) ?? term);
   return isUcum(code) ? { code, known: true } : { code: unit, known: false };
+}
+
+/** The unit that was probably meant by one that is not known. */
+export function nearestUnit(unit: string): string | undefined {
+  const common = [
+    ...spellings.keys(),
+    ...Object.keys(usual),
+    ...list('kW kV mA mV kPa hPa mbar m3 m3/h L/s L/min mg/L uS/cm mS/cm'),
+  ];
+  const wanted = unit.trim();
+  return (
+    common.find((word) => word.toLowerCase() === wanted.toLowerCase()) ??
+    nearest(
+      wanted,
+      common.filter((word) => word.length > 2),
+    )
+  );
 }
 
 function isUcum(code: string): boolean {

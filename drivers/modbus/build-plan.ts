@@ -94,6 +94,9 @@ function buildPoint({ info, settings }: Point, tell: Tell): ModbusPoint | undefi
   if (set.min !== undefined && set.max !== undefined && set.min > set.max) {
     tell('error', 'min', `min is ${set.min} and max is ${set.max}; allowed: min up to max`);
   }
+  if (info.kind === 'counter' && set.scale !== undefined && set.scale < 0) {
+    tell('warning', 'scale', `scale is ${set.scale}; a counter that counts down is seldom meant`);
+  }
   return {
     info,
     ...place,

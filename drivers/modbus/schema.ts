@@ -188,7 +188,7 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
   inherited: Object.keys(inherited),
   alternatives: [['address', 'reference']],
   linkOf: ({ host: where, port: at = defaults.port }) => ({
-    name: `${where as string}:${at as number}`,
+    name: `${(where as string).toLowerCase()}:${at as number}`,
     shared: 'warning',
   }),
   kindOf: () => 'gauge',

@@ -10,7 +10,10 @@ const folder = resolve('test/cases/config');
 describe('what is told of a configuration', () => {
   it.each(readdirSync(folder))('%s', async (name) => {
     const file = join(folder, name, 'sluice.json');
-    const { problems, config } = loadConfig(file, { env: {}, profileFolder: join(folder, name, 'profiles') });
+    const { problems, config } = loadConfig(file, {
+      env: { SLUICE_CASE_EMPTY: '' },
+      profileFolder: join(folder, name, 'profiles'),
+    });
     const told = problems
       .map((problem) => `${problemText(problem)}\n`)
       .join('')

@@ -25,8 +25,7 @@ const profiles = editor(JSON.parse(publishedSchema('profile')));
 /** What `check` tells and JSON Schema cannot say. An entry that an editor does find, or that no case needs, must go. */
 const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   { told: /; that file does not exist/, why: 'needs the file system' },
-  { told: /the buffer folder .* cannot be made/, why: 'needs the file system' },
-  { told: /password is missing; the (?:file|environment variable) /, why: 'needs the machine' },
+  { told: /password is missing; the (?:file|path|environment variable) /, why: 'needs the machine' },
   { told: /this character is not UTF-8/, why: 'an editor shows text, however it was stored' },
   { told: /^the file is empty/, why: 'an empty file is nothing to an editor' },
   { told: /^this (?:whole )?number (?:is too large|has more digits)/, why: 'JSON knows no largest number' },
@@ -57,6 +56,13 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   },
   { told: /reference is "4\d+"; allowed: "4/, why: 'a bound on digits' },
   { told: /; shorter than every/, why: 'a comparison of two keys' },
+  { told: / cannot be made: | is a folder; allowed/, why: 'needs the file system' },
+  { told: /; that file holds no /, why: 'needs the file system' },
+  {
+    told: /; (?:~ is|variables are) not expanded here|; this is a (?:URL|path of Windows)/,
+    why: 'any text may be a path',
+  },
+  { told: /no name of an environment variable/, why: 'it may be on another machine' },
   { told: /host is "::ffff:/, why: 'all of an IPv6 address is more than a pattern' },
   { told: /timezone is "Europe\/Madird"/, why: 'the time zone database' },
 ];
@@ -85,7 +91,7 @@ function isNear(problem: Problem, found: Finding, text: string): boolean {
 /** Every case file, and the profiles in files of their own beside some. */
 const cases = readdirSync(folder).flatMap((name) => {
   const profileFolder = join(folder, name, 'profiles');
-  const { problems } = loadConfig(join(folder, name, 'sluice.json'), { env: {}, profileFolder });
+  const { problems } = loadConfig(join(folder, name, 'sluice.json'), { env: { SLUICE_CASE_EMPTY: '' }, profileFolder });
   const files = ['sluice.json', ...globSync('profiles/*.json', { cwd: join(folder, name) })];
   return files.map((file) => {
     const own = problems.filter((problem) => problem.file === join(folder, name, file));

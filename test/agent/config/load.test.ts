@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
@@ -363,6 +363,25 @@ describe('secrets', () => {
     expect(config !== null && 'kafka' in config.uplink && config.uplink.kafka.sasl?.password.reveal()).toBe('hunter2');
   });
 
+  it('are told of when every user may read their file, or when it holds more than the secret', () => {
+    const told = (content: string, mode: number): string[] => {
+      writeFileSync(join(folder, 'open'), content);
+      chmodSync(join(folder, 'open'), mode);
+      const bytes = Buffer.from(JSON.stringify(withPassword('${file:open}')));
+      const { problems } = readConfig(join(folder, 'sluice.json'), bytes, { env: {}, registry: mirrors });
+      return [...new Set(problems.map(({ severity, message }) => `${severity}: ${message.replaceAll(folder, '')}`))];
+    };
+    expect(told('hunter2\n', 0o600)).toEqual([]);
+    expect(told('\uFEFFhunter2\r\n', 0o640)).toEqual([]);
+    expect(told('hunter2', 0o644)).toEqual([
+      'warning: password: every user of this machine may read the file /open; chmod 600 /open',
+    ]);
+    expect(told('# Kafka\nhunter2\n', 0o600)).toEqual([
+      'warning: password: the file /open holds more than one line, or blanks at an end; all of it is taken',
+    ]);
+    expect(told('h\0u\0n\0', 0o600)[0]).toMatch(/^error: password is missing; the file \/open is no UTF-8 text/);
+  });
+
   it('may be missing with noSecrets, and are then not there to be revealed', () => {
     const { config, problems } = load(withPassword('${env:PW}'), { noSecrets: true });
     expect(problems.map(({ severity }) => severity)).toEqual(['warning', 'warning']);
@@ -469,6 +488,15 @@ describe('whatever stands in the file', () => {
       .replace('"connection":"panel"', '"connection":"__proto__"');
     expect(loaded(text).connections[0]?.id).toBe('__proto__');
   });
+});
+
+it('a buffer that is larger than its file system is told where its size is stated', () => {
+  const text = `{"buffer": {"maxSize": "900000TB"},${JSON.stringify(site()).slice(1)}`;
+  expect(texts(text)).toEqual([
+    expect.stringMatching(
+      /^sluice\.json:1:24 buffer: maxSize is larger than its file system; allowed: up to \d+MB at "\/tmp"$/,
+    ),
+  ]);
 });
 
 it('a file that is not there is told as a problem of the whole file', () => {
