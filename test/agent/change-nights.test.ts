@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { PolledPoint } from '../../agent/due.ts';
 import { atLocalTimes } from '../../agent/wall-slots.ts';
@@ -85,6 +86,39 @@ describe.each([
     expect(slots(site, 'half past', 'BadNoData').length).toBeGreaterThanOrEqual(7);
     expect(slots(site, 'flow', 'BadNoData')).toHaveLength(1);
   });
+});
+
+test('whatever happens in the night when the clock goes back, each counter has exactly one reading per slot', async () => {
+  const from = '2026-10-24T22:00';
+  const happening = fc.oneof(
+    fc.record({ what: fc.constant('time'), ms: fc.integer({ min: 1, max: 90 * minute }) }),
+    fc.record({ what: fc.constant('suspend'), ms: fc.integer({ min: 1, max: 3 * hour }) }),
+    fc.record({ what: fc.constantFrom('good', 'BadTimeout', 'lost', 'drop', 'replaced'), ms: fc.constant(0) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(happening, { maxLength: 12 }), async (happenings) => {
+      const counters = [local('00:00', hour), local('00:30', hour, 30 * minute)];
+      const site = await new PollerSite(counters, `${from}:01Z`).start();
+      const endMs = site.clock.wallMs + 8 * hour;
+      for (const { what, ms } of happenings) {
+        const left = Math.max(0, Math.min(ms, endMs - site.clock.wallMs));
+        if (what === 'time') await site.clock.advance(left);
+        else if (what === 'suspend') {
+          site.clock.bootMs += left;
+          site.clock.wallMs += left;
+        } else if (what === 'drop') site.driver.dropLink();
+        else if (what === 'replaced') await site.takeOver(counters);
+        else site.driver.answer = () => (what === 'good' ? 1 : what);
+      }
+      await site.clock.advance(endMs - site.clock.wallMs + 6 * minute);
+      await site.stop();
+      for (const { info } of counters) {
+        const after = slots(site, info.point).filter((slot) => slot > from);
+        expect(after).toEqual(expected('1h', info.point, from));
+      }
+    }),
+    { numRuns: 12 },
+  );
 });
 
 test('slots of a day and of a month are read once each at their local time', async () => {
