@@ -82,7 +82,7 @@ export class Announcer {
       new Set(changes.filter(of).map(({ device }) => device)).size;
     const removed = count(({ gone }) => gone.length > 0);
     const told = count(({ rows }) => rows.length > 0);
-    this.#parts.log.info(`asset-metadata: ${told} devices announced, ${removed} removed.`);
+    this.#parts.log.info(`asset-metadata: ${told} ${told === 1 ? 'device' : 'devices'} announced, ${removed} removed.`);
   }
 
   async #accepted(batch: readonly Change[]): Promise<void> {

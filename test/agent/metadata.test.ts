@@ -153,6 +153,12 @@ describe('what is said of a device', () => {
     );
   });
 
+  it('writes the distance of slots as the configuration does', () => {
+    const written = ['250ms', '10s', '15m', '1h', '6h', '1d', '1mo'];
+    const points = written.map((every, at) => ({ name: `p${at}`, unit: 'V', address: at, every }));
+    expect(bodies(site({}, { points }))[1]).toMatchObject({ points: written.map((every) => ({ every })) });
+  });
+
   it('names the devices that are switched off, by themselves or with their connection', () => {
     expect(describeSite(site()).switchedOff).toEqual([]);
     expect(describeSite(site({}, { enabled: false }))).toMatchObject({ descriptions: [], switchedOff: ['EM-104'] });
