@@ -13,12 +13,18 @@ import { statusPage } from './page.ts';
 import { watchProcess } from './process-facts.ts';
 
 const tryAgainMs = 30_000;
-/** Whoever has not asked by then, or not read the answer, is cut off. */
-const requestMs = 5_000;
-const longestConnectionMs = 10_000;
 /** More at a time are hung up on: a scraper, a dashboard and a person are three. */
 const mostConnections = 32;
 const mostHeaderBytes = 8_192;
+
+export interface StatusLimits {
+  /** Whoever has not asked by then is cut off. */
+  readonly requestMs: number;
+  /** Whoever has not read the answer by then, too. */
+  readonly connectionMs: number;
+}
+
+const defaults: StatusLimits = { requestMs: 5_000, connectionMs: 10_000 };
 
 export interface StatusOptions {
   readonly listen: { readonly host: string; readonly port: number };
@@ -26,6 +32,7 @@ export interface StatusOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly log: Log;
+  readonly limits?: StatusLimits;
 }
 
 export interface StatusServer {
@@ -44,7 +51,8 @@ interface Answer {
  * What the gateway is doing, for programs on this machine. Nothing here changes anything. Meters are read without it: a port that is taken
  * is told once and tried again.
  */
-export async function serveStatus({ listen, status, version, clock, log }: StatusOptions): Promise<StatusServer> {
+export async function serveStatus(options: StatusOptions): Promise<StatusServer> {
+  const { listen, status, version, clock, log, limits = defaults } = options;
   const watch = watchProcess();
   const pages = new Map<string, () => Answer>([
     ['/', () => plain(200, index)],
@@ -62,13 +70,13 @@ export async function serveStatus({ listen, status, version, clock, log }: Statu
     return page ? page() : plain(404, index);
   }
 
-  const limits = {
+  const settings = {
     maxHeaderSize: mostHeaderBytes,
-    headersTimeout: requestMs,
-    requestTimeout: requestMs,
-    connectionsCheckingInterval: 1_000,
+    headersTimeout: limits.requestMs,
+    requestTimeout: limits.requestMs,
+    connectionsCheckingInterval: limits.requestMs / 5,
   };
-  const server = createServer(limits, (request, response) => {
+  const server = createServer(settings, (request, response) => {
     try {
       send(response, answerTo(request));
     } catch (error) {
@@ -78,9 +86,9 @@ export async function serveStatus({ listen, status, version, clock, log }: Statu
   });
   server.maxConnections = mostConnections;
   server.on('connection', (socket) => {
-    const limit = setTimeout(() => socket.destroy(), longestConnectionMs);
-    limit.unref();
-    socket.once('close', () => clearTimeout(limit));
+    const life = setTimeout(() => socket.destroy(), limits.connectionMs);
+    life.unref();
+    socket.once('close', () => clearTimeout(life));
   });
   const closing = new AbortController();
   const place = `${listen.host}:${listen.port}`;

@@ -134,6 +134,13 @@ describe('sluice status', () => {
     expect(stdout).not.toContain('Needs somebody');
   });
 
+  it('ends with 1 when a device is lost, though the gateway itself is well', async () => {
+    const devices = [deviceState('EM-1', { presence: 'lost' })];
+    const { code, stdout } = await run('status', await serving({ ...wellStatus, devices }));
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^To look at\n {2}1 of 1 devices do not answer: EM-1$/m);
+  });
+
   it('gives a program the page as the daemon gave it', async () => {
     const { code, stdout } = await run('status', '--json', await serving(sick));
     expect(code).toBe(1);

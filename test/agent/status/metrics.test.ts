@@ -45,23 +45,24 @@ describe('the metrics', () => {
     expect(text).not.toContain(' z');
   });
 
-  it('say in seconds how far a lane lags, nothing where it is not known, and 0 where nothing waits', () => {
-    const waiting = { ...wellStatus.buffer.waiting, 'meter-readings': 3, 'sensor-values': 2 };
+  it('say in seconds how far a lane lags, nothing where it is not known, and 0 where nothing waits or all is taken', () => {
+    const waiting = { ...wellStatus.buffer.waiting, 'meter-readings': 3, 'sensor-values': 2, 'asset-metadata': 1 };
     const text = metricsText(
       {
         ...wellStatus,
         buffer: { ...wellStatus.buffer, waiting },
         uplink: {
           'meter-readings': { ...goodLane, oldestMs: wellStatus.now.wallMs - 90_500 },
-          'sensor-values': { ...goodLane, lastDeliveredMs: null },
+          'sensor-values': { ...goodLane, phase: 'waiting', lastDeliveredMs: null },
           'gateway-events': goodLane,
+          'asset-metadata': goodLane,
         },
       },
       cost,
       '1',
     );
     const lag = (lane: string): number | undefined => valueOf(text, 'sluice_lane_lag_seconds', { lane });
-    expect([lag('meter-readings'), lag('sensor-values'), lag('gateway-events')]).toEqual([90.5, undefined, 0]);
+    expect(Object.keys(waiting).map(lag)).toEqual([90.5, undefined, 0, 0]);
     expect(valueOf(text, 'sluice_buffer_waiting_entries', { lane: 'sensor-values' })).toBe(2);
     expect(valueOf(text, 'sluice_lane_last_delivery_timestamp_seconds', { lane: 'gateway-events' })).toBe(
       Date.parse('2026-11-22T12:59:59Z') / 1000,
