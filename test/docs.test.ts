@@ -146,3 +146,21 @@ const mentioned = pages.flatMap(({ file, text }) =>
 it.each([...shell, ...mentioned])('$file: `$command` is what the programs take', async ({ command }) => {
   expect(await faultOf(command)).toBeUndefined();
 });
+
+it('the page of records explains every status that a reading can have', () => {
+  const sources = globSync('{agent,drivers}/**/*.ts', { cwd: root }).map((file) =>
+    readFileSync(join(root, file), 'utf8'),
+  );
+  const used = new Set(sources.flatMap((text) => text.match(/(?<=')(?:Good|(?:Bad|Uncertain)[A-Z]\w+)(?=')/g) ?? []));
+  const rows = [
+    ...readFileSync(join(root, 'docs/records.md'), 'utf8').matchAll(/^\| (`[A-Z].*?) \| (\w+) \| (?=\w)/gm),
+  ];
+  const explained = new Map(
+    rows.flatMap(([, names = '', quality = '']) =>
+      [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => [name, quality]),
+    ),
+  );
+  expect(used.size).toBeGreaterThan(10);
+  expect([...used].filter((name) => !explained.has(name))).toEqual([]);
+  for (const [name, quality] of explained) expect(name.toLowerCase().startsWith(quality)).toBe(true);
+});
