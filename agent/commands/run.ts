@@ -61,11 +61,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     const late = firesAfter(stopMs, io.signal);
     let status: StatusServer | null = null;
     try {
-      const gateway = await opened(config, { clock, log, ...tapOf(args) }, notify, io.signal, late);
-      if (gateway === null) {
-        log.warning('Stopped before the buffer was open; nothing had been read yet.');
-        return 0;
-      }
+      const gateway = await opened(config, { clock, log, ...tapOf(args) }, notify, io.signal);
       notify.ready();
       void beat({ gateway, notify, clock, log, signal: io.signal });
       const serve = async ({ status: listen }: SiteConfig): Promise<StatusServer | null> =>
@@ -99,20 +95,19 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
   },
 };
 
-/** The running gateway; null: it was not there yet when `late` fired. */
+/** The running gateway. A signal meanwhile is answered when it runs; main cuts short what takes too long, as a disk that holds the writer thread. */
 async function opened(
   config: SiteConfig,
   parts: GatewayParts,
   notify: Notify,
   stopping: AbortSignal,
-  late: AbortSignal,
-): Promise<Gateway | null> {
+): Promise<Gateway> {
   const isOver = new AbortController();
   notify.opening(AbortSignal.any([isOver.signal, stopping]));
   try {
     // The first reading must not bear a wrong mark.
     await Promise.race([parts.clock.ready, aborted(stopping)]);
-    return (await Promise.race([startGateway(config, parts), aborted(late)])) ?? null;
+    return await startGateway(config, parts);
   } finally {
     isOver.abort();
   }

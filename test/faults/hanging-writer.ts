@@ -4,10 +4,14 @@ import { isMainThread } from 'node:worker_threads';
 
 const { HANG_WHEN: file = '', HANG_HOW: how } = process.env;
 
-if (!isMainThread)
-  setInterval(() => {
-    if (!existsSync(file)) return;
-    // A FIFO that nobody writes to: in the system call until the process ends.
-    if (how === 'waits') openSync(`${file}.fifo`, 'r');
-    for (;;);
-  }, 50);
+function look(): void {
+  if (!existsSync(file)) return;
+  // A FIFO that nobody writes to: in the system call until the process ends.
+  if (how === 'waits') openSync(`${file}.fifo`, 'r');
+  for (;;);
+}
+
+if (!isMainThread) {
+  look();
+  setInterval(look, 50);
+}

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startRawServer } from '../simulators/modbus-raw-server.ts';
@@ -22,34 +22,56 @@ const within = { timeout: 15_000 };
 const polls = (): number => site.meters.polls(1);
 const kafkaAt = (port: number): object => ({ kafka: { brokers: [`127.0.0.1:${port}`] } });
 
-/** Everything that was accepted arrives by the next start, which finds the buffer as an orderly end leaves it. */
+/** Everything that was accepted arrives by the next start, which finds the buffer as an orderly end leaves it, as all before it did. */
 async function nextStartDelivers(before: 'clean' | 'unclean' = 'clean'): Promise<void> {
+  const seen = polls();
   site.daemon.start();
-  await sleep(2_500);
+  await expect.poll(polls, within).toBeGreaterThan(seen + 5);
   expect(await stopped(site.daemon)).toEqual(inOrder);
   const delivered = site.delivered();
   const verdict = judge(acceptedIds(site.daemon.tap(), 'ps-12'), delivered);
   expect(verdict).toMatchObject({ lost: [], altered: [], disordered: [] });
-  const starts = delivered
+  const found = delivered
     .map(({ value }) => JSON.parse(value) as { event?: string; facts?: { before: string } })
-    .filter(({ event }) => event === 'start');
-  expect(starts.at(-1)?.facts?.before).toBe(before);
+    .flatMap(({ event, facts }) => (event === 'start' && facts ? [facts.before] : []));
+  expect(found.at(-1)).toBe(before);
+  expect(found.slice(0, -1)).not.toContain('unclean');
 }
 
 describe('SIGTERM', () => {
   it('at any moment of a start ends it in order, or before anything was opened', async () => {
     site = await FileSite.start();
-    for (const afterMs of [0, 50, 100, 200, 300, 400, 600]) {
-      const opened = (): boolean => existsSync(join(site.folder, 'state', 'buffer', 'lock.db'));
-      const before = opened();
+    const startedAt = performance.now();
+    site.daemon.start();
+    await expect.poll(polls, { ...within, interval: 10 }).toBeGreaterThan(0);
+    const startMs = performance.now() - startedAt;
+    expect(await stopped(site.daemon)).toEqual(inOrder);
+    for (const share of [0, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1]) {
+      const afterMs = Math.round(startMs * share);
+      const epochs = site.daemon.tap();
       site.daemon.start();
       await sleep(afterMs);
       const { code, isInTime } = await stopped(site.daemon);
       expect(isInTime, `${afterMs} ms after the start`).toBe(true);
       // Node itself was still being loaded: the signal ends such a process, and nothing was touched.
-      if (code === null) expect([before, opened()], `${afterMs} ms after the start`).toEqual([before, before]);
+      if (code === null) expect(site.daemon.tap(), `${afterMs} ms after the start`).toBe(epochs);
       else expect(code, `${afterMs} ms after the start`).toBe(0);
     }
+    await nextStartDelivers();
+  }, 60_000);
+
+  it('while a disk holds the opening of the buffer: cut short, nothing is harmed', async () => {
+    site = await FileSite.start();
+    site.daemon.start();
+    await expect.poll(polls, within).toBeGreaterThan(5);
+    expect(await stopped(site.daemon)).toEqual(inOrder);
+    const trigger = join(site.folder, 'hang');
+    execFileSync('mkfifo', [`${trigger}.fifo`]);
+    writeFileSync(trigger, '');
+    const NODE_OPTIONS = `--import=${resolve('test/faults/hanging-writer.ts')}`;
+    site.daemon.start({ NODE_OPTIONS, HANG_WHEN: trigger, HANG_HOW: 'waits' });
+    await sleep(1_500);
+    expect(await stopped(site.daemon)).toEqual({ code: null, isInTime: true });
     await nextStartDelivers();
   }, 60_000);
 
