@@ -19,8 +19,14 @@ export interface DriverSchema<Plan = unknown> {
   readonly alternatives?: readonly (readonly string[])[];
   /** The kind of a point that states none. */
   kindOf(point: Settings): Kind;
-  /** Builds what `open` takes. Reports contradictions that single keys cannot show; a reported error means that the plan is never opened. */
+  /** Builds what `open` takes. Reports contradictions that single keys cannot show; a reported error means that the plan is never opened.
+   * So does a key of a connection or device that is wrong: it is told already, is not in `settings`, and nothing may be told of it; its points are right. */
   plan(connection: PlannedConnection, report: Report): Plan;
+  /**
+   * Contradictions among the keys that one point states, true whatever its other keys are. For points of which another key is wrong: those
+   * `plan` never sees. `point`: only what stands there and is right.
+   */
+  clashes?(point: Settings): readonly { readonly key: string; readonly message: string }[];
   /** What a connection with these settings opens (`10.12.0.20:502`, a serial line), and how bad it is when another connection opens it too. */
   linkOf?(connection: Settings): { readonly name: string; readonly shared: 'error' | 'warning' };
   /** Requests on the link when all points are due at once, for `sluice check`. */

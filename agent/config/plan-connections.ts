@@ -103,6 +103,7 @@ function resolveDevice(
     timezone,
     problems,
   });
+  for (const each of isLost ? [] : levels) tellClashes(each, schema, problems, id);
   const faulty = [device.checked, profile?.checked].some((checked) => checked?.faulty.has('points') === true);
   if (levels.length === 0 && !faulty && !isLost)
     problems.atObject(
@@ -111,6 +112,18 @@ function resolveDevice(
       'no points; allowed: points of its own, or a profile that has some',
     );
   return { id, device, profile: profile?.checked, asset, points };
+}
+
+/** Of points with a wrong key, which the driver's plan leaves out. */
+function tellClashes({ own, inProfile }: Levels, schema: DriverSchema, problems: Problems, device: string): void {
+  const stating = [own, inProfile].filter((level) => level !== undefined);
+  if (stating.every(({ faulty }) => faulty.size === 0)) return;
+  const right = stating.map(({ settings, stated, faulty }) =>
+    Object.fromEntries(Object.entries(settings).filter(([key]) => stated.has(key) && !faulty.has(key))),
+  );
+  const point = { ...right[1], ...right[0] };
+  for (const { key, message } of schema.clashes?.(point) ?? [])
+    tellAt(problems, 'error', stating, key, message, device);
 }
 
 const assetKeys = ['id', 'name', 'serial', 'location', 'manufacturer', 'model'] as const;
@@ -123,7 +136,7 @@ function assetOf(device: Checked, profile: Checked | undefined): AssetConfig {
   return Object.fromEntries(assetKeys.map((key) => [key, asset[key] ?? null])) as unknown as AssetConfig;
 }
 
-/** undefined when the driver cannot be asked: the settings it needs are wrong. */
+/** undefined when the driver cannot be asked: what its points inherit is wrong. */
 function planConnection(
   id: string,
   connection: CheckedConnection,
@@ -131,10 +144,10 @@ function planConnection(
   all: readonly ResolvedDevice[],
   { site, problems }: Context,
 ): ConnectionConfig | undefined {
-  if (hinders(connection.checked, schema.connection, schema)) return undefined;
+  const isInDoubt = (checked: Checked | undefined): boolean => schema.inherited.some((key) => checked?.faulty.has(key));
+  if (isInDoubt(connection.checked)) return undefined;
   const devices = all.filter(
-    ({ id: name, device, profile }) =>
-      name !== '' && !hinders(device.checked, schema.device, schema) && !hinders(profile, {}, schema),
+    ({ id: name, device, profile }) => name !== '' && !isInDoubt(device.checked) && !isInDoubt(profile),
   );
   const asked: PlannedConnection = {
     id,
@@ -164,7 +177,7 @@ function planConnection(
   };
 }
 
-/** Wrong in a way that would make the driver say wrong things: a needed key, or one that its points inherit. */
+/** Wrong in a way that leaves open which link is meant: a needed key, or one that its points inherit. */
 function hinders(checked: Checked | undefined, entries: v.ObjectEntries, schema: DriverSchema): boolean {
   const needed = (key: string): boolean => {
     const entry = Object.hasOwn(entries, key) ? entries[key] : undefined;

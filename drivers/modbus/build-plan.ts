@@ -65,6 +65,7 @@ function buildPoint({ info, settings }: Point, tell: Tell): ModbusPoint | undefi
   const byteOrder = set.byteOrder ?? defaults.byteOrder;
   const registers = registersOf(type);
   const maxRegisters = set.maxRegisters ?? defaults.maxRegisters;
+  for (const { key, message } of clashesOf(set)) tell('error', key, message);
   const place = placeOf(set, tell);
   if (info.kind === 'text')
     tell('error', 'kind', `kind is "text"; ${type} is a number; allowed: counter, gauge, state`);
@@ -91,9 +92,6 @@ function buildPoint({ info, settings }: Point, tell: Tell): ModbusPoint | undefi
       `byteOrder is "${byteOrder}", eight letters for 64 bits; allowed for ${type}: ABCD, CDAB, BADC, DCBA`,
     );
   }
-  if (set.min !== undefined && set.max !== undefined && set.min > set.max) {
-    tell('error', 'min', `min is ${set.min} and max is ${set.max}; allowed: min up to max`);
-  }
   if (info.kind === 'counter' && set.scale !== undefined && set.scale < 0) {
     tell('warning', 'scale', `scale is ${set.scale}; a counter that counts down is seldom meant`);
   }
@@ -116,14 +114,23 @@ function buildPoint({ info, settings }: Point, tell: Tell): ModbusPoint | undefi
   };
 }
 
+/** What the keys of one point say against each other, whatever the others are. */
+export function clashesOf(point: Settings): { key: string; message: string }[] {
+  const { min, max, address, reference } = point as PointSettings;
+  const clashes = [];
+  if (address !== undefined && reference !== undefined)
+    clashes.push({ key: 'reference', message: 'address and reference exclude each other; keep one of them' });
+  if (min !== undefined && max !== undefined && min > max)
+    clashes.push({ key: 'min', message: `min is ${min} and max is ${max}; allowed: min up to max` });
+  return clashes;
+}
+
 function keyOf(set: PointSettings): 'address' | 'reference' {
   return set.reference === undefined ? 'address' : 'reference';
 }
 
 function placeOf(set: PointSettings, tell: Tell): { table: Table; address: number } | undefined {
   if (set.reference === undefined) return placeOfAddress(set, tell);
-  if (set.address !== undefined)
-    tell('error', 'reference', 'address and reference exclude each other; keep one of them');
   return placeOfReference(set.reference, set.table, tell);
 }
 
@@ -233,6 +240,8 @@ function warnOfTimeouts({ id, points }: Device, report: Report): void {
 function warnOfSharedUnits(devices: readonly ModbusDevice[], report: Report): void {
   const first = new Map<number, string>();
   for (const { id, unitId } of devices) {
+    // A wrong one is told already.
+    if (unitId === undefined) continue;
     const other = first.get(unitId);
     if (other === undefined) first.set(unitId, id);
     else

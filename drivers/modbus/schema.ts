@@ -13,7 +13,7 @@ import {
   port,
 } from '../../agent/config/grammar.ts';
 import type { DriverSchema } from '../driver.ts';
-import { buildPlan } from './build-plan.ts';
+import { buildPlan, clashesOf } from './build-plan.ts';
 import { defaults } from './defaults.ts';
 import { planReads } from './plan-reads.ts';
 import type { ModbusPlan, ModbusPoint } from './plan.ts';
@@ -193,6 +193,7 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
   }),
   kindOf: () => 'gauge',
   plan: buildPlan,
+  clashes: clashesOf,
   requestsPerCycle: (plan) => plan.devices.reduce((sum, { points }) => sum + planReads(points).length, 0),
   describe(plan, { device, point: name }) {
     const points = plan.devices.find(({ id }) => id === device)?.points;

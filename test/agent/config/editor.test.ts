@@ -55,6 +55,7 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
     why: 'a contradiction between keys of several objects',
   },
   { told: /reference is "4\d+"; allowed: "4/, why: 'a bound on digits' },
+  { told: /; allowed: min up to max/, why: 'a comparison of two keys' },
   { told: /; shorter than every/, why: 'a comparison of two keys' },
   { told: / cannot be made: | is a folder; allowed/, why: 'needs the file system' },
   { told: /; that file holds no /, why: 'needs the file system' },

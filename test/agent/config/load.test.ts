@@ -311,10 +311,17 @@ describe('what a driver tells', () => {
     expect(texts(content).join('\n')).toMatch(/says no to null[^]*address is -1[^]*unitId is 999/);
   });
 
-  it('is not asked about a device whose own settings are wrong', () => {
+  it('is heard about points although their device or connection is wrong', () => {
     const content = site();
+    content.connections['panel'] = { driver: 'mirror', host: 5 };
     content.devices[0] = { ...content.devices[0], unitId: 999, points: [{ name: 'a', unit: 'm', address: 14 }] };
-    expect(texts(content)).toEqual([expect.stringContaining('unitId is 999')]);
+    expect(texts(content).join('\n')).toMatch(/host is 5[^]*unitId is 999[^]*says no to null/);
+  });
+
+  it('is not asked about points that inherit what is wrong', () => {
+    const content = site();
+    content.devices[0] = { ...content.devices[0], order: 'CD', points: [{ name: 'a', unit: 'm', address: 14 }] };
+    expect(texts(content)).toEqual([expect.stringContaining('order is "CD"')]);
   });
 });
 
