@@ -9,6 +9,8 @@ import { editor } from '../../support/editor.ts';
 
 interface Part {
   readonly properties?: Readonly<Record<string, Part>>;
+  readonly examples?: readonly unknown[];
+  readonly default?: unknown;
 }
 interface Key {
   readonly path: string;
@@ -102,6 +104,15 @@ describe('an editor takes a value exactly where check takes it', () => {
     }
     expect(disputed).toEqual([]);
   });
+
+  it.each(keys.filter(({ part }) => part.examples !== undefined || part.default !== undefined))(
+    '$path: the examples and the default that are shown are right',
+    async ({ schema, part }) => {
+      const shown = [...(part.examples ?? []), ...(part.default === undefined ? [] : [part.default])];
+      for (const value of shown) expect(await knowing(part).findings(JSON.stringify({ key: value }))).toEqual([]);
+      expect(shown.filter((value) => !takes(schema, value))).toEqual([]);
+    },
+  );
 
   it('but for what JSON Schema cannot say', () =>
     expect([...needed].toSorted()).toEqual(beyond.map(({ why }) => why).toSorted()));

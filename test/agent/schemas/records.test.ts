@@ -234,3 +234,25 @@ describe('the schema of the status', () => {
     expect(await told('status', { ...records['all is well'], ...wrong })).toHaveLength(1),
   );
 });
+
+interface Part {
+  readonly examples?: readonly unknown[];
+}
+
+describe('the examples in the schemas of records', () => {
+  const names: PublishedSchema[] = ['reading', 'event', 'asset', 'status'];
+
+  it.each(names)('of %s are right', async (name) => {
+    const shown: string[] = [];
+    const walk = async (part: Part): Promise<void> => {
+      for (const example of part.examples ?? []) {
+        shown.push(JSON.stringify(example));
+        expect(await editor(part).findings(JSON.stringify(example))).toEqual([]);
+      }
+      for (const inner of Object.values(part))
+        if (typeof inner === 'object' && inner !== null) await walk(inner as Part);
+    };
+    await walk(schemaOf(name) as Part);
+    expect(shown.length).toBeGreaterThan(1);
+  });
+});
