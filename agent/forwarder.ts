@@ -185,9 +185,10 @@ class LaneLoop {
     const { sendBytes, sendRecords } = this.#limits;
     const [head] = this.#queue;
     const records: OutRecord[] = [];
+    const { wallMs } = this.#options.clock.now();
     let bytes = 0;
     for (const entry of head?.entries ?? []) {
-      const record = this.#encode(entry, head?.datedNow === true);
+      const record = this.#encode(entry, head?.datedNow === true, wallMs);
       if (record instanceof Error) {
         if (records.length > 0) break;
         this.#cutHead(1, true);
@@ -201,10 +202,9 @@ class LaneLoop {
     return records;
   }
 
-  #encode(entry: Kept, datedNow: boolean): OutRecord | Error {
+  #encode(entry: Kept, datedNow: boolean, wallMs = this.#options.clock.now().wallMs): OutRecord | Error {
     try {
       const record = this.#options.encode(entry, entry.seq <= this.#attempted);
-      const { wallMs } = this.#options.clock.now();
       const isRefusedAge = wallMs - record.timestampMs >= this.#refusedAgeMs;
       return datedNow || isRefusedAge ? { ...record, timestampMs: wallMs } : record;
     } catch (error) {
