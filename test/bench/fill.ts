@@ -29,17 +29,15 @@ const points = Array.from({ length: meters * pointsEach }, (_, at) =>
 for (let done = 0; done < Number(count); done += points.length) {
   const at = clock.now();
   const second = done / points.length;
-  const readings = points
-    .slice(0, Number(count) - done)
-    .map((point, place) =>
-      reading({
-        point,
-        at,
-        slotMs: at.wallMs,
-        value: Math.round(2300 + 100 * Math.sin(second / 50 + place)) / 10,
-        raw: '4366 4000',
-      }),
-    );
+  const readings = points.slice(0, Number(count) - done).map((point, place) =>
+    reading({
+      point,
+      at,
+      slotMs: at.wallMs,
+      value: Math.round(2300 + 100 * Math.sin(second / 50 + place)) / 10,
+      raw: '4366 4000',
+    }),
+  );
   await buffer.append('sensor-values', readings);
 }
 await buffer.close(never);

@@ -12,7 +12,7 @@ export interface Seen {
   readonly fewestPolls: number;
   /** Between two polls of the same meter, all meters together; ms. */
   readonly intervalsMs: readonly number[];
-  /** The very first poll of all, Unix ms with fractions. */
+  /** The first poll of any, Unix ms with fractions. */
   readonly firstPollMs: number | null;
 }
 
@@ -53,6 +53,7 @@ process.on('message', () => {
     firstPollMs,
   };
   intervalsMs = [];
+  firstPollMs = null;
   polls.fill(0);
   process.send?.(seen);
 });
