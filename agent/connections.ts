@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Driver, DriverHost } from '../drivers/driver.ts';
 import { driverFor } from '../drivers/registry.ts';
 import type { Clock } from './clock.ts';
@@ -92,6 +93,13 @@ export class Connections {
         [...pollers.values()].map(({ poller }) => ({ connection: config.id, ...poller.state() })),
       ),
     };
+  }
+
+  /** Resolves when every connection has opened and the first requests are out, or `signal` fires. */
+  async opened(signal: AbortSignal): Promise<void> {
+    await Promise.allSettled([...this.#lines.values()].map(({ supervisor }) => supervisor.waitForSession(signal)));
+    // Pollers that wait for the same sessions have their turn.
+    await setImmediate();
   }
 
   /** Idempotent. */

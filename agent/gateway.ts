@@ -60,6 +60,8 @@ const defaultShareOfDisk = 0.2;
 /** For the answer to what is being sent when the drain is over, or when the uplink is renewed. */
 const answerMs = 500;
 const renewAnswerMs = 2_000;
+/** For connections to open before anything else is begun; the silent ones are not waited for any longer. */
+const metersFirstMs = 200;
 
 /** Builds everything from the configuration, in the order in which it depends on each other, and takes it down in the reverse. */
 export async function startGateway(first: SiteConfig, parts: GatewayParts): Promise<Gateway> {
@@ -125,17 +127,21 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
   /** Connections and devices as they were: at the end there are none. */
   let atStop: ReturnType<typeof connections.state> | null = null;
   const publisher = new StatusPublisher({
-    record: (state) => statusRecord(status(), identity, state),
+    record: (state) => statusRecord(status(), (identity ??= identityOf(config)), state),
     clock,
     log: (severity, message) => log[severity](message),
   });
-  let identity = identityOf(config);
+  /** Made when it is first said: a hash over all that is configured must not keep the first poll waiting. */
+  let identity: Identity | null = null;
   try {
+    await connections.apply(config.connections);
+    // Meters first: while the uplink's library is loaded nothing else goes on, for longer than their first answers take.
+    await connections.opened(AbortSignal.timeout(metersFirstMs));
     const uplink = await lanes.prepare(config.uplink);
     if (uplink) await lanes.renew(uplink, AbortSignal.timeout(renewAnswerMs));
-    await connections.apply(config.connections);
     if (uplink) await publisher.renew(keepsNewest(config, uplink.uplinks), AbortSignal.timeout(renewAnswerMs));
   } catch (error) {
+    await connections.stop();
     stopWatching();
     await buffer.close(AbortSignal.timeout(renewAnswerMs));
     throw error;
@@ -155,7 +161,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     events.renew(next.site?.id ?? null);
     buffer.adjust(limitsOf(next));
     config = next;
-    identity = identityOf(next);
+    identity = null;
     const changes = await connections.apply(next.connections);
     if (uplink) {
       const answer = AbortSignal.timeout(renewAnswerMs);

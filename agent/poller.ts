@@ -246,7 +246,8 @@ async function withDeadline<T>(
   try {
     return await Promise.race([work(attempt.signal), abandoned]);
   } finally {
-    done.abort();
+    // With a reason: without one every poll would make an error with its stack.
+    done.abort(null);
   }
 }
 

@@ -8,11 +8,11 @@ export function contentHash(value: unknown): string {
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const pairs = Object.entries(value).filter(([, each]) => each !== undefined);
-  return `{${pairs
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`)
-    .join(',')}}`;
+  const object = value as Readonly<Record<string, unknown>>;
+  const pairs: string[] = [];
+  for (const key of Object.keys(object).toSorted())
+    if (object[key] !== undefined) pairs.push(`${JSON.stringify(key)}:${canonical(object[key])}`);
+  return `{${pairs.join(',')}}`;
 }
 
 /** Freezes plain objects and lists all the way down; leaves bytes, maps and instances of classes alone. */
