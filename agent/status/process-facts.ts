@@ -16,8 +16,8 @@ export interface ProcessWatch {
   close(): void;
 }
 
-/** 20 wake-ups a second, in C++: not to be seen in the CPU time of an idle daemon. */
-const resolutionMs = 50;
+/** A stall is told up to this much too short. Ten wake-ups a second: less than 0.1 % of a core. */
+const resolutionMs = 100;
 const windowMs = 60_000;
 const nsPerMs = 1e6;
 

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startForwarder } from '../../../agent/forwarder.ts';
 import type { Forwarder } from '../../../agent/forwarder.ts';
+import { watchProcess } from '../../../agent/status/process-facts.ts';
 import { jsonEncoding } from '../../../agent/uplink/encodings.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { MemoryLane, ScriptedBroker, kept } from '../../support/lane.ts';
@@ -44,6 +46,18 @@ describe('what a poller says of itself', () => {
     driver.answer = () => 1;
     await clock.advance(10 * second);
     expect(site.poller.state()).toMatchObject({ badPoints: 0, firstBad: null, lostBecause: null });
+  });
+});
+
+describe('what the process says of itself', () => {
+  it('tells how long the event loop was held up', async () => {
+    const watch = watchProcess();
+    await sleep(250);
+    expect(watch.facts().worstDelayMs).toBeLessThan(300);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+    await expect.poll(() => watch.facts().worstDelayMs).toBeGreaterThan(500);
+    expect(watch.facts().openFds).toBeGreaterThan(2);
+    watch.close();
   });
 });
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../agent/config/load.ts';
+import type { SiteConfig } from '../../../agent/config/site-config.ts';
 import { startGateway } from '../../../agent/gateway.ts';
 import type { Gateway } from '../../../agent/gateway.ts';
 import { ailments, awaited, remarks } from '../../../agent/status/health.ts';
@@ -23,7 +24,7 @@ describe.skipIf(noKafka !== undefined)(
     let meters: CountingServer;
     const clock = systemClock({ source: timeSource('none'), builtAtMs: 0 });
     const folders: string[] = [];
-    const running: Gateway[] = [];
+    const running = new Map<Gateway, SiteConfig>();
 
     beforeAll(async () => {
       const topics = ['meter-readings', 'sensor-values', 'asset-metadata', 'gateway-events', 'gateway-status'];
@@ -32,7 +33,8 @@ describe.skipIf(noKafka !== undefined)(
     }, 60_000);
 
     afterEach(async () => {
-      for (const gateway of running.splice(0)) await gateway.stop(1_000, AbortSignal.timeout(4_000));
+      for (const gateway of running.keys()) await gateway.stop(1_000, AbortSignal.timeout(4_000));
+      running.clear();
     });
 
     afterAll(async () => {
@@ -61,8 +63,14 @@ describe.skipIf(noKafka !== undefined)(
       const { config, problems } = loadConfig(file, { env: {} });
       if (!config) throw new Error(problems.map(({ message }) => message).join('\n'));
       const gateway = await startGateway(config, { clock, log: quiet });
-      running.push(gateway);
+      running.set(gateway, config);
       return gateway;
+    }
+
+    function configured(gateway: Gateway): SiteConfig {
+      const config = running.get(gateway);
+      if (!config) throw new Error('it does not run');
+      return config;
     }
 
     async function records(): Promise<{ key: string | null; partition: number; value: StatusRecord }[]> {
@@ -79,11 +87,15 @@ describe.skipIf(noKafka !== undefined)(
       const second = await start();
       const delivered = (gateway: Gateway): number => gateway.status().uplink['gateway-status']?.delivered ?? 0;
       for (const gateway of [first, second]) await expect.poll(() => delivered(gateway), soon).toBeGreaterThan(0);
+      const site = { id: 'PS13', name: null, timezone: null, labels: {} };
+      await first.reload({ ...configured(first), site });
       await first.stop(1_000, AbortSignal.timeout(4_000));
       const found = await records();
       expect(new Set(found.map(({ key, partition }) => `${key} ${partition}`)).size).toBe(1);
       const ofFirst = found.filter(({ value }) => value.epoch === first.status().epoch).map(({ value }) => value);
       expect([ofFirst[0]?.state, ofFirst.at(-1)?.state]).toEqual(['running', 'stopped']);
+      expect([ofFirst[0]?.site, ofFirst.at(-1)?.site]).toEqual([null, 'PS13']);
+      expect(ofFirst[0]?.config).not.toBe(ofFirst.at(-1)?.config);
       expect(ofFirst.at(-1)).toMatchObject({ gateway: 'ps-12', devices: 1, devicesOk: 1, lost: [], ok: true });
       const epochs = new Set(found.map(({ value }) => value.epoch));
       expect(epochs).toEqual(new Set([first.status().epoch, second.status().epoch]));
