@@ -2,6 +2,10 @@ import type { CommandTable } from './command.ts';
 
 /** Every command, in the order of help. Loaded when it is named, so that `check` never pays for Kafka. */
 export const commands: CommandTable = {
+  init: {
+    summary: 'writes a commented configuration to begin with',
+    load: async () => (await import('./init.ts')).init,
+  },
   check: {
     summary: 'all problems and warnings of a configuration, and a summary',
     load: async () => (await import('./check.ts')).check,
