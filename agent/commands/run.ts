@@ -53,7 +53,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     let reload: (() => Promise<void>) | null = null;
     const reloads = new Reloads(async () => reload?.());
     io.onHangup?.(() => reloads.request());
-    let config = configured(args, io, { noSecrets: false });
+    let config = configured(args, io, { noSecrets: false, again: true });
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
     const log = openLog({ stream: io.stderr, clock, env: io.env });
     const notify = openNotify({ env: io.env, pid: process.pid, clock, log });

@@ -53,7 +53,7 @@ A point in the unit {polls} counts its reads.`,
     const file = positionals[0] ?? defaultFile;
     const seed = seedOf(values['seed']);
     const copy = typeof values['write'] === 'string' ? values['write'] : undefined;
-    const config = configured(args, io, { noSecrets: true });
+    const config = configured(args, io, { noSecrets: true, again: true });
     if (copy !== undefined && samePlace(copy, file)) throw new UsageError(`--write ${copy} would overwrite ${file}`);
     const tell: Tell = (text, json) => {
       io.stdout.write(values['json'] === true ? `${JSON.stringify(json)}\n` : `${text}\n`);

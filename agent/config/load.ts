@@ -29,11 +29,11 @@ export interface LoadResult {
   readonly config: SiteConfig | null;
 }
 
-/** Reads and checks a configuration as a whole. Touches no line and no network. Throws only where the program itself is wrong. */
+/** Reads and checks a configuration as a whole; `-` is standard input. Touches no line and no network. Throws only where the program itself is wrong. */
 export function loadConfig(file: string, options: LoadOptions): LoadResult {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = readFileSync(file === '-' ? 0 : file);
   } catch (error) {
     const problems = new Problems(noSource(file));
     problems.atStart(`the file ${why(error)}; name another: sluice check FILE`);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -11,9 +11,10 @@ const wrong = join(cases, 'unit-id-out-of-range/sluice.json');
 const doubtful = join(cases, 'connection-without-devices/sluice.json');
 
 /** The real thing, in a process of its own. */
-function spawned(argv: readonly string[]): Promise<Ended> {
+function spawned(argv: readonly string[], input = Buffer.alloc(0)): Promise<Ended> {
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, [resolve('agent/main.ts'), ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [resolve('agent/main.ts'), ...argv], { stdio: ['pipe', 'pipe', 'pipe'] });
+    child.stdin.on('error', () => undefined).end(input);
     const said = { stdout: '', stderr: '' };
     child.stdout.on('data', (data: Buffer) => (said.stdout += data.toString()));
     child.stderr.on('data', (data: Buffer) => (said.stderr += data.toString()));
@@ -41,7 +42,7 @@ describe('the command line', () => {
     });
     expect(await run('constructor')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('the commands are check,'),
+      stderr: expect.stringContaining('the commands are init, check,'),
     });
     expect(await run('check', '--jsno')).toMatchObject({
       code: 2,
@@ -185,6 +186,17 @@ describe('the process', () => {
     expect(await spawned(['check', wrong])).toMatchObject({ code: 78, stderr: '' });
     expect(await spawned(['chekc'])).toMatchObject({ code: 2, stdout: '' });
     expect(await spawned(['check', doubtful, '--strict'])).toMatchObject({ code: 1 });
+  });
+
+  it('reads a configuration from standard input where it is read once', async () => {
+    const piped = (command: string): Promise<Ended> => spawned([command, '-'], readFileSync(wrong));
+    expect(await piped('check')).toMatchObject({ code: 78, stdout: expect.stringMatching(/^-:9:56 devices\[0\]/) });
+    for (const command of ['run', 'simulate'])
+      expect(await piped(command)).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: 'sluice: FILE is - (standard input), and it is read again later; name a file\n',
+      });
   });
 
   it('writes all of a long answer into a pipe before it ends', async () => {
