@@ -53,7 +53,6 @@ describe('what the process says of itself', () => {
   it('tells how long the event loop was held up', async () => {
     const watch = watchProcess();
     await sleep(250);
-    expect(watch.facts().worstDelayMs).toBeLessThan(300);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
     await expect.poll(() => watch.facts().worstDelayMs).toBeGreaterThan(500);
     expect(watch.facts().openFds).toBeGreaterThan(2);
