@@ -149,6 +149,41 @@ describe('the gateway', () => {
     await started(site());
   });
 
+  it('marks a counter that rises faster than it can, and sends what reports changes once', async () => {
+    const points = [
+      { name: 'still', unit: '1', address: 0, every: '100ms', report: 'change' },
+      {
+        name: 'fast',
+        kind: 'counter',
+        unit: 'm3',
+        address: 0,
+        type: 'uint32',
+        scale: 10,
+        every: '100ms',
+        maxRate: '1/h',
+      },
+    ];
+    const devices = [{ id: 'EM-1', connection: 'panel', unitId: 1, points }];
+    const gateway = await started(site({ devices }));
+    await expect.poll(() => meters.polls(1)).toBeGreaterThan(4);
+    await gateway.stop(1_000, AbortSignal.timeout(5_000));
+    const of = (point: string): Line['value'][] =>
+      delivered().flatMap(({ value }) => (value['point'] === point && value['event'] === undefined ? [value] : []));
+    // A slot before the link was open is bad, and then a change.
+    const still = of('still').map(({ value }) => value);
+    expect(still).toContain(0);
+    expect(still.filter((value, index) => value === 0 && still[index - 1] === 0)).toEqual([]);
+    expect(of('fast')).toContainEqual(
+      expect.objectContaining({
+        quality: 'uncertain',
+        status: 'UncertainSensorNotAccurate',
+        value: expect.any(Number),
+      }),
+    );
+    const jumps = delivered().filter(({ value }) => value['event'] === 'counter-jump');
+    expect(jumps).toMatchObject([{ topic: 'gateway-events', value: { device: 'EM-1', point: 'fast' } }]);
+  });
+
   it('goes on with its sequence and its slots at the next start', async () => {
     const first = await started(site());
     await sleep(1_300);
