@@ -141,7 +141,7 @@ class Sending {
     await uplink?.close();
   }
 
-  /** The lanes tell that the broker is away; only what concerns this topic alone is told here. */
+  /** The lanes tell that the broker is away; only what concerns this topic alone, or nobody foresaw, is told here. */
   async #wait(error: unknown): Promise<void> {
     const { clock, random } = this.#options;
     const { fate, code, message } = this.status.trouble(error);
@@ -150,7 +150,7 @@ class Sending {
     this.#failures++;
     this.#operatorInRow = fate === 'retry' ? 0 : this.#operatorInRow + 1;
     const isSlow = this.#operatorInRow > operatorGrace;
-    if (isSlow)
+    if (isSlow || code === 'UNEXPECTED')
       this.status.tellOnce(
         'error',
         code,

@@ -19,8 +19,8 @@ class Bench {
   readonly sent: { to: string; atMs: number; uplink: number; record: StatusRecord; raw: OutRecord }[] = [];
   readonly logged: string[] = [];
   status: GatewayStatus = wellStatus;
-  connecting: (attempt: number) => UplinkError | 'hangs' | null = () => null;
-  sending: (attempt: number) => UplinkError | 'hangs' | null = () => null;
+  connecting: (attempt: number) => Error | 'hangs' | null = () => null;
+  sending: (attempt: number) => Error | 'hangs' | null = () => null;
   made = 0;
   open = 0;
   #sends = 0;
@@ -57,7 +57,7 @@ class Bench {
 const begunMs = new FakeClock().now().bootMs;
 const never = new AbortController().signal;
 
-async function verdict(found: UplinkError | 'hangs' | null, signal: AbortSignal): Promise<void> {
+async function verdict(found: Error | 'hangs' | null, signal: AbortSignal): Promise<void> {
   if (found instanceof Error) throw found;
   if (found === 'hangs')
     await new Promise((_, reject) => {
@@ -145,6 +145,14 @@ describe('the newest state', () => {
     await bench.clock.advance(61_000);
     expect(bench.publisher.state()['gateway-status']).toMatchObject({ phase: 'connected', lastError: null });
     expect(bench.logged[1]).toBe('info gateway-status: delivers again');
+  });
+
+  it('does not hide a fault of the program', async () => {
+    const bench = new Bench();
+    bench.sending = () => new TypeError('x is not a function');
+    await bench.publisher.renew(bench.uplinks, never);
+    await bench.clock.advance(60_000);
+    expect(bench.logged).toEqual([expect.stringMatching(/^error gateway-status: x is not a function \(UNEXPECTED\)/)]);
   });
 
   it('says at a stop that it stopped, as its last', async () => {
