@@ -53,9 +53,11 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     let reload: (() => Promise<void>) | null = null;
     const reloads = new Reloads(async () => reload?.());
     io.onHangup?.(() => reloads.request());
-    let config = configured(args, io, { noSecrets: false, again: true });
+    const warnings: string[] = [];
+    let config = configured(args, io, { noSecrets: false, again: true, warning: (text) => warnings.push(text) });
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
     const log = openLog({ stream: io.stderr, clock, env: io.env });
+    for (const text of warnings) log.warning(text, {}, null);
     const notify = openNotify({ env: io.env, pid: process.pid, clock, log });
     // However far the start has come by then.
     const late = firesAfter(stopMs, io.signal);

@@ -133,7 +133,7 @@ describe.skipIf(noPython !== undefined)('a log whose reader sleeps', () => {
     'holds up neither polling nor a stop: %s',
     async (kind) => {
       const daemon = await held(kind);
-      expect(await pollsOnAfterTheFlood()).toBeGreaterThan(5);
+      expect(await pollsOnAfterTheFlood()).toBeGreaterThan(2);
       expect(await ended(daemon)).toEqual(inOrder);
     },
     60_000,
@@ -141,7 +141,7 @@ describe.skipIf(noPython !== undefined)('a log whose reader sleeps', () => {
 
   it('is whole again when the reader wakes, and says how many lines are missing: socket', async () => {
     const daemon = await held('socket');
-    expect(await pollsOnAfterTheFlood()).toBeGreaterThan(5);
+    expect(await pollsOnAfterTheFlood()).toBeGreaterThan(2);
     daemon.tell('read');
     await expect.poll(() => daemon.log(), { timeout: 10_000 }).toMatch(/lines of this log are missing here/);
     expect(await ended(daemon)).toEqual(inOrder);
@@ -153,15 +153,15 @@ describe.skipIf(noPython !== undefined)('a log whose reader sleeps', () => {
     const missing = Number(/(\d+) lines of this log are missing/.exec(lines.join('\n'))?.[1]);
     const lost = lines.filter((line) => line.includes('does not answer')).length;
     expect(lost).toBeGreaterThan(100);
-    // Besides them some lines about connections that opened.
+    // Besides them some lines about the configuration and about connections that opened.
     expect(missing + lost).toBeGreaterThanOrEqual(silentPanels * devicesEach);
-    expect(missing + lost).toBeLessThanOrEqual(silentPanels * devicesEach + silentPanels + 5);
+    expect(missing + lost).toBeLessThanOrEqual(silentPanels * devicesEach + 3 * silentPanels + 5);
   }, 60_000);
 
   it('does not mind one who hangs up', async () => {
     const daemon = await held('pipe');
     daemon.tell('close');
-    expect(await pollsOn()).toBeGreaterThan(5);
+    expect(await pollsOn()).toBeGreaterThan(2);
     expect(await ended(daemon)).toEqual(inOrder);
   }, 60_000);
 });
@@ -173,7 +173,7 @@ describe('a log on a full disk', () => {
     holder = child;
     closeSync(full);
     const exit = once(child, 'close').then(([code]) => code as number);
-    expect(await pollsOn()).toBeGreaterThan(5);
+    expect(await pollsOn()).toBeGreaterThan(2);
     expect(await ended({ pid: child.pid ?? 0, exit })).toEqual(inOrder);
   }, 60_000);
 });

@@ -24,17 +24,22 @@ describe.skipIf(noKafka !== undefined)('SIGTERM with the real broker', () => {
     ).values(),
   ];
 
-  it('in the middle of sending', async () => {
+  /** By then records are on their way. */
+  async function startedAndPolling(): Promise<void> {
+    const seen = site.meters.polls(1);
     site.daemon.start();
-    await sleep(2_000);
+    await expect.poll(() => site.meters.polls(1), { timeout: 15_000 }).toBeGreaterThan(seen + 10);
+  }
+
+  it('in the middle of sending', async () => {
+    await startedAndPolling();
     expect(await stopped(site.daemon)).toEqual(inOrder);
   });
 
   it('while the broker has stopped to answer, its links open: what was being sent is sent again', async () => {
-    site.daemon.start();
-    await sleep(2_000);
+    await startedAndPolling();
     site.broker.pause();
-    await sleep(1_000);
+    await sleep(500);
     expect(await stopped(site.daemon)).toEqual(inOrder);
     site.broker.resume();
   });
@@ -42,18 +47,16 @@ describe.skipIf(noKafka !== undefined)('SIGTERM with the real broker', () => {
   it('while a backlog is drained: the rest waits for the next start', async () => {
     await site.broker.stop();
     site.daemon.log = '';
-    site.daemon.start();
-    await sleep(4_000);
+    await startedAndPolling();
     await site.broker.start();
     await site.daemon.logged(/delivers again/);
     expect(await stopped(site.daemon)).toEqual(inOrder);
   }, 60_000);
 
   it('twice: the second ends it at once', async () => {
-    site.daemon.start();
-    await sleep(2_000);
+    await startedAndPolling();
     site.broker.pause();
-    await sleep(1_000);
+    await sleep(500);
     const first = site.daemon.end('SIGTERM');
     await sleep(300);
     const toldAt = performance.now();
@@ -65,8 +68,8 @@ describe.skipIf(noKafka !== undefined)('SIGTERM with the real broker', () => {
   });
 
   it('loses nothing that was accepted in any of them, and finds the buffer as each was ended', async () => {
-    site.daemon.start();
-    await sleep(4_000);
+    await startedAndPolling();
+    await sleep(1_500);
     expect(await stopped(site.daemon)).toEqual(inOrder);
     const delivered = await site.delivered();
     const verdict = judge(acceptedIds(site.daemon.tap(), 'ps-12'), delivered);
