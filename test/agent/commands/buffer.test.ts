@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -298,4 +300,25 @@ it('a lane, a number or a combination that cannot be is refused before anything 
       stdout: '',
       stderr: `sluice: ${message}\n`,
     });
+});
+
+it('a reader that has seen enough leaves no copy behind', async () => {
+  const temporary = join(site.path, 'temporary');
+  mkdirSync(temporary);
+  const buffer = await site.opened();
+  await buffer.append(
+    'meter-readings',
+    Array.from({ length: 5000 }, () => reading({})),
+  );
+  const main = new URL('../../../agent/main.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [main, 'buffer', 'show', '--json', '--folder', site.path], {
+    env: { ...process.env, TMPDIR: temporary },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stdout.destroy();
+  let complaints = '';
+  child.stderr.on('data', (text: Buffer) => (complaints += text.toString()));
+  await once(child, 'close');
+  expect(complaints).toBe('');
+  expect(readdirSync(temporary)).toEqual([]);
 });
