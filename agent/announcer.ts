@@ -10,7 +10,10 @@ import { describeSite } from './metadata.ts';
 import type { Announced, State } from './state.ts';
 
 export interface AnnouncerParts {
-  readonly state: State;
+  /** Called once, before the first announcement. */
+  readonly openState: () => State;
+  /** Quiet time before that: at a start polls come first. */
+  readonly restMs: number;
   readonly buffer: Pick<Lanes, 'append' | 'before'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warning'>;
@@ -29,6 +32,7 @@ const againMs = 60_000;
 export class Announcer {
   readonly #parts: AnnouncerParts;
   readonly #stopping = new AbortController();
+  #state: State | null = null;
   #gateway: string | null = null;
   #known = new Map<string, Announced>();
   #wanted: SiteConfig | null = null;
@@ -46,13 +50,15 @@ export class Announcer {
     return this.#working;
   }
 
-  /** Waits for the commit under way until `signal` fires. Idempotent. */
+  /** Waits for the commit under way until `signal` fires, and closes the state. Idempotent. */
   async stop(signal: AbortSignal): Promise<void> {
     this.#stopping.abort(new Error('stopping'));
     await Promise.race([this.#working, aborted(signal)]);
+    this.#state?.close();
   }
 
   async #work(): Promise<void> {
+    if (this.#state === null && this.#parts.restMs > 0) await this.#rest(this.#parts.restMs);
     for (;;) {
       const config = this.#wanted;
       this.#wanted = null;
@@ -64,9 +70,14 @@ export class Announcer {
         this.#tellOnce(
           `asset-metadata: not accepted (${messageOf(error)}); it is tried again every ${againMs / 1000} s`,
         );
-        await this.#parts.clock.sleep(againMs, this.#stopping.signal).catch(() => undefined);
+        await this.#rest(againMs);
       }
     }
+  }
+
+  /** Ends early at a stop. */
+  async #rest(ms: number): Promise<void> {
+    await this.#parts.clock.sleep(ms, this.#stopping.signal).catch(() => undefined);
   }
 
   async #announceAll(config: SiteConfig): Promise<void> {
@@ -99,8 +110,9 @@ export class Announcer {
   #recall(gateway: string): void {
     if (this.#gateway === gateway) return;
     this.#gateway = gateway;
-    const { state, buffer } = this.#parts;
-    const rows = state.announced(gateway);
+    const { openState, buffer } = this.#parts;
+    this.#state ??= openState();
+    const rows = this.#state.announced(gateway);
     this.#known = new Map(rows.map((row) => [nameOf(row), row]));
     // What a buffer that is gone had accepted may never have been sent.
     if (buffer.before === 'none' && rows.length > 0) this.#doubt(rows);
@@ -118,7 +130,7 @@ export class Announcer {
     for (const row of gone) this.#known.delete(nameOf(row));
     for (const row of rows) this.#known.set(nameOf(row), row);
     try {
-      this.#parts.state.keep(rows, gone);
+      this.#state?.keep(rows, gone);
     } catch (error) {
       this.#tellOnce(`what was announced could not be noted (${messageOf(error)}); the next start announces it again`);
     }

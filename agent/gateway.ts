@@ -57,6 +57,8 @@ const ending = {
 } as const;
 const defaultMaxBytes = 2_000_000_000;
 const defaultShareOfDisk = 0.2;
+/** A large site takes a tenth of a second to describe: the first polls do not wait for it. */
+const announceAfterMs = 1_000;
 /** For the answer to what is being sent when the drain is over, or when the uplink is renewed. */
 const answerMs = 500;
 const renewAnswerMs = 2_000;
@@ -146,9 +148,14 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     await buffer.close(AbortSignal.timeout(renewAnswerMs));
     throw error;
   }
-  // Only now: what is on disk of it must not keep the first poll waiting.
-  const state = openState(join(config.stateDir, 'state.db'), { event: tell, log: (message) => log.warning(message) });
-  const announcer = new Announcer({ state, buffer, clock, log });
+  const announcer = new Announcer({
+    openState: () =>
+      openState(join(first.stateDir, 'state.db'), { event: tell, log: (message) => log.warning(message) }),
+    restMs: announceAfterMs,
+    buffer,
+    clock,
+    log,
+  });
   void announcer.announce(config);
 
   async function reload(next: SiteConfig): Promise<void> {
@@ -224,7 +231,6 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
       await Promise.all([lanes.stop(answer), publisher.stop(answer)]);
       await buffer.close(signal);
       await announced;
-      state.close();
       const untold = losses.untold();
       if (untold > 0)
         log.error(

@@ -62,7 +62,8 @@ afterEach(async () => {
 function start(parts: { state?: (real: State) => State; buffer?: Pick<Lanes, 'append' | 'before'> } = {}): void {
   state = openState(join(stateDir, 'state.db'), { event: () => undefined, log: (message) => warnings.push(message) });
   announcer = new Announcer({
-    state: parts.state?.(state) ?? state,
+    openState: () => parts.state?.(state) ?? state,
+    restMs: 0,
     // Of all tests but one the buffer is not new.
     buffer: parts.buffer ?? { append: (...entries) => buffer.append(...entries), before: 'clean' },
     clock,

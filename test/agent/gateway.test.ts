@@ -208,13 +208,14 @@ describe('the gateway', () => {
     };
     const both = ['ps-12/EM-1@', 'ps-12/EM-1', 'ps-12/EM-9@', 'ps-12/EM-9'];
     const gateway = await started(site({ buffer: { commitEvery: '20s' } }));
+    await sleep(1_500);
     await gateway.stop(1_000, AbortSignal.timeout(5_000));
     const again = await started(site());
-    await expect.poll(announced).toEqual(both);
+    await expect.poll(announced, { timeout: 10_000 }).toEqual(both);
     const [first] = (JSON.parse(readFileSync(site(), 'utf8')) as { devices: object[] }).devices;
     const { config } = loadConfig(site({ devices: [first] }), { env: {} });
     if (config) await again.reload(config);
-    await expect.poll(announced).toEqual([...both, 'ps-12/EM-9', 'ps-12/EM-9 buried']);
+    await expect.poll(announced, { timeout: 10_000 }).toEqual([...both, 'ps-12/EM-9', 'ps-12/EM-9 buried']);
     await again.stop(1_000, AbortSignal.timeout(5_000));
   });
 
