@@ -74,9 +74,15 @@ export function checkFile(root: Node, context: Context): CheckedFile {
   return { top, connections, profiles, devices };
 }
 
+/** The names of a site fit on a line or two. */
+function some(names: readonly string[]): string {
+  const most = 30;
+  return names.length <= most ? names.join(', ') : `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
+}
+
 function missingConnection(names: readonly string[]): Readonly<Record<string, string>> {
   if (names.length === 0) return {};
-  const said = names.length === 1 ? `did you mean "connection": ${quoted(names[0])}?` : allowed(names.join(', '));
+  const said = names.length === 1 ? `did you mean "connection": ${quoted(names[0])}?` : allowed(some(names));
   return { connection: said };
 }
 
@@ -169,7 +175,7 @@ function reference(
   const meant = nearest(value, known);
   const hint =
     meant === undefined
-      ? allowed(known.length === 0 ? 'nothing, none is defined' : known.join(', '))
+      ? allowed(known.length === 0 ? 'nothing, none is defined' : some(known))
       : `did you mean \`${meant}\`?`;
   problems.atValue('error', node, `${nameOf(node)} is ${quoted(value)}; there is none of that name; ${hint}${more}`);
   return undefined;

@@ -193,8 +193,11 @@ const byte = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 const nameOrIpv4 = `(?:(?:${byte}\\.){3}${byte}|(?![.-])(?![A-Za-z0-9._-]*\\.\\.)(?!(?:[A-Za-z0-9_-]*\\.)*(?:\\d+|0[xX][0-9A-Fa-f]*)\\.?(?![A-Za-z0-9._-]))[A-Za-z0-9._-]{1,253})`;
 const hostForm = new RegExp(`^(?:${nameOrIpv4}|(?=(?:[^:]*:){2})[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]+)?)$`);
 
+const written = (input: unknown): string =>
+  typeof input === 'string' || typeof input === 'number' ? String(input) : '';
+
 const hostMessage = ({ input }: { readonly input: unknown }): string =>
-  `${allowed('a host name or an IP address, without scheme, port or path')}${ipv4Fault(String(input))}`;
+  `${allowed('a host name or an IP address, without scheme, port or path')}${ipv4Fault(written(input))}`;
 
 /** A host name or address, without scheme or port. */
 export function host() {
@@ -230,7 +233,7 @@ export function splitHostPort(value: string): { host: string; port: number } | u
 /** `host:port`, left as text. */
 export function hostPort(example = 'kafka-1.example:9093') {
   const message = ({ input }: { readonly input: unknown }): string =>
-    `${allowed(`HOST:PORT, e.g. "${example}"`)}${hostPortFault(String(input))}`;
+    `${allowed(`HOST:PORT, e.g. "${example}"`)}${hostPortFault(written(input))}`;
   return v.pipe(v.string(message), v.regex(hostPortForm, message));
 }
 

@@ -5,7 +5,7 @@ import { registry as allDrivers, type Registry } from '../../drivers/registry.ts
 import { assemble } from './assemble.ts';
 import { checkFile } from './check-file.ts';
 import { tellDoubles } from './doubles.ts';
-import { Problems, type Problem } from './problems.ts';
+import { Problems, TooManyProblems, type Problem } from './problems.ts';
 import { defaultProfileFolder, readProfiles } from './profile-folder.ts';
 import { fileEntries, versionAllowed } from './schema.ts';
 import { Resolver, why } from './secrets.ts';
@@ -47,17 +47,27 @@ export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions
   const source = readSource(file, bytes);
   const problems = new Problems(source);
   if (source.root === undefined) return { problems: problems.list(), config: null };
-  if (properties(source.root).length === 0) {
+  try {
+    const config = checkSource(source.root, problems, file, options);
+    return { problems: problems.list(), config: problems.hasErrors ? null : config };
+  } catch (error) {
+    if (error instanceof TooManyProblems) return { problems: problems.list(), config: null };
+    throw error;
+  }
+}
+
+function checkSource(root: Node, problems: Problems, file: string, options: LoadOptions): SiteConfig | null {
+  if (properties(root).length === 0) {
     problems.atStart(
       `nothing is configured; needed: ${needed.join(', ')}; \`sluice init\` writes a file to start from`,
     );
-    return { problems: problems.list(), config: null };
+    return null;
   }
-  tellDoubles(source.root, problems);
-  if (isNewer(source.root)) {
-    const node = child(source.root, 'version') as Node;
+  tellDoubles(root, problems);
+  if (isNewer(root)) {
+    const node = child(root, 'version') as Node;
     problems.atValue('error', node, `version is ${String(node.value)}; ${versionAllowed(node.value)}`);
-    return { problems: problems.list(), config: null };
+    return null;
   }
   const folder = dirname(resolve(file));
   const noSecrets = options.noSecrets === true;
@@ -66,7 +76,7 @@ export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions
   const profileFolder = options.profileFolder ?? defaultProfileFolder;
   const { profiles, broken } = readProfiles(profileFolder);
   if (broken !== null) problems.add(broken, 'warning');
-  const checked = checkFile(source.root, {
+  const checked = checkFile(root, {
     problems,
     profiles,
     profileFolder,
@@ -74,8 +84,7 @@ export function readConfig(file: string, bytes: Uint8Array, options: LoadOptions
     elsewhere: whereabouts(registry),
     resolve: (role, node, value) => resolver.resolve(role, node, value),
   });
-  const config = assemble(checked, { file, problems, noSecrets });
-  return { problems: problems.list(), config: problems.hasErrors ? null : config };
+  return assemble(checked, { file, problems, noSecrets });
 }
 
 const needed = Object.entries(fileEntries).flatMap(([key, entry]) =>

@@ -3,14 +3,19 @@ export function nearest(word: string, words: Iterable<string>): string | undefin
   return allNearest(word, words)[0];
 }
 
-/** All that are equally likely. */
+const mostLookedAt = 500;
+
+/** All that are equally likely; of very many words among the first ones. */
 export function allNearest(word: string, words: Iterable<string>): readonly string[] {
   const wanted = fold(word);
   let best: { words: string[]; distance: number } = { words: [], distance: Infinity };
+  let looked = 0;
   for (const candidate of words) {
+    if (++looked > mostLookedAt) break;
     const shorter = Math.min(wanted.length, candidate.length);
     // Of two letters, one that differs says nothing.
     const limit = shorter < 3 ? 0 : Math.max(1, Math.floor(shorter / 3));
+    if (Math.abs(wanted.length - candidate.length) > limit + 4) continue;
     const distance = editDistance(wanted, fold(candidate));
     if (distance > limit || distance > best.distance) continue;
     if (distance < best.distance) best = { words: [], distance };

@@ -23,6 +23,9 @@ export function problemText(problem: Problem): string {
 /** More than these help nobody; what a broken file of megabytes makes of itself must end. */
 const mostTold = 1000;
 
+/** Ends a check; what was found until then is told. */
+export class TooManyProblems extends Error {}
+
 type Severity = Problem['severity'];
 
 /** A file that problems are found in. */
@@ -41,15 +44,15 @@ export class Problems {
   readonly #others = new Map<Node, Looked>();
   readonly #found: { readonly order: number; readonly problem: Problem }[] = [];
   readonly #told = new Set<string>();
+  readonly #counts = { error: 0, warning: 0 };
   #files = 0;
-  #left = 0;
 
   constructor(source: Source) {
     this.#main = this.#look(source, 'error');
   }
 
   get hasErrors(): boolean {
-    return this.#found.some(({ problem }) => problem.severity === 'error');
+    return this.#counts.error > 0;
   }
 
   /** Another file. `worst`: how bad its problems can be for the whole. */
@@ -67,8 +70,11 @@ export class Problems {
       )
       .map(({ problem }) => problem);
     const last = listed.at(-1);
-    if (this.#left === 0 || last === undefined) return listed;
-    return [...listed, { ...last, path: '', device: null, message: `${this.#left} more problems are not listed` }];
+    if (this.#counts.error < mostTold || last === undefined) return listed;
+    return [
+      ...listed,
+      { ...last, severity: 'error', path: '', device: null, message: 'the check ends here; mend these first' },
+    ];
   }
 
   /** A problem of the file as a whole. */
@@ -78,16 +84,19 @@ export class Problems {
 
   /** A value: `message` begins with its name, see `nameOf`. */
   atValue(severity: Severity, node: Node, message: string, device?: string): void {
+    this.#endIfFull();
     this.#at(severity, node, holderPath(pathOf(node)), message, device);
   }
 
   /** A whole object, shown at its brace. */
   atObject(severity: Severity, node: Node, message: string, device?: string): void {
+    this.#endIfFull();
     this.#at(severity, node, pathOf(node), message, device);
   }
 
   /** A key: unknown, doubled, or not for this version. */
   atKey(severity: Severity, keyNode: Node, message: string, device?: string): void {
+    this.#endIfFull();
     this.#at(severity, keyNode, pathOf(keyNode).slice(0, -1), message, device);
   }
 
@@ -111,6 +120,11 @@ export class Problems {
     return this.#others.get(top) ?? this.#main;
   }
 
+  /** Only mistakes end a check: a site of many points may have a warning for each. */
+  #endIfFull(): void {
+    if (this.#counts.error >= mostTold) throw new TooManyProblems();
+  }
+
   #at(severity: Severity, node: Node, path: Path, message: string, device?: string): void {
     const file = this.#fileOf(node);
     const place = file.source.places.at(node.offset);
@@ -132,9 +146,17 @@ export class Problems {
     const key = `${order} ${line}:${column} ${message}`;
     if (this.#told.has(key)) return;
     this.#told.add(key);
-    const problem = { severity: worst === 'warning' ? worst : severity, file, line, column, path, device, message };
-    if (this.#found.length < mostTold) this.#found.push({ order, problem });
-    else this.#left++;
+    const problem: Problem = {
+      severity: worst === 'warning' ? worst : severity,
+      file,
+      line,
+      column,
+      path,
+      device,
+      message,
+    };
+    this.#counts[problem.severity]++;
+    this.#found.push({ order, problem });
   }
 }
 
@@ -145,7 +167,7 @@ interface Owner {
 
 function ownerOf(root: Node | undefined, path: Path): Owner {
   const [section, owner, ...within] = path;
-  const list = child(root, String(section));
+  const list = owner === undefined ? undefined : child(root, String(section));
   if (list === undefined || owner === undefined) return { device: null, point: null };
   const owning = typeof owner === 'number' ? items(list)[owner] : child(list, owner);
   return { device: section === 'devices' ? textAt(owning, 'id') : null, point: ownerInProfile(owning, within).point };

@@ -1,7 +1,7 @@
 import type { Fault } from './faults.ts';
 
-/** Far above any site (50,000 points), far below what would hold up the start. */
-const mostBytes = 8_000_000;
+/** Far above any site (15,000 points), far below what would hold up the start. */
+const mostBytes = 2_000_000;
 
 const utf16 = 'this is UTF-16 (some Windows editors call it "Unicode"); save the file as UTF-8';
 
