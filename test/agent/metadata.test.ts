@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../agent/config/load.ts';
 import type { SiteConfig } from '../../agent/config/site-config.ts';
+import type { ModbusPlan } from '../../drivers/modbus/plan.ts';
+import { decoderOf } from '../../drivers/modbus/decode.ts';
 import { describeSite } from '../../agent/metadata.ts';
 
 const point = { name: 'energy', kind: 'counter', unit: 'kWh', address: 72, type: 'uint32', scale: 0.01 };
@@ -152,6 +154,40 @@ describe('what is said of a device', () => {
       text(site({}, { points: [other, point] })),
     );
   });
+
+  it('lets an outsider decode raw words who has nothing but the announced map', () => {
+    const orders = ['ABCD', 'CDAB', 'BADC', 'DCBA'];
+    const points = orders.flatMap((byteOrder, at) => [
+      { name: `f-${byteOrder}`, unit: 'V', address: at * 4, type: 'float32', byteOrder },
+      { name: `i-${byteOrder}`, unit: 'V', address: at * 4 + 2, type: 'int32', byteOrder, scale: 0.5, offset: 3 },
+    ]);
+    const config = site({}, { points });
+    const [announced] = bodies(config);
+    const plan = config.connections[0]?.plan as ModbusPlan;
+    const raw = '4366 c000';
+    const told = (announced as { points?: { point: string; register: Register }[] } | undefined)?.points ?? [];
+    expect(told).toHaveLength(8);
+    for (const { point: name, register } of told) {
+      const planned = plan.devices[0]?.points.find(({ info }) => info.point === name);
+      if (planned === undefined) throw new Error(`no point ${name}`);
+      const said = decoderOf(planned)(Buffer.from(raw.replace(' ', ''), 'hex')).value ?? Number.NaN;
+      expect([name, register.type === 'float32' ? Math.fround(said) : said]).toEqual([name, outsider(raw, register)]);
+    }
+  });
+
+  interface Register {
+    readonly type: string;
+    readonly byteOrder: string;
+    readonly scale: number;
+    readonly offset: number;
+  }
+  /** As anybody would write it who reads the documentation: `byteOrder` names the bytes in the order in which they came. */
+  function outsider(raw: string, { type, byteOrder, scale, offset }: Register): number {
+    const bytes = raw.replace(' ', '').match(/../g) ?? [];
+    const ordered = Array.from('ABCD', (letter) => Number.parseInt(bytes[byteOrder.indexOf(letter)] ?? '', 16));
+    const view = new DataView(Uint8Array.from(ordered).buffer);
+    return (type === 'float32' ? view.getFloat32(0) : view.getInt32(0)) * scale + offset;
+  }
 
   it('writes the distance of slots as the configuration does', () => {
     const written = ['250ms', '10s', '15m', '1h', '6h', '1d', '1mo'];
