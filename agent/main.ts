@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
 /** The command `sluice`: finds the command, runs it, turns errors into exit codes. The only file that may end the process. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command, CommandGroup, Io } from './commands/command.ts';

@@ -15,12 +15,14 @@ import { describeMachine } from './machine.ts';
 import { benchPoll } from './poll.ts';
 import { benchRate } from './rate.ts';
 import type { BenchOptions } from './site.ts';
+import { benchStart } from './start.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 /** Each ends by itself within about four minutes, the two rates within eight. */
 const parts: Readonly<Record<string, (options: BenchOptions) => Promise<object>>> = {
   poll: benchPoll,
+  start: benchStart,
   drain: benchDrain,
   idle: benchIdle,
   latency: benchLatency,

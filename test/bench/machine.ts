@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
 export interface Machine {
@@ -41,18 +41,7 @@ export function describeMachine(folder: string): Machine {
     kernel: release(),
     node: process.version,
     fileSystem: type,
-    disk: `${device}${isRotational(device)}`,
+    disk: device,
     load: Math.round((loadavg()[0] ?? 0) * 100) / 100,
   };
-}
-
-function isRotational(device: string): string {
-  const name = /^\/dev\/(?:mapper\/)?([a-z]+|nvme\d+n\d+|mmcblk\d+)/.exec(device)?.[1];
-  try {
-    return readFileSync(`/sys/block/${name ?? ''}/queue/rotational`, 'utf8').trim() === '1'
-      ? ', rotating'
-      : ', no moving parts';
-  } catch {
-    return '';
-  }
 }

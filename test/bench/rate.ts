@@ -8,6 +8,7 @@ const everyMs = 100;
 const warmUpMs = 6_000;
 const measuredMs = 12_000;
 const firstPollsPerSecond = 1_000;
+const leastPollsPerSecond = 50;
 const mostPollsPerSecond = 8_000;
 /** The search ends when the step between what held and what did not is below this share. */
 const leastStep = 0.15;
@@ -37,14 +38,13 @@ export async function benchRate(options: BenchOptions, pointsEach: number): Prom
   let held = 0;
   let broken = Infinity;
   let next = firstPollsPerSecond;
-  while (next <= mostPollsPerSecond && broken - held > leastStep * broken) {
+  while (next <= mostPollsPerSecond && (broken === Infinity || broken - held > leastStep * broken)) {
     const step = await oneRate(options, pointsEach, next);
     steps.push(step);
     if (step.held) held = next;
     else broken = next;
     next = Number.isFinite(broken) ? Math.round((held + broken) / 2 / 10) * 10 : held * 2;
-    if (held === 0 && next < 50) break;
-    if (broken === Infinity) broken = Number.POSITIVE_INFINITY;
+    if (next < leastPollsPerSecond) break;
   }
   return { pointsEach, heldPollsPerSecond: held, heldReadingsPerSecond: held * pointsEach, steps };
 }

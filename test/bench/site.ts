@@ -1,7 +1,7 @@
 import { fork, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -102,7 +102,7 @@ export class BenchSite {
     const startedMs = performance.timeOrigin + performance.now();
     const daemon = spawn(
       process.execPath,
-      [...this.#options.nodeOptions, main, 'run', join(this.folder, 'sluice.json')],
+      [...shebangOptions(), ...this.#options.nodeOptions, main, 'run', join(this.folder, 'sluice.json')],
       {
         stdio: ['ignore', 'ignore', 'pipe'],
       },
@@ -156,4 +156,10 @@ export class BenchSite {
       throw new Error(`the daemon is not running; it said:\n${this.#log}`);
     return this.#daemon;
   }
+}
+
+/** What the first line of the program hands to Node when it is run as `sluice`. */
+function shebangOptions(): string[] {
+  const [first = ''] = readFileSync(main, 'utf8').split('\n', 1);
+  return first.split(' ').filter((word) => word.startsWith('--'));
 }
