@@ -38,6 +38,14 @@ describe('the import rule', () => {
     expect(broken.map(text)).toEqual([]);
   });
 
+  it('keeps `import` of node:http out of the daemon: it would read its lazy WebSocket, and load undici for it', () => {
+    const http = /^import (?!type\b).*'node:https?'/m;
+    const broken = all.filter(
+      (file) => !file.startsWith('agent/commands/') && http.test(readFileSync(join(root, file), 'utf8')),
+    );
+    expect(broken).toEqual([]);
+  });
+
   it('keeps drivers and buffer apart', () => {
     const broken = imports.filter(
       ({ from, to }) =>
