@@ -1,10 +1,13 @@
 import type { Driver, DriverSchema } from './driver.ts';
 import { modbusSchema } from './modbus/schema.ts';
+import type { Tools } from './tools.ts';
 
 /** One family of drivers: its schema is at hand, its code comes when a connection needs it. */
 export interface DriverEntry {
   readonly schema: DriverSchema;
   readonly load: () => Promise<Driver>;
+  /** For `sluice probe` and `sluice scan`: which URLs are its own, and what asks there. */
+  readonly tools?: { readonly schemes: readonly string[]; readonly load: () => Promise<Tools> };
 }
 
 export interface Registry {
@@ -15,7 +18,16 @@ export interface Registry {
 
 /** A driver is its folder and one line here. */
 export const registry: Registry = {
-  families: [{ schema: modbusSchema, load: async () => (await import('./modbus/index.ts')).driver }],
+  families: [
+    {
+      schema: modbusSchema,
+      load: async () => (await import('./modbus/index.ts')).driver,
+      tools: {
+        schemes: ['modbus', 'modbus+rtu', 'modbus+rtu+tcp'],
+        load: async () => (await import('./modbus/tools/index.ts')).tools,
+      },
+    },
+  ],
   notYet: ['modbus-rtu', 'modbus-rtu-over-tcp', 'opcua', 'mqtt'],
 };
 

@@ -22,6 +22,10 @@ export const commands: CommandTable = {
     summary: 'what the running daemon is doing, and what needs somebody',
     load: async () => (await import('./status.ts')).status,
   },
+  probe: {
+    summary: 'reads registers ad hoc and shows every way to understand them',
+    load: async () => (await import('./probe.ts')).probe,
+  },
   schema: {
     summary: 'the published schemas: of the configuration, of records',
     load: async () => (await import('./schema.ts')).schema,

@@ -15,6 +15,7 @@ import {
 import type { DriverSchema } from '../driver.ts';
 import { buildPlan, clashesOf } from './build-plan.ts';
 import { defaults } from './defaults.ts';
+import { placeText } from './place.ts';
 import { planReads } from './plan-reads.ts';
 import type { ModbusPlan, ModbusPoint } from './plan.ts';
 import { mostRegisters } from './protocol.ts';
@@ -199,7 +200,7 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
     const points = plan.devices.find(({ id }) => id === device)?.points;
     const point = points?.find(({ info }) => info.point === name);
     if (point === undefined) return { where: '', keepsRaw: true };
-    return { where: whereIs(point), keepsRaw: point.raw, timeoutMs: point.timeoutMs };
+    return { where: placeText(point.table, point.address), keepsRaw: point.raw, timeoutMs: point.timeoutMs };
   },
   registersOf(plan, device) {
     const points = plan.devices.find(({ id }) => id === device)?.points ?? [];
@@ -220,12 +221,4 @@ function registersOfPoint(point: ModbusPoint): Record<string, unknown> {
     ...map
   } = point;
   return map;
-}
-
-/** `holding 12 (40013, 400013)`: the protocol address and both references of manuals, where there are both. */
-function whereIs(point: ModbusPoint): string {
-  const counted = point.address + 1;
-  const digit = point.table === 'holding' ? '4' : '3';
-  const short = counted <= 9999 ? `${digit}${String(counted).padStart(4, '0')}, ` : '';
-  return `${point.table} ${point.address} (${short}${digit}${String(counted).padStart(5, '0')})`;
 }

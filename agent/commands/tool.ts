@@ -1,0 +1,38 @@
+import { registry } from '../../drivers/registry.ts';
+import type { Finding, ToolHost, Tools } from '../../drivers/tools.ts';
+import { builtAtMs } from '../build-time.ts';
+import { UsageError } from '../errors.ts';
+import { systemClock } from '../system-clock.ts';
+import { timeSource } from '../time-sources.ts';
+import type { CommandArgs, Io } from './command.ts';
+import { tableText } from './printing.ts';
+
+/** Runs what a driver offers for this URL, prints what it found, and gives the exit code. */
+export async function useTools(
+  { values, positionals }: CommandArgs,
+  io: Io,
+  use: (tools: Tools, url: string, host: ToolHost) => Promise<Finding>,
+): Promise<number> {
+  const url = positionals[0] ?? '';
+  const tools = await toolsFor(url);
+  const clock = systemClock({ source: timeSource('none'), builtAtMs });
+  try {
+    const { ok, json, parts } = await use(tools, url, { clock, signal: io.signal });
+    const text = parts.map((part) =>
+      typeof part === 'string' ? `${part}\n` : tableText(part.head, part.rows, part.right),
+    );
+    io.stdout.write(values['json'] === true ? `${JSON.stringify(json)}\n` : text.join('\n'));
+    return ok ? 0 : 1;
+  } finally {
+    clock.close();
+  }
+}
+
+async function toolsFor(url: string): Promise<Tools> {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
+  const offered = registry.families.flatMap(({ tools }) => tools ?? []);
+  const found = offered.find(({ schemes }) => schemes.some((each) => each === scheme));
+  if (found !== undefined) return found.load();
+  const schemes = offered.flatMap((each) => each.schemes).map((each) => `${each}://`);
+  throw new UsageError(`${JSON.stringify(url)}: a URL that begins with ${schemes.join(', ')} is expected`);
+}
