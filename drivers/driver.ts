@@ -17,6 +17,8 @@ export interface DriverSchema<Plan = unknown> {
   readonly inherited: readonly string[];
   /** Groups of point keys that say the same in different ways. What a point states of a group hides all of it in its profile's point. */
   readonly alternatives?: readonly (readonly string[])[];
+  /** The folder of the profiles that are built in, one a file; a file is read when a device names it. */
+  readonly profileFolder?: string;
   /** The kind of a point that states none. */
   kindOf(point: Settings): Kind;
   /** Builds what `open` takes. Reports contradictions that single keys cannot show; a reported error means that the plan is never opened.

@@ -26,6 +26,10 @@ export const commands: CommandTable = {
     summary: 'reads registers ad hoc and shows every way to understand them',
     load: async () => (await import('./probe.ts')).probe,
   },
+  profiles: {
+    summary: 'the meter models whose register maps are built in',
+    load: async () => (await import('./profiles.ts')).profiles,
+  },
   schema: {
     summary: 'the published schemas: of the configuration, of records',
     load: async () => (await import('./schema.ts')).schema,

@@ -6,6 +6,7 @@ import { wordHabits } from './habits.ts';
 import { valueHint } from './hints.ts';
 import { inspectObject, type Checked, type InspectOptions } from './inspect.ts';
 import { tellDoubles } from './doubles.ts';
+import { builtInProfiles, readBuiltIn } from './built-in-profiles.ts';
 import { nearest } from './nearest.ts';
 import type { ProfileFile } from './profile-folder.ts';
 import { nameOf, quoted, type Problems } from './problems.ts';
@@ -51,7 +52,7 @@ export interface CheckedDevice {
 
 interface Context extends InspectOptions {
   readonly registry: Registry;
-  /** Those of the folder. One of equal name in the file goes before. */
+  /** Those of the folder. One of equal name in the file goes before; built-in ones come last. */
   readonly profiles: readonly ProfileFile[];
   readonly profileFolder: string;
 }
@@ -60,12 +61,15 @@ export function checkFile(root: Node, context: Context): CheckedFile {
   const top = inspectObject(fileEntries, root, context);
   const connections = checkConnections(child(root, 'connections'), context);
   const inFile = namedObjects(child(root, 'profiles'), context.problems);
-  const names = new Set([...inFile.keys(), ...context.profiles.map(({ name }) => name)]);
+  const own = new Set([...inFile.keys(), ...context.profiles.map(({ name }) => name)]);
+  const builtIn = builtInProfiles(context.registry).filter(({ name }) => !own.has(name));
+  const names = { own, all: new Set([...own, ...builtIn.map(({ name }) => name)]) };
   const drafts = objects(child(root, 'devices'), context.problems).map((node) =>
     draftDevice(node, top.faulty.has('connections') ? undefined : connections, names, context),
   );
+  const named = builtIn.filter(({ name }) => drafts.some(({ profile }) => profile === name)).map(readBuiltIn);
   const missing = missingConnection([...connections.keys()]);
-  const profiles = checkProfiles(inFile, drafts, context);
+  const profiles = checkProfiles(inFile, drafts, { ...context, profiles: [...context.profiles, ...named] });
   const devices = drafts.map((draft) => checkDevice(draft, profiles, { ...context, missing }));
   tellTwins(
     devices.flatMap(({ checked }) => child(checked.node, 'id') ?? []),
@@ -142,15 +146,16 @@ interface Draft {
 function draftDevice(
   node: Node,
   connections: ReadonlyMap<string, CheckedConnection> | undefined,
-  profiles: ReadonlySet<string>,
+  profiles: { readonly own: ReadonlySet<string>; readonly all: ReadonlySet<string> },
   { problems, registry, profileFolder }: Context,
 ): Draft {
   const connection = reference(child(node, 'connection'), connections?.keys(), problems);
   const profile = reference(
     child(node, 'profile'),
-    profiles,
+    profiles.all,
     problems,
-    `; profiles stand in the file, or one a file in ${profileFolder}; built-in ones are not in this version`,
+    `; profiles stand in the file, one a file in ${profileFolder}, or are built in: \`sluice profiles\` lists them`,
+    profiles.own,
   );
   const schema = connection === undefined ? onlySchema(registry) : connections?.get(connection)?.schema;
   return { node, connection, profile, schema };
@@ -161,21 +166,24 @@ function onlySchema({ families }: Registry): DriverSchema | undefined {
   return families.length === 1 ? families[0]?.schema : undefined;
 }
 
-/** Where the names themselves could not be read, nothing is said of a missing one. */
+/** Where the names themselves could not be read, nothing is said of a missing one. `listed`: those to show when none is close. */
 function reference(
   node: Node | undefined,
   names: Iterable<string> | undefined,
   problems: Problems,
   more = '',
+  listed = names,
 ): string | undefined {
   const value = node === undefined ? undefined : valueOf(node);
   if (node === undefined || typeof value !== 'string' || names === undefined) return undefined;
   const known = [...names];
   if (known.includes(value)) return value;
   const meant = nearest(value, known);
+  const begun = known.filter((name) => name.startsWith(`${value}-`));
+  const all = begun.length > 0 ? begun : [...(listed ?? [])];
   const hint =
     meant === undefined
-      ? allowed(known.length === 0 ? 'nothing, none is defined' : some(known))
+      ? allowed(all.length === 0 ? 'nothing, none is defined' : some(all))
       : `did you mean \`${meant}\`?`;
   problems.atValue('error', node, `${nameOf(node)} is ${quoted(value)}; there is none of that name; ${hint}${more}`);
   return undefined;

@@ -12,23 +12,30 @@ export interface ProfileFile {
   readonly source: Source;
 }
 
+/** Names of the profiles in a folder, in order; throws where it cannot be looked into. */
+export function profileNames(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => basename(name, '.json'))
+    .toSorted();
+}
+
 /** In the order of their names. A folder that does not exist holds none; a file that cannot be read is one that is broken. */
 export function readProfiles(folder: string): { readonly profiles: ProfileFile[]; readonly broken: Source | null } {
   let names: string[];
   try {
-    names = readdirSync(folder);
+    names = profileNames(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { profiles: [], broken: null };
     const message = `the folder of profiles ${code === 'ENOTDIR' ? 'is no folder' : why(error)}`;
     return { profiles: [], broken: brokenSource(folder, message) };
   }
-  const files = names.filter((name) => name.endsWith('.json')).toSorted();
-  return { profiles: files.map((name) => readProfile(join(folder, name))), broken: null };
+  return { profiles: names.map((name) => readProfile(folder, name)), broken: null };
 }
 
-function readProfile(file: string): ProfileFile {
-  const name = basename(file, '.json');
+export function readProfile(folder: string, name: string): ProfileFile {
+  const file = join(folder, `${name}.json`);
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(name)) {
     const message =
       'the name of this file is no name of a profile; allowed: 1 to 64 of the characters A-Z a-z 0-9 . _ -';

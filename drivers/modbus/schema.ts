@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import * as v from 'valibot';
 import {
   allowed,
@@ -188,6 +189,7 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
   },
   inherited: Object.keys(inherited),
   alternatives: [['address', 'reference']],
+  profileFolder: join(import.meta.dirname, 'profiles'),
   linkOf: ({ host: where, port: at = defaults.port }) => ({
     name: `${(where as string).toLowerCase()}:${at as number}`,
     shared: 'warning',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { problemText } from '../../../agent/config/problems.ts';
 import type { DeviceConfig } from '../../../agent/config/site-config.ts';
-import { load, loaded, site } from './fixtures.ts';
+import { load, loaded, mirrors, site, type Site } from './fixtures.ts';
 
 /** What a device and its points are, beside how they are read: the asset metadata is made of it. */
 describe('what a loaded device says of itself', () => {
@@ -132,5 +132,44 @@ describe('a folder of profiles', () => {
     const { problems, config } = load(site(), { profileFolder: '/dev/null' });
     expect(problems.map(problemText)).toEqual(['/dev/null:1:1: warning: the folder of profiles is no folder']);
     expect(config).not.toBeNull();
+  });
+});
+
+describe('a built-in profile', () => {
+  const builtIn = mkdtempSync(join(tmpdir(), 'sluice-built-in-'));
+  const own = mkdtempSync(join(tmpdir(), 'sluice-own-'));
+  const registry = {
+    ...mirrors,
+    families: mirrors.families.map((each) => ({ ...each, schema: { ...each.schema, profileFolder: builtIn } })),
+  };
+  const named = (address: number): string => JSON.stringify({ points: [{ name: 'flow', unit: 'm3/h', address }] });
+  const mapOf = (wanted: Site): unknown =>
+    loaded(wanted, { registry, profileFolder: own }).connections[0]?.devices[0]?.points[0]?.info.map;
+  const withProfile = (inFile: object = {}): Site => ({
+    ...site(),
+    ...inFile,
+    devices: [{ id: 'EM-1', connection: 'panel', unitId: 1, profile: 'acme' }],
+  });
+
+  afterAll(() => [builtIn, own].forEach((folder) => rmSync(folder, { recursive: true })));
+
+  it('is found by its name, gives way to one of the folder, and both to one in the file', () => {
+    writeFileSync(join(builtIn, 'acme.json'), named(1));
+    const first = mapOf(withProfile());
+    writeFileSync(join(own, 'acme.json'), named(2));
+    const second = mapOf(withProfile());
+    const third = mapOf(withProfile({ profiles: { acme: JSON.parse(named(3)) as object } }));
+    expect(new Set([first, second, third]).size).toBe(3);
+    rmSync(join(own, 'acme.json'));
+    expect(mapOf(withProfile())).toBe(first);
+  });
+
+  it('is read only when a device names it', () => {
+    writeFileSync(join(builtIn, 'broken.json'), '{');
+    const options = { registry, profileFolder: own };
+    expect(load(withProfile(), options).problems).toEqual([]);
+    const wanted = withProfile();
+    wanted.devices[0] = { ...wanted.devices[0], profile: 'broken' };
+    expect(load(wanted, options).problems.map(problemText)[0]).toMatch(/broken\.json:1:/);
   });
 });

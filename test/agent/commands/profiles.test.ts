@@ -1,0 +1,62 @@
+import { readdirSync } from 'node:fs';
+import { basename } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { run } from '../../support/command-line.ts';
+
+const names = readdirSync('drivers/modbus/profiles')
+  .filter((file) => file.endsWith('.json'))
+  .map((file) => basename(file, '.json'))
+  .toSorted();
+
+async function listed(...words: string[]): Promise<string[]> {
+  const { code, stdout } = await run('profiles', ...words, '--json');
+  expect(code).toBe(0);
+  return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
+}
+
+describe('sluice profiles', () => {
+  it('lists every built-in profile, as text and as JSON', async () => {
+    expect(await listed()).toEqual(names);
+    const { code, stdout } = await run('profiles');
+    expect(code).toBe(0);
+    const [, ...lines] = stdout.trimEnd().split('\n');
+    expect(lines.slice(0, -1).map((line) => line.split(' ')[0])).toEqual(names);
+    expect(lines.at(-1)).toBe(`${names.length} profiles; all points of one: sluice profiles NAME`);
+  });
+
+  it('looks for parts of names, makers and models, whatever their case', async () => {
+    expect(await listed('SDM')).toEqual(names.filter((name) => name.startsWith('eastron-sdm')));
+    expect(await listed('saia burgess')).toEqual(names.filter((name) => name.startsWith('saia-')));
+  });
+
+  it('shows one with its manual, its points and where they are', async () => {
+    const { code, stdout } = await run('profiles', 'eastron-sdm630');
+    expect(code).toBe(0);
+    expect(stdout).toContain('SDM630Modbus Smart Meter Modbus Protocol Implementation V1.8');
+    expect(stdout).toMatch(
+      /^energy_import_total +counter +kW\.h +input 72 \(30073, 300073\) +float32 ABCD +1-0:1\.8\.0$/m,
+    );
+    const { stdout: json } = await run('profiles', 'eastron-sdm630', '--json');
+    expect(JSON.parse(json)).toMatchObject({
+      name: 'eastron-sdm630',
+      manufacturer: 'Eastron',
+      builtIn: true,
+      points: expect.arrayContaining([
+        expect.objectContaining({
+          name: 'energy_import_total',
+          kind: 'counter',
+          unit: 'kW.h',
+          registers: expect.objectContaining({ table: 'input', address: 72, type: 'float32', byteOrder: 'ABCD' }),
+        }),
+      ]),
+    });
+  });
+
+  it('asks back where there is none like that', async () => {
+    expect(await run('profiles', 'eastrn-sdm630')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('did you mean `eastron-sdm630`?'),
+    });
+  });
+});
