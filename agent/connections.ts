@@ -12,7 +12,7 @@ import { startSupervisor } from './supervisor.ts';
 import type { Supervisor, SupervisorState } from './supervisor.ts';
 import { scheduleMaker } from './wall-slots.ts';
 
-export interface ConnectionsOptions extends Pick<PollerOptions, 'sink' | 'event' | 'newestSlotMs'> {
+export interface ConnectionsOptions extends Pick<PollerOptions, 'sink' | 'event' | 'kept'> {
   readonly host: DriverHost;
   readonly clock: Clock;
   readonly log: (severity: 'info' | 'warning', message: string) => void;
@@ -134,7 +134,7 @@ export class Connections {
   }
 
   #poll({ id, points }: DeviceConfig, link: Supervisor, before: PollerHandover | undefined): Poller {
-    const { clock, log, sink, event, newestSlotMs } = this.#options;
+    const { clock, log, sink, event, kept } = this.#options;
     return startPoller({
       device: { id, points: points.map((point) => ({ ...point, schedule: this.#scheduleOf(point) })) },
       link,
@@ -142,7 +142,7 @@ export class Connections {
       sink,
       event,
       log: (message) => log('warning', message),
-      newestSlotMs,
+      kept,
       before,
     });
   }

@@ -124,7 +124,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     // The poller does not wait for the disk; what is refused is counted.
     sink: accept,
     event: tell,
-    newestSlotMs: (device, point) => buffer.newestSlotMs(device, point),
+    kept: buffer,
   });
   /** Connections and devices as they were: at the end there are none. */
   let atStop: ReturnType<typeof connections.state> | null = null;
@@ -136,6 +136,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
   /** Made when it is first said: a hash over all that is configured must not keep the first poll waiting. */
   let identity: Identity | null = null;
   try {
+    buffer.keepTotalsOf(devicesOf(config));
     await connections.apply(config.connections);
     // Meters first: while the uplink's library is loaded nothing else goes on, for longer than their first answers take.
     await connections.opened(AbortSignal.timeout(metersFirstMs));
@@ -170,6 +171,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     config = next;
     identity = null;
     const changes = await connections.apply(next.connections);
+    buffer.keepTotalsOf(devicesOf(next));
     if (uplink) {
       const answer = AbortSignal.timeout(renewAnswerMs);
       await Promise.all([lanes.renew(uplink, answer), publisher.renew(keepsNewest(next, uplink.uplinks), answer)]);
@@ -242,6 +244,11 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
 
 function identityOf({ gateway, file: _file, ...said }: SiteConfig): Identity {
   return { machine: machineHash(gateway), version: version(), config: contentHash({ gateway, ...said }) };
+}
+
+/** All that the file names, those that are switched off too. */
+function devicesOf({ connections, switchedOff }: SiteConfig): ReadonlySet<string> {
+  return new Set([...connections.flatMap(({ devices }) => devices.map(({ id }) => id)), ...switchedOff]);
 }
 
 /** A file keeps every line: the newest state would become a history of states. */

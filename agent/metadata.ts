@@ -44,6 +44,7 @@ function describeDevice(
         unit,
         obis,
         modulus: counter?.modulus ?? null,
+        decreases: counter?.decreases ?? false,
         register: registers[point] ?? null,
       }))
       .toSorted((a, b) => (a.point < b.point ? -1 : 1)),

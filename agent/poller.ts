@@ -1,3 +1,4 @@
+import type { Buffer } from '../buffer/buffer.ts';
 import { type Session } from '../drivers/driver.ts';
 import type { Clock, Stamp } from './clock.ts';
 import { Agenda, type Ask, type Handover, type PolledPoint } from './due.ts';
@@ -14,6 +15,8 @@ export interface SessionSource {
   waitForSession(signal: AbortSignal): Promise<Session>;
 }
 
+export type KeptCounters = Pick<Buffer, 'newestSlotMs' | 'lastTotal'>;
+
 export interface PollerOptions {
   readonly device: { readonly id: string; readonly points: readonly (PolledPoint & ScreenRules)[] };
   readonly link: SessionSource;
@@ -23,7 +26,8 @@ export interface PollerOptions {
   readonly event: (event: GatewayEvent) => void;
   /** Faults of a driver that broke its contract; once per text. */
   readonly log: (message: string) => void;
-  readonly newestSlotMs: (device: string, point: string) => number | undefined;
+  /** What the buffer knows of the device's counters. */
+  readonly kept: KeptCounters;
   /** From the poller of the same device whose place this one takes. */
   readonly before?: PollerHandover | undefined;
 }
@@ -75,11 +79,10 @@ const GRACE_MS = 1_000;
 
 /** One loop per device: look, ask, write, nap. All decisions are the agenda's. */
 export function startPoller(options: PollerOptions): Poller {
-  const { device, link, clock, sink, event, log, newestSlotMs } = options;
-  const { before } = options;
-  const agenda = new Agenda(device.points, (point) => newestSlotMs(device.id, point), before?.agenda);
+  const { device, link, clock, sink, event, log, kept: counters, before } = options;
+  const agenda = new Agenda(device.points, (point) => counters.newestSlotMs(device.id, point), before?.agenda);
   const presence = before?.presence ?? new Presence(device.id);
-  const screen = new Screen(device.points, before?.screen);
+  const screen = new Screen(device.points, (point) => counters.lastTotal(device.id, point), before?.screen);
   const stopping = new AbortController();
   const faults = new Set<string>();
   const pulse = new Pulse(clock);

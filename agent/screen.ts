@@ -1,3 +1,4 @@
+import type { LastTotal } from '../buffer/buffer.ts';
 import { CounterWatch, type CounterRule } from './counters.ts';
 import type { GatewayEvent, PointInfo, Reading } from './reading.ts';
 import { isNews, type ReportRule } from './report.ts';
@@ -28,13 +29,18 @@ export class Screen {
   readonly #points: ReadonlyMap<string, ScreenedPoint>;
   readonly #memories = new Map<string, Memory>();
 
-  /** `before`: the screen whose place this one takes in the same process. */
-  constructor(points: readonly ScreenedPoint[], before: Screen | null = null) {
+  /** `lastTotal`: of a counter by its name, as it was accepted last. `before`: the screen whose place this one takes in the same process. */
+  constructor(
+    points: readonly ScreenedPoint[],
+    lastTotal: (point: string) => LastTotal | undefined,
+    before: Screen | null = null,
+  ) {
     this.#points = new Map(points.map((point) => [point.info.point, point]));
     for (const { info } of points) {
       const known = before === null ? undefined : before.#memories.get(info.point);
       const isSame = known?.hash === info.hash;
-      this.#memories.set(info.point, isSame ? known : { hash: info.hash, watch: new CounterWatch(), sent: null });
+      const watch = (): CounterWatch => new CounterWatch(lastTotal(info.point), info);
+      this.#memories.set(info.point, isSame ? known : { hash: info.hash, watch: watch(), sent: null });
     }
   }
 

@@ -38,6 +38,10 @@ export interface Buffer {
   reject(entry: Kept, reason: string, record: { key: string; value: string | null }): Promise<void>;
   /** The newest slot of a counter that lies on disk, so that a restart does not answer it twice. Unix ms; undefined: none known. */
   newestSlotMs(device: string, point: string): number | undefined;
+  /** The last good total of a polled counter, accepted in this start or found on disk; undefined: none known. */
+  lastTotal(device: string, point: string): LastTotal | undefined;
+  /** Forgets the totals of devices that are not among these, so that one which comes back later is held against nothing. */
+  keepTotalsOf(devices: ReadonlySet<string>): void;
   /** Other limits from now on; a smaller quota holds once the next commit has returned. */
   adjust(limits: BufferLimits): void;
   stats(): BufferStats;
@@ -47,6 +51,18 @@ export interface Buffer {
   readonly failed: Promise<Error>;
   /** Commits what waits, seals, releases the lock. Within the signal's time; idempotent. */
   close(signal: AbortSignal): Promise<void>;
+}
+
+/** A reading of a counter that was good: what the next one, perhaps after a restart, is held against. */
+export interface LastTotal {
+  readonly value: number;
+  /** When it was true. Unix ms. */
+  readonly timeMs: number;
+  /** The clock was known to be right then. */
+  readonly isTimeTrusted: boolean;
+  /** Register map and serial number by the configuration of then. */
+  readonly map: string;
+  readonly serial: string | null;
 }
 
 /** The writer thread as it looks from outside. */

@@ -1,7 +1,7 @@
 import { BufferError, BufferFull, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
-import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, WriterPulse } from './buffer.ts';
+import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal, WriterPulse } from './buffer.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
 import { isReading, keep } from './frame.ts';
@@ -187,6 +187,14 @@ class DurableBuffer implements Buffer {
 
   newestSlotMs(device: string, point: string): number | undefined {
     return this.#slots.get(device, point);
+  }
+
+  lastTotal(device: string, point: string): LastTotal | undefined {
+    return this.#slots.lastTotal(device, point);
+  }
+
+  keepTotalsOf(devices: ReadonlySet<string>): void {
+    this.#slots.keepTotalsOf(devices);
   }
 
   adjust({ maxBytes, commitEveryMs }: BufferLimits): void {

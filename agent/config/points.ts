@@ -52,6 +52,7 @@ export function resolvePoints(all: readonly Levels[], schema: DriverSchema, owne
         ...without(settings, manners),
         ...(obis === null ? {} : { obis }),
         ...(counter === null || counter.modulus === null ? {} : { modulus: counter.modulus }),
+        ...(counter?.decreases === true ? { decreases: true } : {}),
       }))
       .toSorted((a, b) => (a.point < b.point ? -1 : 1)),
     asset: stated(asset),

@@ -24,19 +24,26 @@ interface Stated {
   readonly maxAge?: number;
   readonly modulus?: number;
   readonly maxRate?: Rate;
+  readonly decreases?: boolean;
 }
 
 /** What is done with a point's readings. Tells what the keys say against each other. */
 export function rulesOf(levels: Levels, kind: Kind, everyMs: number, owner: Owner): Rules {
-  const keys = ['report', 'deadband', 'maxAge', 'modulus', 'maxRate'];
+  const keys = ['report', 'deadband', 'maxAge', 'modulus', 'maxRate', 'decreases'];
   const stated = Object.fromEntries(keys.map((key) => [key, nearest(levels, key, true)])) as Stated;
   const tell = (key: string, by: string, message: string): void => tellAt(levels, key, by, message, owner);
   const onChange = stated.report === 'change';
   if (kind === 'counter') {
     if (onChange) tell('report', 'kind', eachTime('report'));
     for (const key of ['deadband', 'maxAge']) tell(key, 'kind', eachTime(key));
+    if (stated.decreases === true && stated.modulus !== undefined)
+      tell(
+        'decreases',
+        'modulus',
+        'a counter that may fall has no total at which it begins again; drop one of the two',
+      );
   } else {
-    for (const key of ['modulus', 'maxRate'])
+    for (const key of ['modulus', 'maxRate', 'decreases'])
       tell(key, 'kind', `for counters only, this is a ${kind}; write "kind": "counter", or drop ${key}`);
     for (const key of onChange ? [] : ['deadband', 'maxAge'])
       tell(key, 'report', `it stands beside "report": "change"; add that, or drop ${key}`);
@@ -48,7 +55,14 @@ export function rulesOf(levels: Levels, kind: Kind, everyMs: number, owner: Owne
     tell('maxAge', 'every', `shorter than every (${durationText(everyMs)}); allowed: every or longer`);
   return {
     report: onChange ? { deadband: stated.deadband ?? 0, maxAgeMs } : null,
-    counter: kind === 'counter' ? { modulus: stated.modulus ?? null, maxRate: stated.maxRate ?? null } : null,
+    counter:
+      kind === 'counter'
+        ? {
+            modulus: stated.modulus ?? null,
+            maxRate: stated.maxRate ?? null,
+            decreases: stated.decreases ?? false,
+          }
+        : null,
   };
 }
 

@@ -1,7 +1,7 @@
 /** The keys of a point that say what is done with its readings. Not inherited, but from a profile's point of the same name. */
 import * as v from 'valibot';
 import type { Rate } from '../counters.ts';
-import { allowed, doc, duration, durationMs, number, oneOf } from './grammar.ts';
+import { allowed, doc, duration, durationMs, flag, number, oneOf } from './grammar.ts';
 
 function above0() {
   const message = allowed('a number above 0');
@@ -52,8 +52,15 @@ export const rules = {
   maxRate: v.optional(
     doc(
       rate(),
-      'Of a counter: the most it can rise in a time, in the unit of the point. What rises faster is sent as uncertain and told as `counter-jump`.',
+      'Of a counter: the most it can rise in a time, in the unit of the point; with `"decreases": true` also the most it can fall. What moves faster is sent as uncertain and told as `counter-jump`.',
       { examples: ['40/h'] },
+    ),
+  ),
+  decreases: v.optional(
+    doc(
+      flag(),
+      '`true`: a counter that may fall as well, such as import less export. A drop is then judged by `maxRate` alone. Not beside `modulus`.',
+      { default: false, examples: [true] },
     ),
   ),
 };

@@ -290,7 +290,6 @@ export const pointBase = {
     ),
   ),
   ...rules,
-  decreases: later(),
   identity: later(),
 };
 

@@ -1,13 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CounterWatch, type CounterRule } from '../../agent/counters.ts';
+import type { Trust } from '../../agent/clock.ts';
 import type { GatewayEvent, Reading } from '../../agent/reading.ts';
+import type { LastTotal } from '../../buffer/buffer.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 
 const quarterMs = 900_000;
 const hourMs = 3_600_000;
-const none: CounterRule = { modulus: null, maxRate: null };
-const meter: CounterRule = { modulus: 1_000_000, maxRate: { amount: 40, perMs: hourMs } };
+const none: CounterRule = { modulus: null, maxRate: null, decreases: false };
+const meter: CounterRule = { modulus: 1_000_000, maxRate: { amount: 40, perMs: hourMs }, decreases: false };
 
 function good(value: number, bootMs: number): Reading {
   return reading({
@@ -19,7 +21,7 @@ function good(value: number, bootMs: number): Reading {
 
 /** One reading each 15 min. `good`, `jump`; a number in brackets was not good before. */
 function run(rule: CounterRule, values: readonly (number | string)[]): { marks: string[]; events: GatewayEvent[] } {
-  const watch = new CounterWatch();
+  const watch = new CounterWatch(undefined, pointInfo({}));
   const events: GatewayEvent[] = [];
   const marks = values.map((value, index) => {
     const bootMs = index * quarterMs;
@@ -49,14 +51,14 @@ describe('a counter', () => {
     ['that was replaced is no rollover', meter, [500_000, 0], [G, J], ['counter-jump']],
     [
       'without maxRate rolls over if it was near its modulus',
-      { modulus: 1000, maxRate: null },
+      { modulus: 1000, maxRate: null, decreases: false },
       [960, 20, 15],
       [G, G, J],
       ['counter-rollover', 'counter-jump'],
     ],
     [
       'without maxRate and far from its modulus fell',
-      { modulus: 1000, maxRate: null },
+      { modulus: 1000, maxRate: null, decreases: false },
       [600, 20],
       [G, J],
       ['counter-jump'],
@@ -98,9 +100,17 @@ describe('a counter', () => {
       [G, J, 'BadTimeout', J, G],
       ['counter-jump'],
     ],
+    ['that may fall is good either way', { ...none, decreases: true }, [100, -50, 3, 900], [G, G, G, G], []],
+    [
+      'that may fall may do it by maxRate and no faster',
+      { ...meter, modulus: null, decreases: true },
+      [100, 90, 78, 90, 105],
+      [G, G, J, G, J],
+      ['counter-jump', 'counter-jump'],
+    ],
     [
       'whose last digit is coarse may make one step of it',
-      { modulus: null, maxRate: { amount: 1, perMs: hourMs } },
+      { modulus: null, maxRate: { amount: 1, perMs: hourMs }, decreases: false },
       [100, 101],
       [G, G],
       [],
@@ -111,8 +121,13 @@ describe('a counter', () => {
     expect(told.events.map(({ event }) => event)).toEqual(events);
   });
 
+  test('that may fall says which way it was too fast', () => {
+    const [fell] = run({ ...meter, modulus: null, decreases: true }, [100, 70]).events;
+    expect(fell?.message).toContain('energy fell faster than maxRate, from 100 to 70 m3 in 900 s');
+  });
+
   test('that is out of its range already is left as it is and says nothing', () => {
-    const watch = new CounterWatch();
+    const watch = new CounterWatch(undefined, pointInfo({}));
     watch.check(good(100, 0), meter);
     const outside: Reading = {
       ...good(9_000_000, quarterMs),
@@ -146,7 +161,7 @@ describe('a counter', () => {
   });
 
   test('that runs backwards is told each 15 min, with how many were not', () => {
-    const watch = new CounterWatch();
+    const watch = new CounterWatch(undefined, pointInfo({}));
     const told: GatewayEvent[] = [];
     for (let second = 0; second <= 1_800; second++) {
       const { reading: passed, event } = watch.check(good(10_000 - second, second * 1000), none);
@@ -165,7 +180,11 @@ describe('a counter', () => {
     );
     fc.assert(
       fc.property(values, fc.boolean(), (some, rated) => {
-        const rule: CounterRule = { modulus: 1_000_000, maxRate: rated ? { amount: 4_000, perMs: hourMs } : null };
+        const rule: CounterRule = {
+          modulus: 1_000_000,
+          maxRate: rated ? { amount: 4_000, perMs: hourMs } : null,
+          decreases: false,
+        };
         const { marks } = run(rule, some);
         // The same rule told by another hand: the rise in the ring of the modulus.
         const isStep = (from: [number, number], to: [number, number]): boolean => {
@@ -188,5 +207,98 @@ describe('a counter', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('a counter over a restart', () => {
+  const at = Date.parse('2026-11-22T13:00:00Z');
+  const kept: LastTotal = { value: 100, timeMs: at, isTimeTrusted: true, map: '9f31c20a77e1', serial: null };
+
+  /** What becomes of one reading, made so long after the last one of the earlier run by a clock like this. */
+  function next(
+    value: number,
+    some: {
+      after?: number;
+      trust?: Trust;
+      last?: Partial<LastTotal>;
+      rule?: CounterRule;
+      serial?: string;
+      map?: string;
+    } = {},
+  ): [status: string, event: string | undefined] {
+    const info = pointInfo({ unit: 'm3', serial: some.serial ?? null, ...(some.map ? { map: some.map } : {}) });
+    const watch = new CounterWatch({ ...kept, ...some.last }, info);
+    // Boot time says nothing over a restart: here it always looks as if no time had passed.
+    const stamp = {
+      boot: 'b',
+      bootMs: 1,
+      wallMs: at + (some.after ?? hourMs),
+      trust: some.trust ?? ('synced' as const),
+    };
+    const passed = watch.check(reading({ point: info, value, at: stamp }), some.rule ?? meter);
+    return [passed.reading.status, passed.event?.event];
+  }
+
+  test.each<[string, [string, string | undefined], Parameters<typeof next>]>([
+    ['goes on as before', [G, undefined], [130]],
+    ['that fell meanwhile is marked', [J, 'counter-jump'], [3]],
+    ['is judged by the true time between', [J, 'counter-jump'], [150]],
+    ['is judged by the true time between, however long', [G, undefined], [4000, { after: 100 * hourMs }]],
+    ['without a trusted time now may have risen by anything', [G, undefined], [4000, { trust: 'unknown' }]],
+    ['without a trusted time then may have risen', [G, undefined], [4000, { last: { isTimeTrusted: false } }]],
+    ['whose time runs backwards may have risen by anything', [G, undefined], [4000, { after: -hourMs }]],
+    ['without a trusted time is marked where it fell', [J, 'counter-jump'], [3, { trust: 'unsynced' }]],
+    ['rolls over', [G, 'counter-rollover'], [3, { last: { value: 999_990 } }]],
+    [
+      'without a trusted time rolls over near its modulus',
+      [G, 'counter-rollover'],
+      [3, { last: { value: 960_000 }, trust: 'unknown' }],
+    ],
+    [
+      'without a trusted time and far from its modulus fell',
+      [J, 'counter-jump'],
+      [3, { last: { value: 500_000 }, trust: 'unknown' }],
+    ],
+    ['that may fall did', [G, undefined], [-3, { rule: { ...none, decreases: true } }]],
+    ['with another register map begins anew', [G, undefined], [3, { map: '000000000001' }]],
+    ['whose serial number was only stated begins anew', [G, undefined], [3, { map: '000000000001', serial: 'A' }]],
+    [
+      'of another meter begins anew, told',
+      [G, 'counter-jump'],
+      [3, { map: '000000000001', serial: 'B', last: { serial: 'A' } }],
+    ],
+  ])('%s', (_, told, given) => {
+    expect(next(...given)).toEqual(told);
+  });
+
+  test('is never marked for its rate where the time between is not known', () => {
+    const trusts = fc.constantFrom<Trust>('unknown', 'unsynced');
+    fc.assert(
+      fc.property(
+        fc.double({ min: 100, max: 1e9, noNaN: true }),
+        fc.integer({ min: 0, max: 1e9 }),
+        trusts,
+        (value, after, trust) => {
+          expect(next(value, { after, trust })[0]).toBe(G);
+        },
+      ),
+    );
+  });
+
+  test('of another meter is told with both totals and both serial numbers, once', () => {
+    const watch = new CounterWatch({ ...kept, serial: 'A' }, pointInfo({ map: 'other', serial: 'B' }));
+    expect(watch.check(good(3, 0), meter).event).toEqual({
+      event: 'counter-jump',
+      severity: 'info',
+      device: 'EM-1',
+      point: 'energy',
+      message: 'Device EM-1: energy is that of another meter now, serial B after A: from 100 to 3 m3.',
+      facts: { old: 100, new: 3, oldSerial: 'A', newSerial: 'B' },
+    });
+    expect(watch.check(good(4, 1000), meter)).toMatchObject({ reading: { status: G }, event: null });
+    expect(watch.check(good(2, 2000), meter)).toMatchObject({
+      reading: { status: J },
+      event: { event: 'counter-jump' },
+    });
   });
 });

@@ -128,6 +128,7 @@ describe('what is said of a device', () => {
           unit: 'kW.h',
           obis: '1-0:1.8.0',
           modulus: null,
+          decreases: false,
           register: {
             table: 'input',
             address: 72,
@@ -150,6 +151,9 @@ describe('what is said of a device', () => {
     expect(text(site({}, { points: [patient, other] }))).toBe(text(site({}, { points: [other, point] })));
     const ends = site({}, { points: [{ ...point, modulus: 1_000_000 }] });
     expect(bodies(ends)[0]).toMatchObject({ points: [{ modulus: 1_000_000 }] });
+    expect(bodies(site({}, { points: [{ ...point, decreases: true }] }))[0]).toMatchObject({
+      points: [{ decreases: true }],
+    });
     expect(text(site({}, { points: [{ ...point, scale: 0.1 }, other] }))).not.toBe(
       text(site({}, { points: [other, point] })),
     );

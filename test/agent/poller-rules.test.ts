@@ -18,7 +18,7 @@ async function site(...points: ConstructorParameters<typeof PollerSite>[0]): Pro
 }
 
 const onChange = { report: { deadband: 0.5, maxAgeMs: minute } };
-const meter = { counter: { modulus: 1_000_000, maxRate: { amount: 40, perMs: 3_600_000 } } };
+const meter = { counter: { modulus: 1_000_000, maxRate: { amount: 40, perMs: 3_600_000 }, decreases: false } };
 
 describe('a point that reports changes', () => {
   test('is read at each slot and sent when it changes, or is as old as it may be', async () => {
@@ -59,7 +59,7 @@ describe('a point that reports changes', () => {
       },
       event: () => {},
       log: () => {},
-      newestSlotMs: () => undefined,
+      kept: { newestSlotMs: () => undefined, lastTotal: () => undefined },
     });
     await settled();
     await clock.advance(50 * second);

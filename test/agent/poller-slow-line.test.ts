@@ -50,7 +50,7 @@ async function liveThrough(
       sink: (_, some) => Promise.resolve(void readings.push(...some)),
       event: (event) => events.push(event),
       log: () => {},
-      newestSlotMs: () => undefined,
+      kept: { newestSlotMs: () => undefined, lastTotal: () => undefined },
     }),
   );
   cleanUp = async () => {

@@ -424,7 +424,7 @@ describe('a poll', () => {
       sink: (_, some) => Promise.resolve(void readings.push(...some)),
       event: () => {},
       log: () => {},
-      newestSlotMs: () => undefined,
+      kept: { newestSlotMs: () => undefined, lastTotal: () => undefined },
     });
     await clock.advance(minute);
     await poller.stop();

@@ -21,7 +21,7 @@ function seen(value: number | string | null, bootMs: number, some: Partial<Readi
 }
 
 function screen(report: ReportRule | null): Screen {
-  return new Screen([{ info, schedule: { everyMs }, report }]);
+  return new Screen([{ info, schedule: { everyMs }, report }], () => undefined);
 }
 
 /** One reading each 10 s; those that were sent. */
@@ -94,10 +94,10 @@ describe('a point that reports changes', () => {
   test('remembers what was sent in the screen that takes its place, unless the point is described in another way', () => {
     const one = screen(change());
     one.pass([seen(1, 0)]);
-    const next = new Screen([{ info, schedule: { everyMs }, report: change() }], one);
+    const next = new Screen([{ info, schedule: { everyMs }, report: change() }], () => undefined, one);
     expect(next.pass([seen(1, 1)]).kept).toHaveLength(0);
     const other = { ...info, unit: 'L/s', hash: 'another' };
-    const changed = new Screen([{ info: other, schedule: { everyMs }, report: change() }], next);
+    const changed = new Screen([{ info: other, schedule: { everyMs }, report: change() }], () => undefined, next);
     expect(changed.pass([seen(1, 2, { point: other })]).kept).toHaveLength(1);
   });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BufferError, BufferFull } from '../../agent/errors.ts';
-import type { Kept, Note, Stream } from '../../agent/reading.ts';
+import type { Kept, Note, Reading, Stream } from '../../agent/reading.ts';
 import type { Batch, Buffer } from '../../buffer/buffer.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -236,6 +236,66 @@ describe('the buffer', () => {
     expect(second.newestSlotMs('EM-1', 'energy')).toBe(1_000_000);
     expect(second.newestSlotMs('EM-1', 'other')).toBe(2_000_000);
     expect(second.newestSlotMs('EM-1', 'unknown')).toBeUndefined();
+  });
+
+  it('knows the last good total of a counter after a crash, with its time, from frames and from segments long gone', async () => {
+    const first = await site.opened({ maxBytes: 1_600_000 });
+    const total = (value: number, some: Partial<Reading> = {}): Reading =>
+      reading({ value, slotMs: 1_000_000, ...some });
+    const other = pointInfo({ point: 'other', serial: '20-114-7' });
+    await first.append('meter-readings', [
+      total(4711.25),
+      total(12, { quality: 'uncertain', status: 'UncertainSensorNotAccurate' }),
+      reading({ value: 13 }),
+    ]);
+    for (let round = 0; round < 12; round++)
+      await first.append(
+        'meter-readings',
+        Array.from({ length: 4000 }, () => reading({ value: Math.random() })),
+      );
+    await drain(first, 'meter-readings', 48_003);
+    const { at } = reading({});
+    await first.append('meter-readings', [
+      total(8, { point: other, at: { ...at, trust: 'unknown' } }),
+      total(0, { point: other, value: null, quality: 'bad', status: 'BadTimeout' }),
+    ]);
+    const second = await site.opened({ path: site.crashed() });
+    const { map } = other;
+    for (const buffer of [first, second]) {
+      const timeMs = Date.parse('2026-11-22T13:15:00Z');
+      expect(buffer.lastTotal('EM-1', 'energy')).toEqual({
+        value: 4711.25,
+        timeMs,
+        isTimeTrusted: true,
+        map,
+        serial: null,
+      });
+      expect(buffer.lastTotal('EM-1', 'other')).toEqual({
+        value: 8,
+        timeMs,
+        isTimeTrusted: false,
+        map,
+        serial: '20-114-7',
+      });
+      expect(buffer.lastTotal('EM-1', 'unknown')).toBeUndefined();
+    }
+  });
+
+  it('forgets the totals of devices that are gone, over a restart too, and none of their slots', async () => {
+    const first = await site.opened();
+    const gone = pointInfo({ device: 'EM-2' });
+    await first.append('meter-readings', [reading({ slotMs: 1_000_000 }), reading({ point: gone, slotMs: 1_000_000 })]);
+    const copy = site.crashed();
+    const second = await site.opened({ path: copy });
+    expect(second.lastTotal('EM-2', 'energy')).toMatchObject({ value: 1 });
+    second.keepTotalsOf(new Set(['EM-1']));
+    await second.append('meter-readings', [reading({})]);
+    await second.append('meter-readings', [reading({})]);
+    await second.close(soon());
+    const third = await site.opened({ path: copy });
+    expect(third.lastTotal('EM-1', 'energy')).toMatchObject({ value: 1 });
+    expect(third.lastTotal('EM-2', 'energy')).toBeUndefined();
+    expect(third.newestSlotMs('EM-2', 'energy')).toBe(1_000_000);
   });
 
   it('skips and tells a frame with a flipped bit, and gives all others', async () => {

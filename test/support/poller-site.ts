@@ -79,7 +79,7 @@ export class PollerSite {
       sink: (_, readings) => Promise.resolve(void this.readings.push(...readings)),
       event: (event) => this.events.push(event),
       log: (message) => this.logged.push(message),
-      newestSlotMs: (_, point) => this.#newestSlotMs(point),
+      kept: { newestSlotMs: (_, point) => this.#newestSlotMs(point), lastTotal: () => undefined },
       before,
     });
   }

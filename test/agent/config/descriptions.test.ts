@@ -73,7 +73,7 @@ describe('what a loaded point says of itself', () => {
     ]);
   });
 
-  it('has another register map with another OBIS code or modulus, not with another rule for sending', () => {
+  it('has another register map with another OBIS code or modulus, or where it may fall, not with another rule for sending', () => {
     const mapWith = (some: object): string | undefined => {
       const content = site();
       content.devices = [
@@ -81,8 +81,15 @@ describe('what a loaded point says of itself', () => {
       ];
       return loaded(content).connections[0]?.devices[0]?.points[0]?.info.map;
     };
-    const others = [{ obis: '1-0:1.8.0' }, { obis: '1-0:2.8.0' }, { modulus: 1000 }, { modulus: 10_000 }];
-    expect(new Set([{}, ...others].map(mapWith)).size).toBe(5);
+    const others = [
+      { obis: '1-0:1.8.0' },
+      { obis: '1-0:2.8.0' },
+      { modulus: 1000 },
+      { modulus: 10_000 },
+      { decreases: true },
+    ];
+    expect(new Set([{}, ...others].map(mapWith)).size).toBe(6);
+    expect(mapWith({ decreases: false })).toBe(mapWith({}));
     expect(mapWith({ maxRate: '40/h', every: '1m', within: '10s', labels: { a: 'b' } })).toBe(mapWith({}));
   });
 });
