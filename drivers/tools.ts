@@ -4,6 +4,8 @@ import type { Clock } from '../agent/clock.ts';
 export interface Tools {
   /** Reads once and shows every way to understand it. Throws UsageError for a wrong URL or display, LinkError when nobody can be asked. */
   probe(url: string, options: ProbeOptions, host: ToolHost): Promise<Finding>;
+  /** Finds the devices on a line or host. Tells beforehand how long it takes at most; when the signal fires, ends with what was found. Throws like `probe`. */
+  scan(url: string, options: ScanOptions, host: ToolHost): Promise<Finding>;
 }
 
 export interface ProbeOptions {
@@ -11,10 +13,19 @@ export interface ProbeOptions {
   readonly display: string | null;
 }
 
+export interface ScanOptions {
+  /** As it was typed: `1-10,20`; null: all that there can be. */
+  readonly units: string | null;
+}
+
 export interface ToolHost {
   readonly clock: Clock;
   /** Ends early, with what was found. */
   readonly signal: AbortSignal;
+  /** Something to know before it is over. */
+  tell(text: string): void;
+  /** Where it is now, for somebody who watches; each takes the place of the one before, '' of the last. */
+  progress(text: string): void;
 }
 
 /** What a tool found: one JSON value for programs; for people parts below each other, sentences and tables. */

@@ -30,6 +30,10 @@ export const commands: CommandTable = {
     summary: 'the meter models whose register maps are built in',
     load: async () => (await import('./profiles.ts')).profiles,
   },
+  scan: {
+    summary: 'finds the devices on a line or behind a gateway',
+    load: async () => (await import('./scan.ts')).scan,
+  },
   schema: {
     summary: 'the published schemas: of the configuration, of records',
     load: async () => (await import('./schema.ts')).schema,

@@ -17,7 +17,7 @@ export async function useTools(
   const tools = await toolsFor(url);
   const clock = systemClock({ source: timeSource('none'), builtAtMs });
   try {
-    const { ok, json, parts } = await use(tools, url, { clock, signal: io.signal });
+    const { ok, json, parts } = await use(tools, url, { clock, signal: io.signal, ...watched(io) });
     const text = parts.map((part) =>
       typeof part === 'string' ? `${part}\n` : tableText(part.head, part.rows, part.right),
     );
@@ -26,6 +26,19 @@ export async function useTools(
   } finally {
     clock.close();
   }
+}
+
+/** Progress is for a terminal only. */
+function watched({ stderr }: Io): Pick<ToolHost, 'tell' | 'progress'> {
+  let isShown = false;
+  return {
+    tell: (text) => void stderr.write(`${text}\n`),
+    progress: (text) => {
+      if (stderr.isTTY !== true || (text === '' && !isShown)) return;
+      isShown = text !== '';
+      stderr.write(`\r\u001B[K${text}`);
+    },
+  };
 }
 
 async function toolsFor(url: string): Promise<Tools> {

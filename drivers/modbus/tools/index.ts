@@ -1,4 +1,5 @@
 import type { Tools } from '../../tools.ts';
 import { probe } from './probe.ts';
+import { scan } from './scan.ts';
 
-export const tools: Tools = { probe };
+export const tools: Tools = { probe, scan };

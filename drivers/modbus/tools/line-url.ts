@@ -16,7 +16,7 @@ export interface LineUrl {
 export const urlForm = 'modbus://HOST:PORT/UNIT?table=holding&address=0&count=4';
 
 /** `modbus://host:502/1?…`. `keys`: those that the tool itself knows. Throws UsageError. */
-export function lineUrl(text: string, keys: readonly string[]): LineUrl {
+export function lineUrl(text: string, keys: readonly string[], usualTimeoutMs: number = defaults.timeoutMs): LineUrl {
   if (/^modbus\+rtu/i.test(text))
     throw new UsageError(`${text}: serial lines are not in this version; allowed: ${urlForm}`);
   const url = URL.parse(text);
@@ -29,7 +29,7 @@ export function lineUrl(text: string, keys: readonly string[]): LineUrl {
     throw new UsageError(
       `${text}: ${host === '' ? 'the host is missing' : `${JSON.stringify(host)} is no host`}; allowed: ${urlForm}`,
     );
-  const timeoutMs = query.text('timeout') === undefined ? defaults.timeoutMs : durationMs(query.text('timeout') ?? '');
+  const timeoutMs = query.text('timeout') === undefined ? usualTimeoutMs : durationMs(query.text('timeout') ?? '');
   if (timeoutMs === undefined || timeoutMs < 10 || timeoutMs > 60_000)
     throw new UsageError(`timeout is ${JSON.stringify(query.text('timeout'))}; allowed: 10ms…1m, e.g. timeout=500ms`);
   const port = url.port === '' ? defaults.port : Number(url.port);

@@ -1,10 +1,10 @@
 import type { Finding, ProbeOptions, ToolHost } from '../../tools.ts';
 import { UsageError } from '../../../agent/errors.ts';
-import { lastAddress, meansSilence, mostRegisters } from '../protocol.ts';
+import { lastAddress, mostRegisters } from '../protocol.ts';
 import type { Table } from '../protocol.ts';
 import type { Outcome } from '../transport-tcp.ts';
 import { faceOf } from './face.ts';
-import { openLine } from './line.ts';
+import { isSilence, openLine } from './line.ts';
 import type { Line } from './line.ts';
 import { bitsFound, failed, matchesFound, wordsFound } from './probe-findings.ts';
 import type { Target } from './probe-url.ts';
@@ -53,10 +53,6 @@ async function ask(
   const request = { unitId, table: at.table, address: at.address, count };
   const first = await line.request(request, timeoutMs);
   return isSilence(first) ? line.request(request, timeoutMs) : first;
-}
-
-function isSilence(outcome: Outcome): boolean {
-  return outcome.kind === 'silence' || (outcome.kind === 'exception' && meansSilence(outcome.code));
 }
 
 /**
