@@ -1,9 +1,10 @@
-import { mostRegisters, readFunctions } from './protocol.ts';
+import { mostBits, mostRegisters, readFunctions } from './protocol.ts';
 import type { Table } from './protocol.ts';
 
 /**
- * Frames of Modbus TCP: MBAP header (transaction 2, protocol 2, length 2, unit 1), then function code and data.
- * Only reads can be encoded: the function code comes from the name of a table, never from a number.
+ * What all transports share: a request's function code and data (PDU), and whether an answer can be its own. Then the frames of Modbus TCP: MBAP header
+ * (transaction 2, protocol 2, length 2, unit 1) before the PDU. Only reads can be encoded: the function code comes from the name of a table, never
+ * from a number.
  */
 
 export interface ReadRequest {
@@ -13,23 +14,36 @@ export interface ReadRequest {
   readonly count: number;
 }
 
-export function encodeRead(transactionId: number, request: ReadRequest): Buffer {
-  const { unitId, table, address, count } = request;
+/** Function code, address, count: sections 6.1 to 6.4 of the application protocol. */
+export function readPdu({ table, address, count }: ReadRequest): Buffer {
   if (!Object.hasOwn(readFunctions, table)) throw new RangeError(`no table ${table}: only reads can be encoded`);
-  const most = table === 'coil' || table === 'discrete' ? 2000 : mostRegisters;
+  const most = isBits(table) ? mostBits : mostRegisters;
   if (count < 1 || count > most || address + count > 0x10000) {
     throw new RangeError(
       `${count} of table ${table} from ${address} cannot be read at once; allowed: 1…${most} within 65536`,
     );
   }
-  const frame = Buffer.alloc(12);
-  frame.writeUInt16BE(transactionId, 0);
-  frame.writeUInt16BE(6, 4);
-  frame.writeUInt8(unitId, 6);
-  frame.writeUInt8(readFunctions[table], 7);
-  frame.writeUInt16BE(address, 8);
-  frame.writeUInt16BE(count, 10);
-  return frame;
+  const pdu = Buffer.alloc(5);
+  pdu.writeUInt8(readFunctions[table], 0);
+  pdu.writeUInt16BE(address, 1);
+  pdu.writeUInt16BE(count, 3);
+  return pdu;
+}
+
+/** Bytes of data in an answer. */
+export function dataBytes({ table, count }: Pick<ReadRequest, 'table' | 'count'>): number {
+  return isBits(table) ? Math.ceil(count / 8) : count * 2;
+}
+
+const isBits = (table: Table): boolean => table === 'coil' || table === 'discrete';
+
+export function encodeRead(transactionId: number, request: ReadRequest): Buffer {
+  const pdu = readPdu(request);
+  const header = Buffer.alloc(headerBytes);
+  header.writeUInt16BE(transactionId, 0);
+  header.writeUInt16BE(pdu.length + 1, 4);
+  header.writeUInt8(request.unitId, 6);
+  return Buffer.concat([header, pdu]);
 }
 
 const headerBytes = 7;
@@ -37,11 +51,15 @@ const headerBytes = 7;
 const shortestLength = 2;
 const longestLength = 254;
 
-export interface Frame {
-  readonly transactionId: number;
+/** Who answers what. */
+export interface UnitPdu {
   readonly unitId: number;
   /** Function code and data. */
   readonly pdu: Buffer;
+}
+
+export interface Frame extends UnitPdu {
+  readonly transactionId: number;
 }
 
 /** The first frame of what was received; undefined: not all here yet; a text: why this is no Modbus TCP, told as early as it shows. */
@@ -68,7 +86,7 @@ export type Answer =
   | { readonly kind: 'exception'; readonly code: number };
 
 /** The frame as the answer to this request; a text: why it cannot be that answer. */
-export function answerTo(request: ReadRequest, frame: Frame): Answer | string {
+export function answerTo(request: ReadRequest, frame: UnitPdu): Answer | string {
   if (frame.unitId !== request.unitId) return `unit ${frame.unitId} answered a request to unit ${request.unitId}`;
   const { pdu } = frame;
   const asked = readFunctions[request.table];
@@ -79,8 +97,7 @@ export function answerTo(request: ReadRequest, frame: Frame): Answer | string {
       : `an exception of ${pdu.length} bytes, not 2`;
   }
   if (functionCode !== asked) return `function code ${functionCode} answered a request of function code ${asked}`;
-  const expected =
-    request.table === 'coil' || request.table === 'discrete' ? Math.ceil(request.count / 8) : request.count * 2;
+  const expected = dataBytes(request);
   const told = pdu.length > 1 ? pdu.readUInt8(1) : 0;
   if (told !== expected || pdu.length !== 2 + expected) {
     return `${told} bytes told and ${pdu.length - 2} sent; ${expected} were asked`;

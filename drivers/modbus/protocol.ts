@@ -8,6 +8,8 @@ export const readFunctions = { coil: 1, discrete: 2, holding: 3, input: 4 } as c
 
 /** Section 6.3: most registers of one answer. */
 export const mostRegisters = 125;
+/** Sections 6.1 and 6.2: most coils or discrete inputs of one answer. */
+export const mostBits = 2000;
 export const lastAddress = 0xffff;
 
 /** Digit in front of a reference as manuals print it: 40001 is holding register 0. */

@@ -9,7 +9,7 @@ import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
 import { planReads } from './plan-reads.ts';
 import type { Block } from './plan-reads.ts';
 import { meansSilence, statusOfException } from './protocol.ts';
-import type { Outcome, TcpLink } from './transport-tcp.ts';
+import type { Link, Outcome } from './link.ts';
 
 interface ReadyPoint extends ModbusPoint {
   readonly decode: (words: Buffer) => Decoded;
@@ -41,7 +41,7 @@ interface Call {
  */
 export class ModbusSession implements Session {
   readonly ended: Promise<Error | undefined>;
-  readonly #link: TcpLink;
+  readonly #link: Link;
   readonly #clock: Clock;
   readonly #devices: ReadonlyMap<string, ReadyDevice>;
   readonly #stopped = new AbortController();
@@ -53,7 +53,7 @@ export class ModbusSession implements Session {
   #serving = false;
   #quietUntilMs = 0;
 
-  constructor(plan: ModbusPlan, link: TcpLink, { clock, everyRaw = false }: DriverHost) {
+  constructor(plan: ModbusPlan, link: Link, { clock, everyRaw = false }: DriverHost) {
     this.#link = link;
     this.#clock = clock;
     this.#devices = new Map(plan.devices.map((device) => [device.id, readyDevice(device, everyRaw)]));
@@ -139,7 +139,8 @@ export class ModbusSession implements Session {
       await this.#rest();
       const outcome = await this.#link.request({ unitId, ...block }, limits.timeoutMs);
       this.#quietUntilMs = this.#clock.now().bootMs + limits.pauseMs;
-      if (!isSilence(outcome) || left <= 0 || call.settled) return outcome;
+      const isWorthAnother = isSilence(outcome) || (outcome.kind === 'damaged' && this.#link.isOpen);
+      if (!isWorthAnother || left <= 0 || call.settled) return outcome;
     }
   }
 
@@ -153,6 +154,7 @@ export class ModbusSession implements Session {
    * socket may be half open, where TCP itself would notice only after minutes.
    */
   #suspect(deviceId: string): void {
+    if (!this.#link.canBeHalfOpen) return;
     const heard = this.#link.bytesHeard;
     if (this.#silentSince.get(deviceId) === heard) this.#link.lose('nothing was heard through two polls of a device');
     this.#silentSince.set(deviceId, heard);

@@ -1,25 +1,13 @@
 import { randomInt } from 'node:crypto';
-import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import type { Clock, Stamp } from '../../agent/clock.ts';
+import type { Clock } from '../../agent/clock.ts';
 import { LinkError } from '../../agent/errors.ts';
 import { answerTo, encodeRead, firstFrame } from './codec.ts';
-import type { Answer, Frame, ReadRequest } from './codec.ts';
-
-/** What became of a request: an answer, silence until the deadline, or bytes that cannot be its answer (then the link is lost as well). */
-export type Outcome = (
-  | Answer
-  | { readonly kind: 'silence' }
-  | { readonly kind: 'damaged'; readonly reason: string }
-) & {
-  readonly at: Stamp;
-};
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Frame, ReadRequest } from './codec.ts';
+import type { Link, Outcome } from './link.ts';
+import { openSocket } from './socket.ts';
+import type { Address } from './socket.ts';
 
 interface Waiting {
   readonly transactionId: number;
@@ -37,32 +25,11 @@ export async function openTcpLink(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<TcpLink> {
-  const target = `${address.host}:${address.port}`;
-  if (signal.aborted) throw new LinkError(`${target}: the attempt was given up`, { cause: signal.reason });
-  const socket = connect({ ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 });
-  const settled = new AbortController();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', (cause) => {
-        reject(new LinkError(`${target} cannot be reached`, { cause }));
-      });
-      const given = AbortSignal.any([signal, settled.signal]);
-      clock.sleep(connectTimeoutMs, given).then(
-        () => reject(new LinkError(`${target} did not accept a connection within ${connectTimeoutMs}ms`)),
-        // After the connection stands this changes nothing.
-        () => reject(new LinkError(`${target}: the attempt was given up`, { cause: signal.reason })),
-      );
-    });
-  } catch (error) {
-    socket.on('error', () => {});
-    socket.destroy();
-    throw error;
-  } finally {
-    settled.abort(null);
-  }
-  socket.removeAllListeners('error');
-  return new TcpLink(socket, target, clock);
+  return new TcpLink(
+    await openSocket(address, connectTimeoutMs, clock, signal),
+    `${address.host}:${address.port}`,
+    clock,
+  );
 }
 
 /**
@@ -71,8 +38,9 @@ export async function openTcpLink(
  * - a late answer is known by its id and thrown away;
  * - anything else that arrives means that the two ends no longer agree: the socket is destroyed, the link lost.
  */
-export class TcpLink {
+export class TcpLink implements Link {
   readonly ended: Promise<Error | undefined>;
+  readonly canBeHalfOpen = true;
   readonly #target: string;
   readonly #socket: Socket;
   readonly #clock: Clock;
@@ -105,12 +73,14 @@ export class TcpLink {
     }
   }
 
-  /** Signs of life: grows with every byte that arrives. */
   get bytesHeard(): number {
     return this.#socket.bytesRead;
   }
 
-  /** Rejects with LinkError when the link is lost before an answer. */
+  get isOpen(): boolean {
+    return this.#lost === undefined;
+  }
+
   async request(request: ReadRequest, timeoutMs: number): Promise<Outcome> {
     if (this.#abandoned.size >= mostAbandoned) this.lose(`${mostAbandoned} requests stayed unanswered`);
     if (this.#received.length > 0) this.lose('half an answer arrived that nobody waits for');
@@ -133,7 +103,6 @@ export class TcpLink {
     }
   }
 
-  /** Destroys the socket; a request under way rejects. */
   lose(reason: string, cause?: unknown): void {
     this.#finish(new LinkError(`${this.#target}: ${reason}`, { cause }), true);
   }

@@ -1,8 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as codec from '../../../drivers/modbus/codec.ts';
-import { answerTo, encodeRead, firstFrame } from '../../../drivers/modbus/codec.ts';
+import * as rtuCodec from '../../../drivers/modbus/rtu-codec.ts';
+import { answerTo, encodeRead, firstFrame, readPdu } from '../../../drivers/modbus/codec.ts';
 import type { ReadRequest } from '../../../drivers/modbus/codec.ts';
+import { encodeRtu } from '../../../drivers/modbus/rtu-codec.ts';
 import type { Table } from '../../../drivers/modbus/protocol.ts';
 
 const request: ReadRequest = { unitId: 7, table: 'holding', address: 0x0bd3, count: 2 };
@@ -34,12 +36,15 @@ test('no function code that writes can be built, whatever is asked for', () => {
       }
       seen.add(frame.readUInt8(7));
       expect(frame).toHaveLength(12);
+      expect(readPdu(request_)).toEqual(frame.subarray(7));
+      expect(encodeRtu(request_).subarray(0, -2)).toEqual(frame.subarray(6));
     }),
     { numRuns: 5000 },
   );
   expect([...seen].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4]);
   // Nothing else here makes bytes.
-  expect(Object.keys(codec).toSorted()).toEqual(['answerTo', 'encodeRead', 'firstFrame']);
+  expect(Object.keys(codec).toSorted()).toEqual(['answerTo', 'dataBytes', 'encodeRead', 'firstFrame', 'readPdu']);
+  expect(Object.keys(rtuCodec).toSorted()).toEqual(['crc16', 'encodeRtu', 'firstRtuFrame']);
 });
 
 test('more than 125 registers, none, or registers past 65535 cannot be asked', () => {

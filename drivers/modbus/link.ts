@@ -1,0 +1,28 @@
+import type { Stamp } from '../../agent/clock.ts';
+import type { Answer, ReadRequest } from './codec.ts';
+
+/** What became of a request: an answer, silence until the deadline, or bytes that cannot be its answer. */
+export type Outcome = (
+  | Answer
+  | { readonly kind: 'silence' }
+  | { readonly kind: 'damaged'; readonly reason: string }
+) & {
+  readonly at: Stamp;
+};
+
+/** One line, one request at a time. A value is only ever made from bytes that are proven to answer the request that waits. */
+export interface Link {
+  /** Signs of life: grows with every byte that arrives. */
+  readonly bytesHeard: number;
+  /** False once it was lost or closed: no request can be made any more. */
+  readonly isOpen: boolean;
+  /** A cut in between may stay unnoticed for long: then silence of a device is a reason to open it anew. */
+  readonly canBeHalfOpen: boolean;
+  /** The link was lost (the error), or `close` was called (undefined). Never rejects. */
+  readonly ended: Promise<Error | undefined>;
+  /** Rejects with LinkError when the link is lost before an answer. */
+  request(request: ReadRequest, timeoutMs: number): Promise<Outcome>;
+  /** Gives the link up; a request under way rejects. */
+  lose(reason: string): void;
+  close(): void;
+}

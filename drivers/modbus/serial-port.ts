@@ -1,0 +1,55 @@
+import { LinkError, messageOf } from '../../agent/errors.ts';
+import type { BytePort } from './byte-port.ts';
+
+export interface SerialLine {
+  /** `/dev/serial/by-path/…`: only this path is ever opened. */
+  readonly path: string;
+  readonly baudRate: number;
+  readonly parity: 'none' | 'even' | 'odd';
+  readonly stopBits: 1 | 2;
+}
+
+/** Opens the line for this process alone. Rejects with LinkError. */
+export async function openSerialPort(line: SerialLine): Promise<BytePort> {
+  const { path, ...settings } = line;
+  const { LinuxBinding } = await import('@serialport/bindings-cpp');
+  const port = await LinuxBinding.open({ path, ...settings, dataBits: 8, lock: true }).catch((cause: unknown) => {
+    throw new LinkError(`${path} cannot be opened`, { cause });
+  });
+  // Else some adapters keep what they heard for 16 ms. Where it cannot be set, the line works all the same.
+  await port.set({ lowLatency: true }).catch(() => undefined);
+  const { promise: ended, resolve: end } = Promise.withResolvers<Error | undefined>();
+  let isClosed = false;
+  let heard: (bytes: Buffer) => void = () => {};
+
+  async function read(): Promise<void> {
+    const room = Buffer.alloc(1024);
+    try {
+      while (!isClosed) {
+        const { bytesRead } = await port.read(room, 0, room.length);
+        if (bytesRead === 0) throw new Error('nothing can be read any more');
+        heard(Buffer.from(room.subarray(0, bytesRead)));
+      }
+    } catch (error) {
+      end(isClosed ? undefined : error instanceof Error ? error : new Error(messageOf(error)));
+    }
+  }
+  let closing: Promise<void> | undefined;
+  void read();
+  return {
+    name: path,
+    ended,
+    write(bytes) {
+      port.write(bytes).catch((error: unknown) => end(error instanceof Error ? error : new Error(messageOf(error))));
+    },
+    listen(listener) {
+      heard = listener;
+    },
+    close() {
+      isClosed = true;
+      closing ??= port.close().catch(() => undefined);
+      end(undefined);
+      return closing;
+    },
+  };
+}
