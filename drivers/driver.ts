@@ -7,13 +7,16 @@ import type { GatewayEvent, Kind, Observation, PointInfo } from '../agent/readin
  * Everything here is pure: same settings, same plan.
  */
 export interface DriverSchema<Plan = unknown> {
-  /** Values of a connection's `driver`, e.g. `modbus-tcp`. */
-  readonly names: readonly string[];
-  /** Keys besides the agent's own (`driver`, `enabled`, `every`, `within`, `labels`, `description`); valibot entries, durations already in ms. */
-  readonly connection: ObjectEntries;
+  /** What its devices, points and profiles are called in the published schema, e.g. `modbus`: they are the same for all drivers of the family. */
+  readonly family: string;
+  /**
+   * The values of a connection's `driver`, e.g. `modbus-tcp`, with the keys that such a connection has besides the agent's own (`driver`, `enabled`, `every`,
+   * `within`, `labels`, `description`); valibot entries, durations already in ms.
+   */
+  readonly connections: Readonly<Record<string, ObjectEntries>>;
   readonly device: ObjectEntries;
   readonly point: ObjectEntries;
-  /** Keys which a point takes from its device, profile or connection when it does not state them. Each stands in several of the three above. */
+  /** Keys which a point takes from its device, profile or connection when it does not state them. Each stands in several of those above, and in every connection if in one. */
   readonly inherited: readonly string[];
   /** Groups of point keys that say the same in different ways. What a point states of a group hides all of it in its profile's point. */
   readonly alternatives?: readonly (readonly string[])[];
@@ -30,7 +33,7 @@ export interface DriverSchema<Plan = unknown> {
    */
   clashes?(point: Settings): readonly { readonly key: string; readonly message: string }[];
   /** What a connection with these settings opens (`10.12.0.20:502`, a serial line), and how bad it is when another connection opens it too. */
-  linkOf?(connection: Settings): { readonly name: string; readonly shared: 'error' | 'warning' };
+  linkOf?(driver: string, connection: Settings): { readonly name: string; readonly shared: 'error' | 'warning' };
   /** Requests on the link when all points are due at once, for `sluice check`. */
   requestsPerCycle?(plan: Plan): number;
   /** For people in front of the device: where the point is found, e.g. `holding 12 (40013, 400013)`, whether `run` sends its raw words, and how long an answer is waited for. */

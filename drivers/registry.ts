@@ -28,10 +28,10 @@ export const registry: Registry = {
       },
     },
   ],
-  notYet: ['modbus-rtu', 'modbus-rtu-over-tcp', 'opcua', 'mqtt'],
+  notYet: ['opcua', 'mqtt'],
 };
 
 /** The family that serves a connection's `driver`. */
 export function driverFor(name: string, from: Registry = registry): DriverEntry | undefined {
-  return from.families.find(({ schema }) => schema.names.includes(name));
+  return from.families.find(({ schema }) => Object.hasOwn(schema.connections, name));
 }

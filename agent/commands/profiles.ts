@@ -130,7 +130,7 @@ function planned({ name, source }: Known): { schema: DriverSchema; device: Devic
     version: 1,
     gateway: 'profiles',
     site: { id: 'site', timezone: 'UTC' },
-    connections: { link: { driver: schema?.names[0], host: 'localhost' } },
+    connections: { link: { driver: Object.keys(schema?.connections ?? {})[0], host: 'localhost' } },
     devices: [{ id: 'meter', connection: 'link', unitId: 1, profile: name }],
     stateDir: '/tmp',
     uplink: { file: { path: '/tmp/readings' } },

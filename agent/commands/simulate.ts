@@ -28,6 +28,7 @@ export const simulate: Command = {
   name: 'simulate',
   about: `Serves the Modbus devices of a configuration with invented, lively values: totals grow, gauges drift.
 Loopback only: takes the configured port where the host is loopback, else a free one; a configured address is never opened.
+A serial line is served on a free port as RTU over TCP; what --write saves reads it there.
 A point in the unit {polls} counts its reads.`,
   arguments: [fileArgument],
   options: {
@@ -62,7 +63,7 @@ A point in the unit {polls} counts its reads.`,
     const served: Served[] = [];
     try {
       for (const { id, driver, plan } of config.connections) {
-        if (driver === 'modbus-tcp') served.push(await serve(id, plan as ModbusPlan, seed, clock));
+        if (driver.startsWith('modbus-')) served.push(await serve(id, plan as ModbusPlan, seed, clock));
       }
       for (const fault of faultsOf(values['fault'])) switchFault(served, fault.device, fault.name, UsageError);
       for (const one of served) tellServed(one, tell);
@@ -91,9 +92,10 @@ async function serve(
   seed: number,
   clock: ReturnType<typeof systemClock>,
 ): Promise<Served> {
-  const local = isLoopback(plan.host);
-  const host = local ? plan.host : '127.0.0.1';
-  const port = local ? plan.port : 0;
+  const { transport } = plan;
+  const local = transport.kind !== 'rtu' && isLoopback(transport.host);
+  const host = local ? transport.host : '127.0.0.1';
+  const port = local ? transport.port : 0;
   try {
     return { connection, plan, host, simulator: await startSimulator({ plan, host, port, clock, seed }) };
   } catch (cause) {
@@ -114,10 +116,12 @@ function tellServed({ connection, plan, host, simulator }: Served, tell: Tell): 
   const lines = devices.map(
     ({ device, unitId, points, registers }) => `  ${device}: unit ${unitId}, ${points} points, ${registers} registers`,
   );
-  const configuredAt = `${plan.host}:${plan.port}`;
+  const { transport } = plan;
+  const configuredAt = transport.kind === 'rtu' ? transport.path : `${transport.host}:${transport.port}`;
   const at = `${host}:${simulator.port}`;
   const stead = at === configuredAt ? '' : ` in place of ${configuredAt}`;
-  tell([`${connection}: serving on ${at}${stead}`, ...lines].join('\n'), {
+  const how = transport.kind === 'tcp' ? '' : ', RTU over TCP';
+  tell([`${connection}: serving on ${at}${how}${stead}`, ...lines].join('\n'), {
     event: 'serving',
     connection,
     configured: configuredAt,
@@ -197,14 +201,22 @@ function seedOf(stated: unknown): number {
   return seed;
 }
 
-/** The text with other hosts and ports; comments and all else stay as they are. */
+/** The text with other hosts and ports, and such in place of a serial line; comments and all else stay as they are. */
 export function pointedAt(
   text: string,
-  served: readonly { connection: string; host: string; simulator: { port: number } }[],
+  served: readonly {
+    connection: string;
+    plan: Pick<ModbusPlan, 'transport'>;
+    host: string;
+    simulator: { port: number };
+  }[],
 ): string {
   let changed = text;
-  for (const { connection, host, simulator } of served) {
+  for (const { connection, plan, host, simulator } of served) {
+    const ofLine = ['path', 'baudRate', 'parity', 'stopBits'].map((key) => [key, undefined] as const);
+    const moved = [['driver', 'modbus-rtu-over-tcp'], ...ofLine] as const;
     for (const [key, value] of [
+      ...(plan.transport.kind === 'rtu' ? moved : []),
       ['host', host],
       ['port', simulator.port],
     ] as const) {

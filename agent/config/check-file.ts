@@ -32,8 +32,11 @@ export interface CheckedFile {
 }
 
 export interface CheckedConnection {
+  /** The one that is meant where it is mistyped or missing. */
   readonly driver: string;
   readonly schema: DriverSchema | undefined;
+  /** The keys that its driver has for connections. */
+  readonly entries: v.ObjectEntries;
   readonly checked: Checked;
 }
 
@@ -96,11 +99,9 @@ function checkConnections(node: Node | undefined, context: Context): Map<string,
   for (const [name, each] of namedObjects(node, problems)) {
     const driverNode = child(each, 'driver');
     const driver = driverNode === undefined ? undefined : valueOf(driverNode);
-    const schema =
-      typeof driver === 'string'
-        ? driverFor(meantDriver(driver, registry) ?? driver, registry)?.schema
-        : onlySchema(registry);
-    const entries = schema === undefined ? connectionBase : connectionEntries(schema);
+    const meant = typeof driver === 'string' ? (meantDriver(driver, registry) ?? driver) : likeliest(each, registry);
+    const schema = meant === undefined ? undefined : driverFor(meant, registry)?.schema;
+    const entries = schema === undefined || meant === undefined ? connectionBase : connectionEntries(schema, meant);
     const result = inspectObject(entries, each, {
       ...context,
       missing: missingDriver(registry),
@@ -109,16 +110,30 @@ function checkConnections(node: Node | undefined, context: Context): Map<string,
     if (driverNode !== undefined && typeof driver === 'string' && driverFor(driver, registry) === undefined) {
       problems.atValue('error', driverNode, `driver is ${quoted(driver)}; ${driverHint(driver, registry)}`);
     }
-    checked.set(name, { driver: typeof driver === 'string' ? driver : '', schema, checked: result });
+    checked.set(name, {
+      driver: meant ?? '',
+      schema,
+      entries: schema?.connections[meant ?? ''] ?? {},
+      checked: result,
+    });
   }
   return checked;
 }
 
-const driverNames = ({ families }: Registry): string[] => families.flatMap(({ schema }) => schema.names);
+const driverNames = ({ families }: Registry): string[] =>
+  families.flatMap(({ schema }) => Object.keys(schema.connections));
 
 const missingDriver = (registry: Registry): Readonly<Record<string, string>> => ({
   driver: allowed(driverNames(registry).join(', ')),
 });
+
+/** Where no driver is stated: the one that knows most of the keys, as far as there is only one family. */
+function likeliest(node: Node, registry: Registry): string | undefined {
+  const connections = Object.entries(onlySchema(registry)?.connections ?? {});
+  const known = (entries: v.ObjectEntries): number =>
+    properties(node).filter(({ key }) => Object.hasOwn(entries, key)).length;
+  return connections.toSorted(([, a], [, b]) => known(b) - known(a))[0]?.[0];
+}
 
 /** A mistyped driver: the keys of its connection are checked as those of the one that was meant. */
 function meantDriver(driver: string, registry: Registry): string | undefined {

@@ -64,9 +64,9 @@ export function switchedOffIn(file: CheckedFile): string[] {
 /** Two owners of one link talk over each other on a serial line, and may do so behind a TCP gateway. */
 function tellSharedLinks(file: CheckedFile, problems: Problems): void {
   const first = new Map<string, string>();
-  for (const [id, { schema, checked }] of file.connections) {
-    if (schema?.linkOf === undefined || !isOn(checked) || hinders(checked, schema.connection, schema)) continue;
-    const { name, shared } = schema.linkOf(pick(schema.connection, checked.settings));
+  for (const [id, { driver, schema, entries, checked }] of file.connections) {
+    if (schema?.linkOf === undefined || !isOn(checked) || hinders(checked, entries, schema)) continue;
+    const { name, shared } = schema.linkOf(driver, pick(entries, checked.settings));
     const other = first.get(name);
     if (other === undefined) first.set(name, id);
     else
@@ -152,7 +152,7 @@ function planConnection(
   const asked: PlannedConnection = {
     id,
     driver: connection.driver,
-    settings: pick(schema.connection, connection.checked.settings),
+    settings: pick(connection.entries, connection.checked.settings),
     devices: devices.map(({ id: name, device, profile, points }) => ({
       id: name,
       settings: deviceSettings(schema, [device.checked, profile, connection.checked]),

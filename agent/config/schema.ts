@@ -293,9 +293,10 @@ export const pointBase = {
   identity: later(),
 };
 
-export const connectionEntries = (driver: DriverSchema): v.ObjectEntries => ({
+/** `name`: one of the family's drivers. */
+export const connectionEntries = (driver: DriverSchema, name: string): v.ObjectEntries => ({
   ...connectionBase,
-  ...driver.connection,
+  ...driver.connections[name],
 });
 export const deviceEntries = (driver: DriverSchema): v.ObjectEntries => ({ ...deviceBase, ...driver.device });
 export const pointEntries = (driver: DriverSchema): v.ObjectEntries => ({ ...pointBase, ...driver.point });
@@ -330,7 +331,7 @@ export const profileBase = {
 
 /** What a profile may say for all its points, besides the points. */
 export function profileEntries(driver: DriverSchema): v.ObjectEntries {
-  const places = { ...driver.connection, ...driver.point, ...driver.device };
+  const places: v.ObjectEntries = Object.assign({}, ...Object.values(driver.connections), driver.point, driver.device);
   const inherited = driver.inherited.flatMap((key) => (places[key] === undefined ? [] : [[key, places[key]] as const]));
   return { ...profileBase, ...Object.fromEntries(inherited) };
 }

@@ -15,7 +15,13 @@ export function whereabouts({ families }: Registry): (key: string) => readonly s
     }
   };
   for (const { schema } of families) {
-    add(connectionEntries(schema), 'a connection');
+    const names = Object.keys(schema.connections);
+    for (const name of names) {
+      for (const [key, each] of Object.entries(connectionEntries(schema, name))) {
+        const knowing = names.filter((other) => Object.hasOwn(connectionEntries(schema, other), key));
+        add({ [key]: each }, knowing.length === names.length ? 'a connection' : `a connection (${knowing.join(', ')})`);
+      }
+    }
     add(deviceEntries(schema), 'a device');
     add(pointEntries(schema), 'a point');
     add(profileEntries(schema), 'a profile');

@@ -44,8 +44,8 @@ export function configSchema(registry: Registry): Part {
     properties: inOrder(Object.keys(fileEntries), {
       ...others,
       connections: named(connections, connectionOf(families.map(({ schema }) => schema))),
-      profiles: named(profiles, anyOf(families.map(({ schema }) => reference(schema, 'profile')))),
-      devices: { ...devices, items: anyOf(families.map(({ schema }) => reference(schema, 'device'))) },
+      profiles: named(profiles, anyOf(families.map(({ schema }) => reference(`${schema.family}.profile`)))),
+      devices: { ...devices, items: anyOf(families.map(({ schema }) => reference(`${schema.family}.device`))) },
     }),
     definitions: Object.assign({}, ...families.map(({ schema }) => definitionsOf(schema))) as Part,
   };
@@ -58,8 +58,8 @@ export function profileSchema(registry: Registry): Part {
   const needed = Object.entries(definitions).filter(([name]) => /\.(?:profile|point)$/.test(name));
   const whole =
     schemas.length === 1
-      ? { $ref: reference(schemas[0] as DriverSchema, 'profile').$ref }
-      : anyOf(schemas.map((schema) => reference(schema, 'profile')));
+      ? { $ref: reference(`${schemas[0]?.family ?? ''}.profile`).$ref }
+      : anyOf(schemas.map((schema) => reference(`${schema.family}.profile`)));
   return {
     $schema: draft,
     title: 'A profile of Sluice: the register map of one meter model',
@@ -69,13 +69,12 @@ export function profileSchema(registry: Registry): Part {
   };
 }
 
-type Level = 'connection' | 'device' | 'profile' | 'point';
-
-const nameOf = (schema: DriverSchema, level: Level): string => `${schema.names[0] ?? ''}.${level}`;
-
-function reference(schema: DriverSchema, level: Level): { readonly $ref: string } {
-  return { $ref: `#/definitions/${nameOf(schema, level)}` };
+/** Connections are named by their driver, all else by its family. */
+function reference(name: string): { readonly $ref: string } {
+  return { $ref: `#/definitions/${name}` };
 }
+
+const connectionName = (driver: string): string => `${driver}.connection`;
 
 /** One is said as it is: an editor then tells what is wrong in it, not that no form fits. */
 function anyOf(parts: readonly Part[]): Part {
@@ -85,16 +84,16 @@ function anyOf(parts: readonly Part[]): Part {
 
 /** Whose keys a connection has is decided by its `driver`; until that stands, only keys of all drivers are known. */
 function connectionOf(schemas: readonly DriverSchema[]): Part {
-  const names = schemas.flatMap(({ names: own }) => own);
+  const names = schemas.flatMap(({ connections }) => Object.keys(connections));
   const { properties } = withDriver(objectOf(connectionBase), names);
   return {
     type: 'object',
     required: ['driver'],
     properties,
-    allOf: schemas.map((schema) => ({
-      if: { required: ['driver'], properties: { driver: { enum: schema.names } } },
+    allOf: names.map((name) => ({
+      if: { required: ['driver'], properties: { driver: { const: name } } },
       // oxlint-disable-next-line unicorn/no-thenable
-      then: reference(schema, 'connection'),
+      then: reference(connectionName(name)),
     })),
   };
 }
@@ -115,19 +114,24 @@ function definitionsOf(schema: DriverSchema): Record<string, Part> {
       ),
     };
   };
-  const points = { items: reference(schema, 'point') };
+  const points = { items: reference(`${schema.family}.point`) };
   const withPoints = (entries: v.ObjectEntries): Part => {
     const part = level(entries);
     return { ...part, properties: { ...part.properties, points: { ...part.properties['points'], ...points } } };
   };
   return {
-    [nameOf(schema, 'connection')]: withDriver(level(connectionEntries(schema)), schema.names),
-    [nameOf(schema, 'device')]: withPoints(deviceEntries(schema)),
-    [nameOf(schema, 'profile')]: {
+    ...Object.fromEntries(
+      Object.keys(schema.connections).map((name) => [
+        connectionName(name),
+        withDriver(level(connectionEntries(schema, name)), Object.keys(schema.connections)),
+      ]),
+    ),
+    [`${schema.family}.device`]: withPoints(deviceEntries(schema)),
+    [`${schema.family}.profile`]: {
       description: 'The register map of a meter model.',
       ...withPoints(profileEntries(schema)),
     },
-    [nameOf(schema, 'point')]: level(pointEntries(schema)),
+    [`${schema.family}.point`]: level(pointEntries(schema)),
   };
 }
 

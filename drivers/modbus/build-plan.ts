@@ -1,5 +1,6 @@
 import type { PlannedConnection, Report, Settings } from '../driver.ts';
 import { durationText } from '../../agent/config/grammar.ts';
+import { buildTransport } from './build-transport.ts';
 import { defaults } from './defaults.ts';
 import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
 import { lastAddress, referenceDigits } from './protocol.ts';
@@ -38,10 +39,10 @@ interface PointSettings {
 export function buildPlan(connection: PlannedConnection, report: Report): ModbusPlan {
   const devices = connection.devices.map((device) => buildDevice(device, report));
   warnOfSharedUnits(devices, report);
+  if (connection.driver !== 'modbus-tcp') refuseUnits(devices, report);
   return {
     connection: connection.id,
-    host: connection.settings['host'] as string,
-    port: (connection.settings['port'] as number | undefined) ?? defaults.port,
+    transport: buildTransport(connection, report),
     devices,
   };
 }
@@ -251,6 +252,17 @@ function warnOfSharedUnits(devices: readonly ModbusDevice[], report: Report): vo
         `unitId is ${unitId}, the same as of "${other}" on this connection`,
       );
   }
+}
+
+/** 0 is a broadcast on a serial line, and nobody answers; 248…255 are reserved (Modbus over Serial Line V1.02, section 2.2). */
+function refuseUnits(devices: readonly ModbusDevice[], report: Report): void {
+  for (const { id, unitId } of devices)
+    if (unitId === 0 || unitId === 255)
+      report(
+        'error',
+        { device: id, point: null, key: 'unitId' },
+        `unitId is ${unitId}; allowed on a serial line: 1…247`,
+      );
 }
 
 const end = (point: ModbusPoint): number => point.address + point.registers;

@@ -4,6 +4,10 @@ import { mostRegisters } from './protocol.ts';
 export const defaults = {
   /** Registered for Modbus TCP. */
   port: 502,
+  /** Modbus over Serial Line V1.02, section 2.2, wants 19200; meters come with 9600. */
+  baudRate: 9600,
+  parity: 'even',
+  stopBits: 1,
   table: 'holding',
   addressBase: 0,
   type: 'uint16',

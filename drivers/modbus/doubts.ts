@@ -2,35 +2,57 @@ import { dataBytes } from './codec.ts';
 import { mostRegisters } from './protocol.ts';
 import type { ReadRequest, UnitPdu } from './codec.ts';
 
-/** So many timeouts of silence end a doubt: what has not come by then does not come. */
-const silences = 10;
+/** So many timeouts after it was given up a request is in doubt no longer: what has not come by then does not come. */
+const patience = 10;
 
 interface Unanswered {
   readonly request: ReadRequest;
+  /** When it was asked, among all requests of the line: the first and the newest time of those that may still be answered. */
+  readonly first: number;
+  readonly newest: number;
   readonly untilMs: number;
 }
 
 /**
- * Requests that stayed unanswered, by unit. On a line without transaction ids a late answer looks like the answer to the next request of the same unit,
- * function and length. So before such a request the unit is asked for another number of registers: its answer, which comes after anything late, ends the doubt.
+ * Requests whose answer may still come, by unit, with the order in which they were asked. On a line without transaction ids a late answer looks like the answer
+ * to the next request of the same unit, function and length. A device answers in the order of the questions, so an answer that only one request can have leaves
+ * nothing late of those before it. Therefore, before a request that a late answer would fit, the unit is asked for another number of registers.
  * The very same request may be asked again: whichever answer comes, it answers it; but then the other one may still come. Monotonic ms.
  */
 export class Doubts {
   readonly #units = new Map<number, Unanswered[]>();
+  #asked = 0;
 
+  /** The request was given up, or what came may not have been its answer. */
   unanswered(request: ReadRequest, nowMs: number, timeoutMs: number): void {
-    const others = this.#open(request.unitId, nowMs).filter((one) => !isSame(one.request, request));
-    this.#units.set(request.unitId, [...others, { request, untilMs: nowMs + silences * timeoutMs }]);
+    const asked = ++this.#asked;
+    const open = this.#open(request.unitId, nowMs);
+    const same = open.find((one) => isSame(one.request, request));
+    const others = open.filter((one) => one !== same);
+    const untilMs = nowMs + patience * timeoutMs;
+    this.#units.set(request.unitId, [...others, { request, first: same?.first ?? asked, newest: asked, untilMs }]);
   }
 
-  /** Data came that answers this request. A device answers in the order of the questions, so nothing late follows, if this was nothing late. */
-  answered(request: ReadRequest, nowMs: number): void {
-    if (!this.#open(request.unitId, nowMs).some((one) => looksAlike(one.request, request)))
-      this.#units.delete(request.unitId);
+  /** Data came that fits this request. */
+  answered(request: ReadRequest, nowMs: number, timeoutMs: number): void {
+    this.#settled(request, nowMs, timeoutMs, (one) => looksAlike(one.request, request));
   }
 
-  clear(): void {
-    this.#units.clear();
+  /** An exception came: it tells nothing of what was asked but the table. */
+  excepted(request: ReadRequest, nowMs: number, timeoutMs: number): void {
+    this.#settled(request, nowMs, timeoutMs, (one) => one.request.table === request.table);
+  }
+
+  /** At worst what came was the first answer still to come that fits, and the newest question is still to be answered. */
+  #settled(request: ReadRequest, nowMs: number, timeoutMs: number, fits: (one: Unanswered) => boolean): void {
+    const open = this.#open(request.unitId, nowMs);
+    const fitting = open.filter(fits);
+    this.#units.delete(request.unitId);
+    if (fitting.length === 0) return;
+    const answered = Math.min(...fitting.map(({ first }) => first));
+    const left = open.filter(({ newest }) => newest > answered);
+    this.#units.set(request.unitId, left);
+    this.unanswered(request, nowMs, timeoutMs);
   }
 
   /** Whether this frame, which does not answer the request that waits, may answer one that was given up. */
@@ -43,17 +65,20 @@ export class Doubts {
   questionBefore(request: ReadRequest, nowMs: number): ReadRequest | undefined {
     const open = this.#open(request.unitId, nowMs);
     if (!open.some((one) => looksAlike(one.request, request) && !isSame(one.request, request))) return undefined;
-    for (let count = 1; count <= mostRegisters; count++) {
-      const other = { ...request, count };
-      if (!open.some((one) => looksAlike(one.request, other))) return other;
-    }
-    return undefined;
+    const counts = Array.from({ length: mostRegisters }, (_, index) => (isBits(request) ? index * 8 : index) + 1);
+    const others = counts.map((count) => {
+      const address = Math.min(request.address, 0x1_0000 - count);
+      return { ...request, address, count };
+    });
+    return others.find((other) => !open.some((one) => looksAlike(one.request, other)));
   }
 
   #open(unitId: number, nowMs: number): Unanswered[] {
     return (this.#units.get(unitId) ?? []).filter(({ untilMs }) => untilMs > nowMs);
   }
 }
+
+const isBits = ({ table }: ReadRequest): boolean => table === 'coil' || table === 'discrete';
 
 /** Answers to the two cannot be told apart. */
 function looksAlike(a: ReadRequest, b: ReadRequest): boolean {

@@ -31,10 +31,21 @@ export interface ModbusDevice {
   readonly points: readonly ModbusPoint[];
 }
 
+export type Transport =
+  | { readonly kind: 'tcp' | 'rtu-over-tcp'; readonly host: string; readonly port: number }
+  | ({ readonly kind: 'rtu' } & SerialLine);
+
+export interface SerialLine {
+  /** Only this path is ever opened. */
+  readonly path: string;
+  readonly baudRate: number;
+  readonly parity: 'none' | 'even' | 'odd';
+  readonly stopBits: 1 | 2;
+}
+
 /** One connection with its devices, frozen; plain data, so that two plans can be compared. */
 export interface ModbusPlan {
   readonly connection: string;
-  readonly host: string;
-  readonly port: number;
+  readonly transport: Transport;
   readonly devices: readonly ModbusDevice[];
 }

@@ -41,6 +41,42 @@ export function firstRtuFrame(
   return { frame: { unitId: received.readUInt8(0), pdu: received.subarray(1, bytes - 2) }, bytes };
 }
 
+/** Bytes that a line may make when its owner changes, before the first one of a frame. */
+const mostGlitchBytes = 2;
+
+/**
+ * What was received after `sent`, without the own echo and without what the line made of its own in front: the first frame (whoever sent it) and what
+ * follows; no frame: not all here yet; a text: why nothing here can become an answer.
+ */
+export function nextRtuFrame(
+  received: Buffer,
+  sent: Buffer,
+): { readonly frame: UnitPdu | undefined; readonly rest: Buffer } | string {
+  const first = firstRtuFrame(received);
+  if (typeof first === 'object') return { frame: first.frame, rest: received.subarray(first.bytes) };
+  if (beginsAlike(received, sent)) {
+    if (received.length < sent.length) return { frame: undefined, rest: received };
+    return nextRtuFrame(received.subarray(sent.length), sent);
+  }
+  if (first === undefined) return { frame: undefined, rest: received };
+  for (let glitch = 1; glitch <= mostGlitchBytes; glitch++) {
+    const behind = received.subarray(glitch);
+    if (mayAnswer(behind, sent) && typeof firstRtuFrame(behind) !== 'string') return nextRtuFrame(behind, sent);
+  }
+  return first;
+}
+
+/** Whether what was received so far may be the echo of what was sent. */
+function beginsAlike(received: Buffer, sent: Buffer): boolean {
+  const length = Math.min(received.length, sent.length);
+  return received.subarray(0, length).equals(sent.subarray(0, length));
+}
+
+function mayAnswer(received: Buffer, sent: Buffer): boolean {
+  if (received.length === 0 || received[0] !== sent[0]) return false;
+  return received.length === 1 || ((received[1] ?? 0) & 0x7f) === sent[1];
+}
+
 function isAnswer(functionCode: number): boolean {
   const plain = functionCode & 0x7f;
   return plain >= 1 && plain <= 4;

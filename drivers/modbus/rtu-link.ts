@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../agent/clock.ts';
 import { LinkError } from '../../agent/errors.ts';
 import type { BytePort } from './byte-port.ts';
@@ -6,7 +6,8 @@ import { answerTo } from './codec.ts';
 import type { ReadRequest, UnitPdu } from './codec.ts';
 import { Doubts } from './doubts.ts';
 import type { Link, Outcome } from './link.ts';
-import { encodeRtu, firstRtuFrame } from './rtu-codec.ts';
+import { meansSilence } from './protocol.ts';
+import { encodeRtu, nextRtuFrame } from './rtu-codec.ts';
 
 /** How long things take on the wire; all 0 where there is none that we would know of. */
 export interface WireTimes {
@@ -25,28 +26,34 @@ export function wireTimes(line: { baudRate: number; parity: 'none' | 'even' | 'o
   return { characterMs, gapMs: line.baudRate > 19_200 ? 1.75 : characterMs * 3.5 };
 }
 
+type Renew = (signal: AbortSignal) => Promise<BytePort>;
+
 export interface RtuLinkOptions {
   readonly clock: Clock;
   readonly wire: WireTimes;
   /** Takes a fresh port after a request stayed unanswered: nothing late can come through it. Absent: the line is the same for ever. */
-  readonly renew?: (() => Promise<BytePort>) | undefined;
+  readonly renew?: Renew | undefined;
 }
 
 interface Waiting {
   readonly request: ReadRequest;
+  readonly timeoutMs: number;
   readonly sent: Buffer;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
 }
 
+/** Before one request; each leaves less in doubt. */
+const mostQuestions = 4;
+
 /** Adapters hand on what they heard in pieces: a pause shorter than this may still be inside of an answer. */
-const pieceMs = 30;
+const leastPieceMs = 30;
 
 /**
  * Modbus RTU on one line. RTU has no transaction ids, so:
  * - only a frame with the right CRC, unit, function code and byte count is an answer;
  * - after a timeout the unit is in doubt: an answer that may belong to the unanswered request is never taken for another's (`doubts.ts`);
- * - the echo of the own request is recognised and skipped;
+ * - the echo of the own request is recognised and skipped, and a byte or two that the line makes when its owner changes;
  * - anything else is thrown away until the line is quiet, and the request is `damaged`.
  */
 export class RtuLink implements Link {
@@ -54,7 +61,8 @@ export class RtuLink implements Link {
   readonly canBeHalfOpen = false;
   readonly #clock: Clock;
   readonly #wire: WireTimes;
-  readonly #renew: (() => Promise<BytePort>) | undefined;
+  readonly #renew: Renew | undefined;
+  readonly #ending = new AbortController();
   readonly #doubts = new Doubts();
   readonly #end: (error: Error | undefined) => void;
   #port: BytePort;
@@ -86,12 +94,15 @@ export class RtuLink implements Link {
   }
 
   async request(request: ReadRequest, timeoutMs: number): Promise<Outcome> {
-    const other = this.#doubts.questionBefore(request, performance.now());
-    if (other !== undefined) {
+    for (let questions = 0; questions < mostQuestions; questions++) {
+      const other = this.#doubts.questionBefore(request, performance.now());
+      if (other === undefined) return this.#exchange(request, timeoutMs);
       const outcome = await this.#exchange(other, timeoutMs);
-      if (outcome.kind !== 'data') return outcome;
+      // A refusal is an answer as good as another, but not to what is to be read.
+      const isAnswer = outcome.kind === 'data' || (outcome.kind === 'exception' && !meansSilence(outcome.code));
+      if (!isAnswer) return outcome;
     }
-    return this.#exchange(request, timeoutMs);
+    return { kind: 'silence', at: this.#clock.now() };
   }
 
   lose(reason: string, cause?: unknown): void {
@@ -105,9 +116,15 @@ export class RtuLink implements Link {
   #finish(error: LinkError, told: boolean): void {
     if (this.#lost !== undefined) return;
     this.#lost = error;
+    this.#ending.abort(error);
     this.#waiting?.reject(error);
     this.#waiting = undefined;
-    void this.#port.close().then(() => this.#end(told ? error : undefined));
+    void this.#release(told ? error : undefined);
+  }
+
+  async #release(error: Error | undefined): Promise<void> {
+    await this.#port.close();
+    this.#end(error);
   }
 
   #adopt(port: BytePort): void {
@@ -116,19 +133,23 @@ export class RtuLink implements Link {
     port.listen((bytes) => {
       if (port === this.#port) this.#take(bytes);
     });
-    void port.ended.then((cause) => {
-      if (port === this.#port) this.lose('the line is gone', cause);
-    });
+    void this.#watch(port);
+  }
+
+  async #watch(port: BytePort): Promise<void> {
+    const cause = await port.ended;
+    if (port === this.#port) this.lose('the line is gone', cause);
   }
 
   async #exchange(request: ReadRequest, timeoutMs: number): Promise<Outcome> {
     if (this.#waiting !== undefined) throw new Error('a request is under way: one at a time');
     if (this.#isStale) await this.#freshen();
-    await this.#quiet();
+    const isQuiet = await this.#quiet(timeoutMs);
     if (this.#lost !== undefined) throw this.#lost;
+    if (!isQuiet) return { kind: 'damaged', reason: 'the line is never quiet', at: this.#clock.now() };
     const sent = encodeRtu(request);
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-    const waiting: Waiting = { request, sent, resolve, reject };
+    const waiting: Waiting = { request, timeoutMs, sent, resolve, reject };
     this.#waiting = waiting;
     this.#received = Buffer.alloc(0);
     this.#port.write(sent);
@@ -136,7 +157,7 @@ export class RtuLink implements Link {
     this.#busyUntilMs = performance.now() + sendMs + this.#wire.gapMs;
     const answered = new AbortController();
     this.#clock.sleep(Math.ceil(sendMs + timeoutMs), answered.signal).then(
-      () => this.#giveUp(waiting, timeoutMs),
+      () => this.#giveUp(waiting),
       () => {},
     );
     try {
@@ -146,6 +167,7 @@ export class RtuLink implements Link {
     }
   }
 
+  /** What is in doubt stays so: a gateway may hand what its line still says to whoever is connected then. */
   async #freshen(): Promise<void> {
     this.#isStale = false;
     if (this.#renew === undefined) return;
@@ -154,20 +176,23 @@ export class RtuLink implements Link {
       // Closed first: some gateways allow one client.
       this.#port = noPort;
       await old.close();
-      this.#adopt(await this.#renew());
-      this.#doubts.clear();
+      const fresh = await this.#renew(this.#ending.signal);
+      if (this.#lost === undefined) this.#adopt(fresh);
+      else await fresh.close();
     } catch (error) {
-      this.#port = old;
       this.lose('it could not be opened anew after a request stayed unanswered', error);
     }
   }
 
-  /** Until the line has been silent for the gap between frames. The last fraction of a ms goes by turns of the loop: no timer is that fine. */
-  async #quiet(): Promise<void> {
+  /** Until the line has been silent for the gap between frames; false when it does not come to that. The last fraction of a ms goes by turns of the loop: no timer is that fine. */
+  async #quiet(mostMs: number): Promise<boolean> {
+    const endMs = performance.now() + mostMs + this.#wire.gapMs;
     for (;;) {
-      const leftMs = this.#busyUntilMs - performance.now();
-      if (leftMs <= 0 || this.#lost !== undefined) return;
-      if (leftMs > 1) await new Promise((resolve) => setTimeout(resolve, Math.floor(leftMs)));
+      const nowMs = performance.now();
+      const leftMs = this.#busyUntilMs - nowMs;
+      if (leftMs <= 0 || this.#lost !== undefined) return true;
+      if (nowMs > endMs) return false;
+      if (leftMs > 1) await sleep(Math.floor(leftMs));
       else await setImmediate();
     }
   }
@@ -179,45 +204,52 @@ export class RtuLink implements Link {
     if (this.#waiting === undefined) return;
     this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
     while (this.#waiting !== undefined && this.#received.length > 0) {
-      const first = firstRtuFrame(this.#received);
-      if (typeof first === 'object') {
-        this.#received = this.#received.subarray(first.bytes);
-        this.#judge(this.#waiting, first.frame);
-      } else if (beginsAlike(this.#received, this.#waiting.sent)) {
-        if (this.#received.length < this.#waiting.sent.length) return;
-        this.#received = this.#received.subarray(this.#waiting.sent.length);
-      } else if (first === undefined) {
+      const next = nextRtuFrame(this.#received, this.#waiting.sent);
+      if (typeof next === 'string') {
+        this.#damage(this.#waiting, next);
         return;
-      } else {
-        this.#settle({ kind: 'damaged', reason: first, at: this.#clock.now() });
       }
+      this.#received = next.rest;
+      if (next.frame === undefined) return;
+      this.#judge(this.#waiting, next.frame);
     }
   }
 
   #judge(waiting: Waiting, frame: UnitPdu): void {
-    const answer = answerTo(waiting.request, frame);
-    if (typeof answer !== 'string') {
-      if (answer.kind === 'data') this.#doubts.answered(waiting.request, performance.now());
-      this.#settle({ ...answer, at: this.#clock.now() });
-    } else if (!this.#doubts.mayBeLate(frame)) {
-      this.#settle({ kind: 'damaged', reason: answer, at: this.#clock.now() });
+    const { request, timeoutMs } = waiting;
+    const answer = answerTo(request, frame);
+    if (typeof answer === 'string') {
+      if (!this.#doubts.mayBeLate(frame)) this.#damage(waiting, answer);
+      return;
     }
+    if (answer.kind === 'data') this.#doubts.answered(request, performance.now(), timeoutMs);
+    else this.#doubts.excepted(request, performance.now(), timeoutMs);
+    this.#settle({ ...answer, at: this.#clock.now() });
   }
 
-  async #giveUp(waiting: Waiting, timeoutMs: number): Promise<void> {
+  async #giveUp(waiting: Waiting): Promise<void> {
     // A busy process may be late itself: what has arrived already is looked at first.
     await setImmediate();
+    const pieceMs = Math.max(leastPieceMs, Math.ceil(4 * this.#wire.characterMs));
     for (let heard = -1; this.#waiting === waiting && this.#received.length > 0 && heard !== this.#bytesHeard;) {
       heard = this.#bytesHeard;
-      await this.#clock.sleep(pieceMs, new AbortController().signal);
+      await this.#clock.sleep(pieceMs, this.#ending.signal).catch(() => {});
     }
     if (this.#waiting !== waiting) return;
-    this.#doubts.unanswered(waiting.request, performance.now(), timeoutMs);
     this.#isStale = true;
-    const at = this.#clock.now();
-    this.#settle(
-      this.#received.length > 0 ? { kind: 'damaged', reason: 'the answer broke off', at } : { kind: 'silence', at },
-    );
+    if (this.#received.length > 0) {
+      this.#damage(waiting, 'the answer broke off');
+      return;
+    }
+    this.#doubts.unanswered(waiting.request, performance.now(), waiting.timeoutMs);
+    this.#settle({ kind: 'silence', at: this.#clock.now() });
+  }
+
+  /** Its own answer may be still to come. */
+  #damage({ request, timeoutMs }: Waiting, reason: string): void {
+    this.#doubts.unanswered(request, performance.now(), timeoutMs);
+    this.#isStale = true;
+    this.#settle({ kind: 'damaged', reason, at: this.#clock.now() });
   }
 
   #settle(outcome: Outcome): void {
@@ -235,9 +267,3 @@ const noPort: BytePort = {
   ended: new Promise(() => {}),
   close: () => Promise.resolve(),
 };
-
-/** Whether what was received so far may be the echo of what was sent. */
-function beginsAlike(received: Buffer, sent: Buffer): boolean {
-  const length = Math.min(received.length, sent.length);
-  return received.subarray(0, length).equals(sent.subarray(0, length));
-}

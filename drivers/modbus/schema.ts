@@ -6,17 +6,16 @@ import {
   duration,
   durationText,
   flag,
-  host,
   integer,
   later,
   number,
   oneOf,
-  port,
 } from '../../agent/config/grammar.ts';
 import type { DriverSchema } from '../driver.ts';
 import { buildPlan, clashesOf } from './build-plan.ts';
 import { defaults } from './defaults.ts';
 import { placeText } from './place.ts';
+import { connections, linkOf } from './schema-connections.ts';
 import { planReads } from './plan-reads.ts';
 import type { ModbusPlan, ModbusPoint } from './plan.ts';
 import { mostRegisters } from './protocol.ts';
@@ -107,17 +106,10 @@ function reference() {
 }
 
 export const modbusSchema: DriverSchema<ModbusPlan> = {
-  names: ['modbus-tcp'],
-  connection: {
-    host: doc(host(), 'Name or IP address of the meter, or of the gateway in front of its serial line.', {
-      examples: ['10.12.0.20'],
-    }),
-    port: v.optional(doc(port(), 'TCP port.', { default: defaults.port })),
-    ...inherited,
-    maxInFlight: later(),
-    pauseAfterConnect: later(),
-    closeWhenIdle: later(),
-  },
+  family: 'modbus',
+  connections: Object.fromEntries(
+    Object.entries(connections).map(([driver, own]) => [driver, { ...own, ...inherited }]),
+  ),
   device: {
     unitId: doc(
       unitId(),
@@ -190,10 +182,7 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
   inherited: Object.keys(inherited),
   alternatives: [['address', 'reference']],
   profileFolder: join(import.meta.dirname, 'profiles'),
-  linkOf: ({ host: where, port: at = defaults.port }) => ({
-    name: `${(where as string).toLowerCase()}:${at as number}`,
-    shared: 'warning',
-  }),
+  linkOf,
   kindOf: () => 'gauge',
   plan: buildPlan,
   clashes: clashesOf,

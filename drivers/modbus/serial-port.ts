@@ -1,17 +1,11 @@
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { BytePort } from './byte-port.ts';
+import type { SerialLine } from './plan.ts';
 
-export interface SerialLine {
-  /** `/dev/serial/by-path/…`: only this path is ever opened. */
-  readonly path: string;
-  readonly baudRate: number;
-  readonly parity: 'none' | 'even' | 'odd';
-  readonly stopBits: 1 | 2;
-}
-
-/** Opens the line for this process alone. Rejects with LinkError. */
-export async function openSerialPort(line: SerialLine): Promise<BytePort> {
+/** Opens the line for this process alone. Rejects with LinkError; `signal` gives the attempt up. */
+export async function openSerialPort(line: SerialLine, signal: AbortSignal): Promise<BytePort> {
   const { path, ...settings } = line;
+  if (signal.aborted) throw new LinkError(`${path}: the attempt was given up`, { cause: signal.reason });
   const { LinuxBinding } = await import('@serialport/bindings-cpp');
   const port = await LinuxBinding.open({ path, ...settings, dataBits: 8, lock: true }).catch((cause: unknown) => {
     throw new LinkError(`${path} cannot be opened`, { cause });
@@ -20,15 +14,15 @@ export async function openSerialPort(line: SerialLine): Promise<BytePort> {
   await port.set({ lowLatency: true }).catch(() => undefined);
   const { promise: ended, resolve: end } = Promise.withResolvers<Error | undefined>();
   let isClosed = false;
-  let heard: (bytes: Buffer) => void = () => {};
+  let heard: ((bytes: Buffer) => void) | undefined;
 
   async function read(): Promise<void> {
     const room = Buffer.alloc(1024);
     try {
-      while (!isClosed) {
+      for (;;) {
         const { bytesRead } = await port.read(room, 0, room.length);
         if (bytesRead === 0) throw new Error('nothing can be read any more');
-        heard(Buffer.from(room.subarray(0, bytesRead)));
+        heard?.(Buffer.from(room.subarray(0, bytesRead)));
       }
     } catch (error) {
       end(isClosed ? undefined : error instanceof Error ? error : new Error(messageOf(error)));

@@ -3,6 +3,8 @@ import { createServer, isIPv4 } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Clock } from '../../agent/clock.ts';
 import { encoderOf } from './encode.ts';
+import { framings } from './simulated-frames.ts';
+import type { Asked } from './simulated-frames.ts';
 import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
 import { planReads } from './plan-reads.ts';
 import { livelyValue, randomOf } from './simulated-values.ts';
@@ -55,14 +57,6 @@ interface SimulatedDevice {
   answered: number;
 }
 
-interface Asked {
-  readonly frame: Buffer;
-  readonly unitId: number;
-  readonly functionCode: number;
-  readonly address: number;
-  readonly count: number;
-}
-
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
@@ -78,13 +72,14 @@ export function simulatedRegisters(device: ModbusDevice): SimulatedRegisters {
   return registers;
 }
 
-/** Serves the devices of a plan over Modbus TCP. Units that the plan does not know stay silent. */
+/** Serves the devices of a plan over Modbus TCP, those of a serial line over RTU over TCP. Units that the plan does not know stay silent. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const { plan, clock, seed } = options;
   if (!isLoopback(options.host))
     throw new RangeError(`simulated meters are served on loopback only, not on ${options.host}`);
   const devices = plan.devices.map((device) => simulated(device, seed));
   const sockets = new Set<Socket>();
+  const framing = framings[plan.transport.kind === 'tcp' ? 'tcp' : 'rtu'];
   const stopped = new AbortController();
   let ever = 0;
 
@@ -92,14 +87,15 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     const device = deviceFor(devices, asked);
     if (device === undefined) return;
     device.requests++;
-    const send = (frame: Buffer): void => {
-      if (!socket.destroyed) socket.write(frame);
+    const sendBytes = (bytes: Buffer): void => {
+      if (!socket.destroyed) socket.write(bytes);
     };
+    const send = (pdu: Buffer): void => sendBytes(framing.framed(asked, pdu));
     const [fault, code] = device.fault.split(':');
     if (fault === 'silent') return;
     if (fault === 'reset') socket.resetAndDestroy();
     else if (fault === 'garbage')
-      send(Buffer.from(Array.from({ length: 17 }, () => Math.floor(device.garbage() * 256))));
+      sendBytes(Buffer.from(Array.from({ length: 17 }, () => Math.floor(device.garbage() * 256))));
     else if (fault === 'exception') send(exceptionTo(asked, Number(code)));
     else if (fault === 'late') {
       const answer = answerOf(device, asked, clock.now().wallMs);
@@ -118,15 +114,13 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     let received: Buffer = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
-      while (received.length >= 6) {
-        const bytes = 6 + received.readUInt16BE(4);
-        if (received.readUInt16BE(2) !== 0 || bytes < 8 || bytes > 260) {
+      for (let first = framing.taken(received); first !== undefined; first = framing.taken(received)) {
+        if (first === 'foreign') {
           socket.destroy();
           return;
         }
-        if (received.length < bytes) return;
-        serve(socket, askedBy(received.subarray(0, bytes)));
-        received = received.subarray(bytes);
+        serve(socket, first.asked);
+        received = received.subarray(first.bytes);
       }
     });
   });
@@ -197,26 +191,14 @@ function has({ registers }: SimulatedDevice, asked: Asked): boolean {
   return true;
 }
 
-function askedBy(frame: Buffer): Asked {
-  const isRead = frame.length === 12;
-  return {
-    frame,
-    unitId: frame.readUInt8(6),
-    functionCode: frame.readUInt8(7),
-    address: isRead ? frame.readUInt16BE(8) : 0,
-    count: isRead ? frame.readUInt16BE(10) : 0,
-  };
-}
-
 function answerOf(device: SimulatedDevice, asked: Asked, wallMs: number): Buffer {
   const { functionCode, address, count } = asked;
   if (functionCode !== 3 && functionCode !== 4) return exceptionTo(asked, 1);
   if (count < 1 || count > 125) return exceptionTo(asked, 3);
   if (!has(device, asked)) return exceptionTo(asked, 2);
-  const answer = Buffer.alloc(9 + count * 2);
-  asked.frame.copy(answer, 0, 0, 8);
-  answer.writeUInt16BE(3 + count * 2, 4);
-  answer.writeUInt8(count * 2, 8);
+  const answer = Buffer.alloc(2 + count * 2);
+  answer.writeUInt8(functionCode, 0);
+  answer.writeUInt8(count * 2, 1);
   for (const { point, words } of device.sources) {
     if (point.table !== tableOf(asked)) continue;
     if (point.address >= address + count || point.address + point.registers <= address) continue;
@@ -225,17 +207,12 @@ function answerOf(device: SimulatedDevice, asked: Asked, wallMs: number): Buffer
     const bytes = words(wallMs, reads);
     // A master may ask for half of a value: it gets that half.
     const skipped = Math.max(0, address - point.address) * 2;
-    bytes.copy(answer.subarray(9), Math.max(0, point.address - address) * 2, skipped);
+    bytes.copy(answer.subarray(2), Math.max(0, point.address - address) * 2, skipped);
   }
   device.answered++;
   return answer;
 }
 
-function exceptionTo({ frame }: Asked, code: number): Buffer {
-  const answer = Buffer.alloc(9);
-  frame.copy(answer, 0, 0, 8);
-  answer.writeUInt16BE(3, 4);
-  answer.writeUInt8((frame.readUInt8(7) | 0x80) & 0xff, 7);
-  answer.writeUInt8(code, 8);
-  return answer;
+function exceptionTo({ functionCode }: Asked, code: number): Buffer {
+  return Buffer.from([functionCode | 0x80, code]);
 }

@@ -20,7 +20,7 @@ export interface RtuRequest {
   readonly number: number;
 }
 
-export type RtuBehaviour = (request: RtuRequest, send: (bytes: Buffer) => void) => void;
+export type RtuBehaviour = (request: RtuRequest, send: (bytes: Buffer) => void) => void | Promise<void>;
 
 export interface RtuLine {
   /** What the master opens: a pty. */
@@ -71,7 +71,7 @@ export async function startRtuLine(first: RtuBehaviour): Promise<RtuLine> {
 /** The same behind a gateway that hands bytes on. */
 export async function startRtuGateway(
   first: RtuBehaviour,
-): Promise<Omit<RtuLine, 'path'> & { readonly port: number; readonly connections: () => number }> {
+): Promise<Omit<RtuLine, 'path'> & { readonly port: number; readonly connections: () => number; cut(): void }> {
   let socket: Socket | undefined;
   let connections = 0;
   const send = (bytes: Buffer): void => void socket?.write(bytes);
@@ -91,6 +91,7 @@ export async function startRtuGateway(
     requests: slave.requests,
     behave: slave.behave,
     send,
+    cut: () => void socket?.resetAndDestroy(),
     close: async () => {
       socket?.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -134,7 +135,7 @@ function listening(
           number: requests.length,
         };
         requests.push(request);
-        behaviour(request, send);
+        void behaviour(request, send);
       }
     },
   };
@@ -151,7 +152,7 @@ export function rtuAnswer({ unitId, functionCode, count }: RtuRequest, word: (in
 }
 
 /** Words that tell unit and address. */
-export const honestRtu: RtuBehaviour = (request, send) =>
+export const honestRtu = (request: RtuRequest, send: (bytes: Buffer) => void): void =>
   send(rtuAnswer(request, (index) => (request.unitId << 8) | ((request.address + index) & 0xff)));
 
 /** By the definition of the specification, bit by bit. */

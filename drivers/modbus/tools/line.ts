@@ -3,7 +3,7 @@ import { LinkError } from '../../../agent/errors.ts';
 import type { ReadRequest } from '../codec.ts';
 import { meansSilence } from '../protocol.ts';
 import { openTcpLink } from '../transport-tcp.ts';
-import type { Outcome } from '../transport-tcp.ts';
+import type { Outcome } from '../link.ts';
 import type { LineUrl } from './line-url.ts';
 
 /** What a tool needs of a line: one request at a time. Rejects with LinkError when the line is lost. */

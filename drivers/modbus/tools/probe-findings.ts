@@ -5,7 +5,7 @@ import { defaults } from '../defaults.ts';
 import { placeText, referencesOf } from '../place.ts';
 import { meansSilence, statusOfException } from '../protocol.ts';
 import { registersOf } from '../types.ts';
-import type { Outcome } from '../transport-tcp.ts';
+import type { Outcome } from '../link.ts';
 import type { Face } from './face.ts';
 import type { Target } from './probe-url.ts';
 import type { Match, Window } from './rank.ts';

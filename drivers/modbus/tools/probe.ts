@@ -2,7 +2,7 @@ import type { Finding, ProbeOptions, ToolHost } from '../../tools.ts';
 import { UsageError } from '../../../agent/errors.ts';
 import { lastAddress, mostRegisters } from '../protocol.ts';
 import type { Table } from '../protocol.ts';
-import type { Outcome } from '../transport-tcp.ts';
+import type { Outcome } from '../link.ts';
 import { faceOf } from './face.ts';
 import { isSilence, openLine } from './line.ts';
 import type { Line } from './line.ts';

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { parse as parseJsonc } from 'jsonc-parser';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { pointedAt } from '../../../agent/commands/simulate.ts';
 
 const main = new URL('../../../agent/main.ts', import.meta.url).pathname;
 const site = `{
@@ -127,4 +129,15 @@ test.each([
   const { code: seen, told } = await finished(sluice('simulate', 'site.json', ...args));
   expect(told).toContain(message);
   expect(seen).toBe(code);
+});
+
+test('a serial line is exchanged for the place where it is served', () => {
+  const line = { kind: 'rtu', path: '/dev/ttyS1', baudRate: 9600, parity: 'even', stopBits: 1 } as const;
+  const served = [{ connection: 'bus', plan: { transport: line }, host: '127.0.0.1', simulator: { port: 4001 } }];
+  const text =
+    '{ "connections": { "bus": { "driver": "modbus-rtu", /* the yard */ "path": "/dev/ttyS1", "parity": "none" } } }';
+  const changed = pointedAt(text, served);
+  expect(parseJsonc(changed)).toEqual({
+    connections: { bus: { driver: 'modbus-rtu-over-tcp', host: '127.0.0.1', port: 4001 } },
+  });
 });

@@ -31,10 +31,13 @@ function unwrapped(schema: v.GenericSchema): v.GenericSchema {
 const levels: [string, v.ObjectEntries][] = [
   ['file', fileEntries],
   ...registry.families.flatMap(({ schema }): [string, v.ObjectEntries][] => [
-    [`connection ${schema.names[0]}`, connectionEntries(schema)],
-    [`device ${schema.names[0]}`, deviceEntries(schema)],
-    [`point ${schema.names[0]}`, pointEntries(schema)],
-    [`profile ${schema.names[0]}`, profileEntries(schema)],
+    ...Object.keys(schema.connections).map((name): [string, v.ObjectEntries] => [
+      `connection ${name}`,
+      connectionEntries(schema, name),
+    ]),
+    [`device ${schema.family}`, deviceEntries(schema)],
+    [`point ${schema.family}`, pointEntries(schema)],
+    [`profile ${schema.family}`, profileEntries(schema)],
   ]),
 ];
 

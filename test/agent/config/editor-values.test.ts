@@ -40,12 +40,14 @@ function unwrapped(schema: v.GenericSchema): v.GenericSchema {
 }
 
 const modbus = registry.families[0]?.schema as DriverSchema;
-const define = (level: string): Part => published.definitions[`modbus-tcp.${level}`] ?? {};
+const define = (level: string): Part => published.definitions[level] ?? {};
 const keys = [
   ...keysOf(fileEntries, published, ''),
-  ...keysOf(connectionEntries(modbus), define('connection'), 'connection.'),
-  ...keysOf(deviceEntries(modbus), define('device'), 'device.'),
-  ...keysOf(pointEntries(modbus), define('point'), 'point.'),
+  ...Object.keys(modbus.connections).flatMap((name) =>
+    keysOf(connectionEntries(modbus, name), define(`${name}.connection`), `${name}.`),
+  ),
+  ...keysOf(deviceEntries(modbus), define('modbus.device'), 'device.'),
+  ...keysOf(pointEntries(modbus), define('modbus.point'), 'point.'),
 ];
 
 const numbers = [-1, -0.5, 0, 0.5, 1, 2, 10, 11, 125, 126, 247, 248, 254, 255, 256, 65_535, 65_536, 65_537, 1e300];
@@ -72,7 +74,13 @@ const beyond: readonly { readonly key: RegExp; readonly value: RegExp; readonly 
 ];
 
 /** Whose content is looked at by itself, by `check` and in `definitions`. */
-const elsewhere = new Set(['connections', 'profiles', 'devices', 'device.points', 'connection.driver']);
+const elsewhere = new Set([
+  'connections',
+  'profiles',
+  'devices',
+  'device.points',
+  ...Object.keys(modbus.connections).map((name) => `${name}.driver`),
+]);
 
 function takes(schema: v.GenericSchema, value: unknown): boolean {
   // To valibot a list is an object too.

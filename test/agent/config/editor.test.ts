@@ -37,6 +37,8 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   { told: /address and reference exclude each other/, why: 'depends on the profile' },
   { told: /; allowed with addressBase/, why: 'a contradiction between keys of several objects' },
   { told: /eight letters for 64 bits; allowed for/, why: 'a contradiction between keys of several objects' },
+  { told: /; put the devices on one connection/, why: 'equal values in objects of other names' },
+  { told: /allowed on a serial line: 1…247/, why: 'depends on the connection' },
   { told: /longer than every beside it/, why: 'a comparison of two keys' },
   { told: /is compacted and would delete the records of/, why: 'a comparison of two keys' },
   { told: /maxSize is "999KB"/, why: 'a bound on a number with a unit' },
@@ -153,7 +155,13 @@ describe('an editor with the published schema', () => {
 describe('at the keyboard', () => {
   it.each([
     ['the file', site({ top: '"|",' }), fileEntries, ['connections', 'devices']],
-    ['a connection', site({ connection: '"|"' }), connectionEntries(modbus), ['driver']],
+    ['a connection', site({ connection: '"|"' }), connectionEntries(modbus, 'modbus-tcp'), ['driver']],
+    [
+      'a serial line',
+      site({ connection: '"|"' }).replace('modbus-tcp', 'modbus-rtu'),
+      connectionEntries(modbus, 'modbus-rtu'),
+      ['driver'],
+    ],
     ['a device', site({ device: '"|",' }), deviceEntries(modbus), ['id', 'points']],
     ['a point', site({ point: '"|"' }), pointEntries(modbus), ['name']],
   ])(
@@ -172,7 +180,7 @@ describe('at the keyboard', () => {
     expect(await vscode.offers(text)).toHaveProperty('size', expect.any(Number));
     expect([...(await vscode.offers(text)).keys()]).toContain('driver');
     const names = await vscode.offers('{ "connections": { "panel": { "driver": | } } }');
-    expect([...names.keys()]).toEqual(modbus.names.map((name) => `"${name}"`));
+    expect([...names.keys()]).toEqual(Object.keys(modbus.connections).map((name) => `"${name}"`));
   });
 
   it('a profile in a file of its own offers and explains every key', async () => {

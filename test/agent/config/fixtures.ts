@@ -7,12 +7,14 @@ import type { Registry } from '../../../drivers/registry.ts';
 
 /** A driver whose plan is what it was asked for, so that a test sees what a driver would. */
 export const mirrorSchema: DriverSchema<PlannedConnection> = {
-  names: ['mirror'],
-  connection: {
-    host: v.string(),
-    password: v.optional(secret()),
-    speed: v.optional(integer(1, 9), 5),
-    timeout: v.optional(duration()),
+  family: 'mirror',
+  connections: {
+    mirror: {
+      host: v.string(),
+      password: v.optional(secret()),
+      speed: v.optional(integer(1, 9), 5),
+      timeout: v.optional(duration()),
+    },
   },
   device: { unitId: integer(1, 247), order: v.optional(oneOf(['AB', 'BA'])), timeout: v.optional(duration()) },
   point: {
@@ -21,7 +23,7 @@ export const mirrorSchema: DriverSchema<PlannedConnection> = {
     timeout: v.optional(duration()),
   },
   inherited: ['order', 'timeout'],
-  linkOf: ({ host, speed }) => ({ name: String(host), shared: speed === 9 ? 'error' : 'warning' }),
+  linkOf: (_driver, { host, speed }) => ({ name: String(host), shared: speed === 9 ? 'error' : 'warning' }),
   kindOf: ({ address }) => (address === 0 ? 'state' : 'gauge'),
   plan: (connection, report) => {
     for (const { id, points } of connection.devices) {

@@ -60,7 +60,7 @@ describe('the likely meaning of a key', () => {
     ['unit_id', '; did you mean `unitId`?', 'unitId'],
     ['slaveId', '; did you mean `unitId`?', 'unitId'],
     ['name', '; did you mean `id`?', 'id'],
-    ['ip', '; did you mean `host`? It belongs to a connection', undefined],
+    ['ip', '; did you mean `host`? It belongs to a connection (modbus-tcp, modbus-rtu-over-tcp)', undefined],
     ['deadline', '; allowed: id, connection, unitId, every, points', undefined],
     ['scale', '; it belongs to a point', undefined],
     ['brokers', '; it belongs to uplink.kafka', undefined],
@@ -83,10 +83,9 @@ function everything(schema: unknown, found = new Set<unknown>()): Set<unknown> {
 
 describe('the tables of what others call it', () => {
   const schema = registry.families.map(({ schema: each }) => [
-    connectionEntries(each),
+    ...Object.keys(each.connections).flatMap((name) => [name, connectionEntries(each, name)]),
     deviceEntries(each),
     pointEntries(each),
-    each.names,
   ]);
   const all = everything([fileEntries, schema]);
   const toCome = new Set(['bit', 'string', 'coil', 'discrete']);

@@ -44,7 +44,7 @@ test('no function code that writes can be built, whatever is asked for', () => {
   expect([...seen].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4]);
   // Nothing else here makes bytes.
   expect(Object.keys(codec).toSorted()).toEqual(['answerTo', 'dataBytes', 'encodeRead', 'firstFrame', 'readPdu']);
-  expect(Object.keys(rtuCodec).toSorted()).toEqual(['crc16', 'encodeRtu', 'firstRtuFrame']);
+  expect(Object.keys(rtuCodec).toSorted()).toEqual(['crc16', 'encodeRtu', 'firstRtuFrame', 'nextRtuFrame']);
 });
 
 test('more than 125 registers, none, or registers past 65535 cannot be asked', () => {

@@ -12,7 +12,8 @@ import { openSerialPort } from '../../../drivers/modbus/serial-port.ts';
 import { honestRtu, noSocat, rtuAnswer, rtuFrame, startRtuGateway, startRtuLine } from '../../simulators/rtu-line.ts';
 import type { RtuBehaviour, RtuLine } from '../../simulators/rtu-line.ts';
 
-const timeoutMs = 120;
+const timeoutMs = 250;
+const never = new AbortController().signal;
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
@@ -28,7 +29,7 @@ async function serial(behaviour: RtuBehaviour): Promise<{ line: RtuLine; link: R
   const line = await startRtuLine(behaviour);
   closing.push(() => line.close());
   const settings = { baudRate: 115_200, parity: 'none', stopBits: 1 } as const;
-  const link = new RtuLink(await openSerialPort({ path: line.path, ...settings }), {
+  const link = new RtuLink(await openSerialPort({ path: line.path, ...settings }, never), {
     clock: clock(),
     wire: wireTimes(settings),
   });
@@ -106,9 +107,13 @@ describe.skipIf(noSocat !== undefined)(
     });
 
     it('a late answer is never the value of another register, however the timing falls', async () => {
-      for (let lateMs = 90; lateMs <= 240; lateMs += 10) {
+      for (let lateMs = 220; lateMs <= 540; lateMs += 40) {
+        // A device answers one question after the other.
+        let turn: Promise<unknown> = Promise.resolve();
         const { link, line } = await serial(async (request, send) => {
-          if (request.number === 0) await sleep(lateMs);
+          const before = turn;
+          turn = request.number === 0 ? sleep(lateMs) : before;
+          await turn;
           honestRtu(request, send);
         });
         const first = words(await read(link, 7, 0x10, 2));
@@ -124,6 +129,48 @@ describe.skipIf(noSocat !== undefined)(
         expect(line.requests.length).toBeGreaterThan(4);
         link.close();
       }
+    });
+
+    it('a byte that the line makes before an answer is no part of it', async () => {
+      const { link } = await serial((request, send) => {
+        send(Buffer.concat([Buffer.from([0]), rtuAnswer(request, () => 0x0102)]));
+      });
+      expect(words(await read(link, 7, 0, 1))).toBe('0102');
+      expect(words(await read(link, 3, 0, 2))).toBe('01020102');
+    });
+
+    it('the answer to a request that noise ended is not taken for another', async () => {
+      const { link, line } = await serial(async (request, send) => {
+        if (request.number > 0) return;
+        send(Buffer.from([0xff, 0xff, 0xff]));
+        await sleep(60);
+        honestRtu(request, send);
+      });
+      expect(words(await read(link, 7, 0x10, 2))).toBe('damaged');
+      expect(words(await read(link, 7, 0x20, 2))).toBe('silence');
+      expect(line.requests.at(-1)).toMatchObject({ address: 0x20, count: 1 });
+    });
+
+    it('after a late exception the answer it overtook is not taken for another', async () => {
+      const { link, line } = await serial(async (request, send) => {
+        if (request.number === 1) {
+          send(rtuFrame(7, 0x83, 4));
+          await sleep(60);
+          honestRtu(request, send);
+        } else if (request.number > 1) honestRtu(request, send);
+      });
+      expect(words(await read(link, 7, 0x10, 2))).toBe('silence');
+      expect(words(await read(link, 7, 0x20, 3))).toBe('exception 4');
+      expect(words(await read(link, 7, 0x30, 3))).toBe('073007310732');
+      expect(line.requests.map(({ count }) => count)).toEqual([2, 3, 1, 3]);
+    });
+
+    it('a line that never falls quiet is damaged, not waited for without end', async () => {
+      const { link, line } = await serial(() => {});
+      const babble = setInterval(() => line.send(Buffer.from([0x55])), 1);
+      closing.push(() => clearInterval(babble));
+      await sleep(50);
+      expect(words(await read(link, 7, 0, 1))).toBe('damaged');
     });
 
     it('a unit in doubt is asked for another number of registers first, others are not', async () => {
@@ -145,9 +192,9 @@ describe.skipIf(noSocat !== undefined)(
 
     it('a line that is taken away ends the link, and one that somebody holds cannot be opened', async () => {
       const { link, line } = await serial(honestRtu);
-      await expect(openSerialPort({ path: line.path, baudRate: 9600, parity: 'even', stopBits: 1 })).rejects.toThrow(
-        'cannot be opened',
-      );
+      await expect(
+        openSerialPort({ path: line.path, baudRate: 9600, parity: 'even', stopBits: 1 }, never),
+      ).rejects.toThrow('cannot be opened');
       await line.close();
       expect(await link.ended).toBeInstanceOf(Error);
       await expect(read(link, 7, 0, 1)).rejects.toThrow('the line is gone');

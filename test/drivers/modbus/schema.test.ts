@@ -165,7 +165,7 @@ describe('single keys', () => {
 
   test('unitId and host must be stated', () => {
     expect(messages(v.strictObject(modbusSchema.device), {})).toHaveLength(1);
-    expect(messages(v.strictObject(modbusSchema.connection), {})).toHaveLength(1);
+    expect(messages(v.strictObject(modbusSchema.connections['modbus-tcp'] ?? {}), {})).toHaveLength(1);
   });
 });
 

@@ -172,3 +172,22 @@ test('a fault or device that it does not know is refused by name', () => {
 test('it serves on loopback only', async () => {
   await expect(startSimulator({ plan, host: '0.0.0.0', port: 0, clock, seed: 1 })).rejects.toThrow('loopback only');
 });
+
+test('a serial line is served as RTU over TCP, with the same values', async () => {
+  const line = planOf({ driver: 'modbus-rtu', settings: { path: '/dev/ttyS9' } }, devices).plan;
+  const served = await startSimulator({ plan: line, host: '127.0.0.1', port: 0, clock, seed: 1 });
+  const there = { driver: 'modbus-rtu-over-tcp', settings: { host: '127.0.0.1', port: served.port } };
+  const reading = planOf(there, devices).plan;
+  const opened = await driver.open(reading, hostOf(clock), never);
+  try {
+    for (const { id } of devices) {
+      const overLine = await opened.poll({ device: id, points: pointsOf(reading, id), dueMs: 0 }, never);
+      const overTcp = await session.poll({ device: id, points: pointsOf(plan, id), dueMs: 0 }, never);
+      expect(overLine.map(({ status }) => status)).toEqual(overLine.map(() => 'Good'));
+      expect(overLine.map(({ value }) => value)).toEqual(overTcp.map(({ value }) => value));
+    }
+  } finally {
+    await opened.close();
+    await served.close();
+  }
+});

@@ -34,9 +34,19 @@ export interface DevicePart {
   points: Record<string, Settings & { kind?: Kind; unit?: string }>;
 }
 
-/** The plan as the agent would build it: `common` stands for what points inherit. */
+export interface ConnectionPart {
+  readonly driver: string;
+  readonly settings: Settings;
+}
+
+export const lineOf = (path: string): ConnectionPart => ({
+  driver: 'modbus-rtu',
+  settings: { path, baudRate: 115_200, parity: 'none' },
+});
+
+/** The plan as the agent would build it: `common` stands for what points inherit. A number is a port of Modbus TCP. */
 export function planOf(
-  port: number,
+  to: number | ConnectionPart,
   devices: readonly DevicePart[],
   common: Settings = {},
 ): { plan: ModbusPlan; told: Told[] } {
@@ -44,8 +54,7 @@ export function planOf(
   const plan = modbusSchema.plan(
     {
       id: 'panel',
-      driver: 'modbus-tcp',
-      settings: { host: '127.0.0.1', port },
+      ...(typeof to === 'number' ? { driver: 'modbus-tcp', settings: { host: '127.0.0.1', port: to } } : to),
       devices: devices.map(({ id, unitId = 1, points }) => ({
         id,
         settings: { unitId },

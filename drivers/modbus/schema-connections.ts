@@ -1,0 +1,77 @@
+import * as v from 'valibot';
+import { allowed, doc, host, integer, later, oneOf, port } from '../../agent/config/grammar.ts';
+import type { Settings } from '../driver.ts';
+import { defaults } from './defaults.ts';
+
+/** Baud rates that meters and adapters know. */
+const baudRates = [300, 600, 1200, 2400, 4800, 9600, 14_400, 19_200, 28_800, 38_400, 57_600, 76_800, 115_200, 230_400];
+
+function baudRate() {
+  return v.pipe(
+    integer(300, 230_400, baudRates.join(', ')),
+    v.check((rate) => baudRates.includes(rate), allowed(baudRates.join(', '))),
+    v.metadata({ enum: baudRates }),
+  );
+}
+
+function serialPath() {
+  const message = allowed('the path of a serial line, e.g. "/dev/serial/by-path/platform-usb-0:1.2"');
+  return v.pipe(v.string(message), v.regex(/^\/[^\p{Cc}]{1,4095}$/u, message));
+}
+
+const inTime = { maxInFlight: later(), pauseAfterConnect: later(), closeWhenIdle: later() };
+
+/** The keys of a connection besides the inherited ones, by its driver. */
+export const connections = {
+  'modbus-tcp': {
+    host: doc(host(), 'Name or IP address of the meter, or of the gateway in front of its serial line.', {
+      examples: ['10.12.0.20'],
+    }),
+    port: v.optional(doc(port(), 'TCP port.', { default: defaults.port })),
+    ...inTime,
+  },
+  'modbus-rtu': {
+    path: doc(
+      serialPath(),
+      'The serial line. A name below `/dev/serial/by-path` or `/dev/serial/by-id` stays that of this adapter when others are plugged in; only this path is ever opened.',
+      { examples: ['/dev/serial/by-path/platform-usb-0:1.2'] },
+    ),
+    baudRate: v.optional(
+      doc(baudRate(), 'Bits a second on the line, the same at all its meters.', {
+        default: defaults.baudRate,
+        examples: [19_200],
+      }),
+    ),
+    parity: v.optional(
+      doc(
+        oneOf(['none', 'even', 'odd']),
+        'The parity bit, the same at all meters of the line. Characters have 8 data bits.',
+        {
+          default: defaults.parity,
+        },
+      ),
+    ),
+    stopBits: v.optional(
+      doc(integer(1, 2, '1 or 2'), 'Stop bits: mostly 1, or 2 without parity.', { default: defaults.stopBits }),
+    ),
+    ...inTime,
+  },
+  'modbus-rtu-over-tcp': {
+    host: doc(host(), 'Name or IP address of the serial server that hands the bytes of the line on as they are.', {
+      examples: ['10.12.0.21'],
+    }),
+    port: v.optional(doc(port(), 'TCP port.', { default: defaults.port, examples: [4001] })),
+    ...inTime,
+  },
+};
+
+export type ModbusDriver = keyof typeof connections;
+
+/** Two owners of a serial line talk over each other; of a host they may. */
+export function linkOf(
+  driver: string,
+  { host: where, port: at = defaults.port, path }: Settings,
+): { name: string; shared: 'error' | 'warning' } {
+  if (driver === 'modbus-rtu') return { name: path as string, shared: 'error' };
+  return { name: `${(where as string).toLowerCase()}:${at as number}`, shared: 'warning' };
+}
