@@ -1,7 +1,7 @@
 import type { Finding, ScanOptions, ToolHost } from '../../tools.ts';
 import { messageOf } from '../../../agent/errors.ts';
 import type { Table } from '../protocol.ts';
-import type { Outcome } from '../transport-tcp.ts';
+import type { Outcome } from '../link.ts';
 import { sunSpecBases, sunSpecIdentity, sunSpecMarker, sunSpecRegisters } from './identity.ts';
 import type { Identity } from './identity.ts';
 import { isSilence, openLasting } from './line.ts';
