@@ -34,6 +34,10 @@ export const commands: CommandTable = {
     summary: 'finds the devices on a line or behind a gateway',
     load: async () => (await import('./scan.ts')).scan,
   },
+  import: {
+    summary: 'points from a spreadsheet, ready to paste',
+    load: async () => (await import('./import.ts')).importCsv,
+  },
   schema: {
     summary: 'the published schemas: of the configuration, of records',
     load: async () => (await import('./schema.ts')).schema,
