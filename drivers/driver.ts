@@ -59,6 +59,8 @@ export interface PlannedConnection {
     readonly id: string;
     readonly settings: Settings;
     readonly points: readonly { readonly info: PointInfo; readonly settings: Settings }[];
+    /** Names of points that are in the file and not in `points`: switched off, or wrong, which is told already. */
+    readonly leftOut?: { readonly disabled: readonly string[]; readonly wrong: readonly string[] };
   }[];
 }
 

@@ -3,7 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { applyEdits, modify } from 'jsonc-parser';
 import type { ModbusPlan } from '../../drivers/modbus/plan.ts';
-import { faultNames, isLoopback, simulatedRegisters, startSimulator } from '../../drivers/modbus/simulator.ts';
+import { simulatedRegisters } from '../../drivers/modbus/simulated-device.ts';
+import { faultNames, isLoopback, startSimulator } from '../../drivers/modbus/simulator.ts';
 import type { Simulator } from '../../drivers/modbus/simulator.ts';
 import { aborted } from '../aborted.ts';
 import { builtAtMs } from '../build-time.ts';
@@ -105,16 +106,18 @@ async function serve(
 
 function tellServed({ connection, plan, host, simulator }: Served, tell: Tell): void {
   const devices = plan.devices.map((device) => {
-    const { holding, input } = simulatedRegisters(device);
+    const { coil, discrete, holding, input } = simulatedRegisters(device);
     return {
       device: device.id,
       unitId: device.unitId,
       points: device.points.length,
       registers: holding.size + input.size,
+      bits: coil.size + discrete.size,
     };
   });
   const lines = devices.map(
-    ({ device, unitId, points, registers }) => `  ${device}: unit ${unitId}, ${points} points, ${registers} registers`,
+    ({ device, unitId, points, registers, bits }) =>
+      `  ${device}: unit ${unitId}, ${points} points, ${registers} registers${bits === 0 ? '' : `, ${bits} bits`}`,
   );
   const { transport } = plan;
   const configuredAt = transport.kind === 'rtu' ? transport.path : `${transport.host}:${transport.port}`;

@@ -3,7 +3,7 @@ import type { DriverSchema, PlannedConnection, Report } from '../../drivers/driv
 import { deepFreeze } from './canonical.ts';
 import type { CheckedConnection, CheckedDevice, CheckedFile } from './check-file.ts';
 import type { Checked } from './inspect.ts';
-import { labelsAt, levelsOf, type Levels } from './levels.ts';
+import { labelsAt, levelsOf, nearest, type Levels } from './levels.ts';
 import { resolvePoints, type ResolvedPoint } from './points.ts';
 import { quoted, type Problems } from './problems.ts';
 import type { AssetConfig, ConnectionConfig, Labels } from './site-config.ts';
@@ -23,7 +23,10 @@ interface ResolvedDevice {
   readonly profile: Checked | undefined;
   readonly asset: AssetConfig;
   readonly points: readonly ResolvedPoint[];
+  readonly leftOut: LeftOut;
 }
+
+type LeftOut = NonNullable<PlannedConnection['devices'][number]['leftOut']>;
 
 /** Every enabled connection with its enabled devices and points, planned by its driver. Tells what they say against each other. */
 export function planConnections(file: CheckedFile, context: Context): ConnectionConfig[] {
@@ -111,8 +114,19 @@ function resolveDevice(
       device.checked.node,
       'no points; allowed: points of its own, or a profile that has some',
     );
-  return { id, device, profile: profile?.checked, asset, points };
+  return { id, device, profile: profile?.checked, asset, points, leftOut: leftOutOf(levels) };
 }
+
+function leftOutOf(all: readonly Levels[]): LeftOut {
+  return {
+    wrong: all.filter(isWrong).map(nameOf),
+    disabled: all.filter((levels) => !isWrong(levels) && nearest(levels, 'enabled', true) === false).map(nameOf),
+  };
+}
+
+const isWrong = ({ own, inProfile }: Levels): boolean =>
+  [own, inProfile].some((level) => (level?.faulty.size ?? 0) > 0);
+const nameOf = (levels: Levels): string => String(nearest(levels, 'name', true));
 
 /** Of points with a wrong key, which the driver's plan leaves out. */
 function tellClashes({ own, inProfile }: Levels, schema: DriverSchema, problems: Problems, device: string): void {
@@ -153,10 +167,11 @@ function planConnection(
     id,
     driver: connection.driver,
     settings: pick(connection.entries, connection.checked.settings),
-    devices: devices.map(({ id: name, device, profile, points }) => ({
+    devices: devices.map(({ id: name, device, profile, points, leftOut }) => ({
       id: name,
       settings: deviceSettings(schema, [device.checked, profile, connection.checked]),
       points: points.map(({ config: { info }, settings }) => ({ info, settings })),
+      leftOut,
     })),
   };
   const plan: unknown = deepFreeze(schema.plan(asked, reportTo(problems, connection.checked, devices)));

@@ -6,7 +6,7 @@ interface ObjectPart extends Part {
   readonly required?: readonly string[];
 }
 
-/** `uplink.kafka` in the schema of the file, `reading` itself; `definitions` are looked up too. Throws when there is none: the template is wrong. */
+/** `uplink.kafka` in the schema of the file, `reading` itself; of a list what is in it; `definitions` are looked up too. Throws when there is none: the template is wrong. */
 export function partAt(schema: Part, path: string): ObjectPart {
   const definitions = schema['definitions'] as Readonly<Record<string, Part>> | undefined;
   const name = Object.keys(definitions ?? {}).find((each) => path === each || path.startsWith(`${each}.`)) ?? '';
@@ -17,7 +17,7 @@ export function partAt(schema: Part, path: string): ObjectPart {
   return steps.reduce<ObjectPart>((part, step) => {
     const found = part.properties?.[step];
     if (found === undefined) throw new Error(`the schema has no ${path}`);
-    return found;
+    return (found['items'] as ObjectPart | undefined) ?? found;
   }, definitions?.[name] ?? schema);
 }
 

@@ -1,6 +1,7 @@
 import type { ModbusPoint } from './plan.ts';
+import { holdsBits } from './protocol.ts';
 
-/** One request: `count` registers from `address`, and the points whose words it brings. */
+/** One request: `count` registers (or bits) from `address`, and the points whose words it brings. */
 export interface Block<Point> {
   readonly table: ModbusPoint['table'];
   readonly address: number;
@@ -15,7 +16,7 @@ export type Readable = Pick<
 
 /**
  * The fewest requests that read these points: contiguous registers of one table, gaps of at most `maxGap`, at most `maxRegisters`
- * in one, a value never split. Same points, same blocks. Points with different limits never share a block.
+ * in one (sixteen bits for a register in tables of bits), a value never split. Same points, same blocks. Points with different limits never share a block.
  */
 export function planReads<Point extends Readable>(points: readonly Point[]): Block<Point>[] {
   const groups = Map.groupBy(points, (point) =>
@@ -31,7 +32,7 @@ function blocksOf<Point extends Readable>(group: readonly Point[]): Block<Point>
     if (block !== undefined) {
       const gap = point.address - (block.address + block.count);
       const count = Math.max(block.count, point.address + point.registers - block.address);
-      if (gap <= point.maxGap && count <= point.maxRegisters) {
+      if (gap <= point.maxGap && count <= mostOf(point)) {
         block.count = count;
         block.points.push(point);
         continue;
@@ -41,6 +42,8 @@ function blocksOf<Point extends Readable>(group: readonly Point[]): Block<Point>
   }
   return blocks;
 }
+
+const mostOf = ({ table, maxRegisters }: Readable): number => (holdsBits(table) ? maxRegisters * 16 : maxRegisters);
 
 type Place = Pick<Readable, 'table' | 'address'> & { readonly registers?: number };
 

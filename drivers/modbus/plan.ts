@@ -1,14 +1,19 @@
 import type { PointInfo } from '../../agent/reading.ts';
 import type { Decoding } from './decode.ts';
+import type { Table } from './protocol.ts';
 
 /** A point with everything resolved: no defaults, no inheritance, no manual's way of counting left. */
 export interface ModbusPoint extends Decoding, ReadLimits {
   readonly info: PointInfo;
-  /** Function codes 3 and 4. */
-  readonly table: 'holding' | 'input';
-  /** As the protocol counts, 0…65535. */
+  readonly table: Table;
+  /** As the protocol counts, 0…65535; of a sum, the lowest of its parts. */
   readonly address: number;
-  readonly registers: 1 | 2 | 4;
+  /** Registers, or bits of a table of bits, from `address` on that one request brings; of a sum, up to the end of its last part. */
+  readonly registers: number;
+  /** A point of the device that holds a signed power of ten, by name. */
+  readonly scaleFrom: string | null;
+  /** Points of the device that this one is multiplied with, by name. */
+  readonly factorFrom: readonly string[];
   /** Whether readings carry the words as received. */
   readonly raw: boolean;
 }
@@ -20,8 +25,9 @@ export interface ReadLimits {
   readonly retries: number;
   /** Quiet time before the next request on the connection. */
   readonly pauseMs: number;
+  /** Of a table of bits, sixteen bits for each. */
   readonly maxRegisters: number;
-  /** Registers between two points that may be read over. */
+  /** Registers, or bits of a table of bits, between two points that may be read over. */
   readonly maxGap: number;
 }
 

@@ -12,6 +12,11 @@ export const mostRegisters = 125;
 export const mostBits = 2000;
 export const lastAddress = 0xffff;
 
+/** Coils and discrete inputs are single bits. */
+export function holdsBits(table: Table): boolean {
+  return table === 'coil' || table === 'discrete';
+}
+
 /** Digit in front of a reference as manuals print it: 40001 is holding register 0. */
 export const referenceDigits = { '0': 'coil', '1': 'discrete', '3': 'input', '4': 'holding' } as const satisfies Record<
   string,

@@ -1,24 +1,20 @@
 import type { Clock } from '../../agent/clock.ts';
 import { LinkError } from '../../agent/errors.ts';
-import { observationOf, unanswered } from '../../agent/reading.ts';
+import { unanswered } from '../../agent/reading.ts';
 import type { Observation, PointInfo } from '../../agent/reading.ts';
 import type { DriverHost, PollJob, Session } from '../driver.ts';
-import { decoderOf, hexWords } from './decode.ts';
-import type { Decoded } from './decode.ts';
-import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
+import { observed, readyPoints, seenOf, withHelpers } from './observe.ts';
+import type { ReadyPoint, ReadyPoints, Seen } from './observe.ts';
+import type { ModbusDevice, ModbusPlan } from './plan.ts';
 import { planReads } from './plan-reads.ts';
 import type { Block } from './plan-reads.ts';
-import { meansSilence, statusOfException } from './protocol.ts';
+import { meansSilence } from './protocol.ts';
 import type { Link, Outcome } from './link.ts';
-
-interface ReadyPoint extends ModbusPoint {
-  readonly decode: (words: Buffer) => Decoded;
-}
 
 interface ReadyDevice {
   readonly id: string;
   readonly unitId: number;
-  readonly points: ReadonlyMap<string, ReadyPoint>;
+  readonly points: ReadyPoints;
   /** Requests for the sets of points that were asked for lately. */
   readonly known: { readonly asked: readonly PointInfo[]; readonly blocks: Block<ReadyPoint>[] }[];
 }
@@ -28,8 +24,8 @@ interface Call {
   readonly job: PollJob;
   readonly signal: AbortSignal;
   readonly dueMs: number;
-  /** By name of the point. */
-  readonly seen: Map<string, Observation>;
+  /** What came of the requests, by name of the point; also of points that are only needed for others. */
+  readonly seen: Map<string, Seen>;
   settled: boolean;
   readonly resolve: (seen: Observation[]) => void;
   readonly reject: (error: Error) => void;
@@ -165,19 +161,18 @@ export class ModbusSession implements Session {
     if (call.settled) return;
     call.settled = true;
     const at = this.#clock.now();
-    call.resolve(call.job.points.map((info) => call.seen.get(info.point) ?? unanswered(info, status, at)));
+    const points = this.#devices.get(call.job.device)?.points;
+    const seen = call.job.points.map((info) => {
+      const point = points?.get(info.point);
+      const found = points === undefined || point === undefined ? undefined : observed(point, call.seen, points);
+      return found ?? unanswered(info, status, at);
+    });
+    call.resolve(seen);
   }
 }
 
 function readyDevice(device: ModbusDevice, everyRaw: boolean): ReadyDevice {
-  const points: ReadyPoint[] = [];
-  for (const point of device.points) points.push({ ...point, raw: point.raw || everyRaw, decode: decoderOf(point) });
-  return {
-    id: device.id,
-    unitId: device.unitId,
-    points: new Map(points.map((point) => [point.info.point, point])),
-    known: [],
-  };
+  return { id: device.id, unitId: device.unitId, points: readyPoints(device, everyRaw), known: [] };
 }
 
 /** A device has few distinct slots, so few sets of points: planning them once is enough. */
@@ -188,7 +183,8 @@ function blocksOf(device: ReadyDevice, asked: readonly PointInfo[]): Block<Ready
     (one) => one.asked.length === asked.length && one.asked.every((info, index) => info === asked[index]),
   );
   if (known !== undefined) return known.blocks;
-  const blocks = planReads(asked.flatMap((info) => device.points.get(info.point) ?? []));
+  const points = asked.flatMap((info) => device.points.get(info.point) ?? []);
+  const blocks = planReads(withHelpers(points, device.points));
   device.known.unshift({ asked: [...asked], blocks });
   device.known.length = Math.min(device.known.length, mostKnown);
   return blocks;
@@ -200,18 +196,5 @@ function isSilence(outcome: Outcome): boolean {
 
 /** Keeps what the outcome says about the points of the block. */
 function note(call: Call, block: Block<ReadyPoint>, outcome: Outcome): void {
-  for (const point of block.points) call.seen.set(point.info.point, observed(point, block.address, outcome));
-}
-
-function observed(point: ReadyPoint, start: number, outcome: Outcome): Observation {
-  const { info } = point;
-  const { kind, at } = outcome;
-  if (kind === 'silence') return unanswered(info, 'BadTimeout', at);
-  if (kind === 'damaged') return unanswered(info, 'BadCommunicationError', at);
-  if (kind === 'exception') {
-    return { ...unanswered(info, statusOfException(outcome.code), at), exceptionCode: outcome.code };
-  }
-  const from = (point.address - start) * 2;
-  const words = outcome.data.subarray(from, from + point.registers * 2);
-  return { ...observationOf(info, at, point.decode(words)), raw: point.raw ? hexWords(words) : null };
+  for (const point of block.points) call.seen.set(point.info.point, seenOf(point, block.address, outcome));
 }

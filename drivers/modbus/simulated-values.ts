@@ -1,5 +1,6 @@
 import type { ModbusPoint } from './plan.ts';
-import type { RegisterType } from './types.ts';
+import { integerRange } from './numbers.ts';
+import type { NumberType } from './types.ts';
 
 /** Engineering value at a wall time, in Unix ms. */
 export type Lively = (wallMs: number) => number;
@@ -47,8 +48,9 @@ const lifeHours = 3 * 365 * 24;
  */
 export function livelyValue(point: ModbusPoint, seed: number): Lively {
   const random = randomOf(`${seed}/${point.info.device}/${point.info.point}`);
+  if (point.enum !== null) return oneOf(Object.keys(point.enum).map(Number), random);
   if (point.info.kind === 'counter') return total(point, random);
-  if (point.info.kind === 'state') return state(random);
+  if (point.info.kind === 'state' || point.type === 'bit') return state(random);
   return gauge(point, random);
 }
 
@@ -72,6 +74,12 @@ function state(random: () => number): Lively {
   return (wallMs) => (wallMs % periodMs < periodMs * 0.7 ? 1 : 0);
 }
 
+/** Each for some minutes. */
+function oneOf(states: readonly number[], random: () => number): Lively {
+  const eachMs = 60_000 * (2 + 6 * random());
+  return (wallMs) => states[Math.floor(wallMs / eachMs) % states.length] ?? 0;
+}
+
 function gauge(point: ModbusPoint, random: () => number): Lively {
   const [low, high] = rangeOf(point);
   let [middle, swing] = gauges[point.info.unit ?? ''] ?? [50, 15];
@@ -87,22 +95,32 @@ function gauge(point: ModbusPoint, random: () => number): Lively {
   return (wallMs) => middle + swing * (0.5 * wave(wallMs, slowMs) + 0.2 * wave(wallMs, quickMs));
 }
 
-const rawRanges: Readonly<Record<RegisterType, readonly [number, number]>> = {
-  int16: [-0x8000, 0x7fff],
-  uint16: [0, 0xffff],
-  int32: [-0x8000_0000, 0x7fff_ffff],
-  uint32: [0, 0xffff_ffff],
-  int64: [-(2 ** 53), 2 ** 53],
-  uint64: [0, 2 ** 53],
+/** So that gauges look like measurements; an integer's range is what its type can hold, as far as a double counts. */
+const floatRanges: Readonly<Record<string, readonly [number, number]>> = {
   float16: [-2000, 2000],
   float32: [-1e7, 1e7],
   float64: [-1e12, 1e12],
 };
 
-/** What the register can hold and the configuration allows, in engineering units. */
-function rangeOf(point: ModbusPoint): readonly [number, number] {
-  const ends = rawRanges[point.type].map((raw) => raw * point.scale + point.offset);
-  return [Math.max(Math.min(...ends), point.min ?? -Infinity), Math.min(Math.max(...ends), point.max ?? Infinity)];
+function rawRange(type: NumberType): readonly [number, number] {
+  const [least, greatest] = integerRange(type) ?? floatRanges[type] ?? [0, 0];
+  return [Math.max(Number(least), -(2 ** 53)), Math.min(Number(greatest), 2 ** 53)];
+}
+
+/** What the registers can hold and the configuration allows, in engineering units. */
+function rangeOf({ type, sum, scale, offset, min, max }: ModbusPoint): readonly [number, number] {
+  const [least, greatest] =
+    type === 'bit' || type === 'string' ? [0, 1] : type === 'sum' ? sumRange(sum) : rawRange(type);
+  const ends = [least * scale + offset, greatest * scale + offset];
+  return [Math.max(Math.min(...ends), min ?? -Infinity), Math.min(Math.max(...ends), max ?? Infinity)];
+}
+
+function sumRange(parts: ModbusPoint['sum']): readonly [number, number] {
+  const ends = parts.map(({ type, scale }) => rawRange(type).map((raw) => raw * scale));
+  return [
+    ends.reduce((sum, each) => sum + Math.min(...each), 0),
+    ends.reduce((sum, each) => sum + Math.max(...each), 0),
+  ];
 }
 
 /** Numbers in [0, 1) that follow from a text alone (FNV-1a, then mulberry32). */

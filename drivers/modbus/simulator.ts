@@ -2,15 +2,13 @@ import { once } from 'node:events';
 import { createServer, isIPv4 } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Clock } from '../../agent/clock.ts';
-import { encoderOf } from './encode.ts';
+import type { ModbusDevice, ModbusPlan } from './plan.ts';
+import { holdsBits, mostBits, mostRegisters, readFunctions, tables } from './protocol.ts';
+import type { Table } from './protocol.ts';
+import { SimulatedMemory } from './simulated-device.ts';
 import { framings } from './simulated-frames.ts';
 import type { Asked } from './simulated-frames.ts';
-import type { ModbusDevice, ModbusPlan, ModbusPoint } from './plan.ts';
-import { planReads } from './plan-reads.ts';
-import { livelyValue, randomOf } from './simulated-values.ts';
-
-/** A point with this unit (a UCUM annotation) serves how often it was read, so that gaps and order show at the far end. */
-export const pollsUnit = '{polls}';
+import { randomOf } from './simulated-values.ts';
 
 export const faultNames = ['silent', 'late', 'exception:N', 'reset', 'garbage', 'off'] as const;
 
@@ -43,13 +41,7 @@ export interface Simulator {
 
 interface SimulatedDevice {
   readonly device: ModbusDevice;
-  readonly registers: SimulatedRegisters;
-  readonly sources: readonly {
-    readonly point: ModbusPoint;
-    readonly words: (wallMs: number, reads: number) => Buffer;
-  }[];
-  /** How often each point was read. */
-  readonly reads: Map<ModbusPoint, number>;
+  readonly memory: SimulatedMemory;
   readonly lateMs: number;
   readonly garbage: () => number;
   fault: string;
@@ -59,17 +51,6 @@ interface SimulatedDevice {
 
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
-}
-
-export type SimulatedRegisters = Readonly<Record<ModbusPoint['table'], ReadonlySet<number>>>;
-
-/** The registers that a simulated device has: those of its points, and gaps that its plan reads over. All others give exception 02. */
-export function simulatedRegisters(device: ModbusDevice): SimulatedRegisters {
-  const registers = { holding: new Set<number>(), input: new Set<number>() };
-  for (const { table, address, count } of planReads(device.points)) {
-    for (let register = address; register < address + count; register++) registers[table].add(register);
-  }
-  return registers;
 }
 
 /** Serves the devices of a plan over Modbus TCP, those of a serial line over RTU over TCP. Units that the plan does not know stay silent. */
@@ -160,15 +141,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 function simulated(device: ModbusDevice, seed: number): SimulatedDevice {
   return {
     device,
-    registers: simulatedRegisters(device),
-    // Where points share registers the first one's value shows.
-    sources: device.points.toReversed().map((point) => {
-      const encode = encoderOf(point);
-      const lively = livelyValue(point, seed);
-      const counts = point.info.unit === pollsUnit;
-      return { point, words: (wallMs: number, reads: number) => encode(counts ? reads : lively(wallMs)) };
-    }),
-    reads: new Map(device.points.map((point) => [point, 0])),
+    memory: new SimulatedMemory(device, seed),
     lateMs: 1.5 * Math.max(1000, ...device.points.map(({ timeoutMs }) => timeoutMs)),
     garbage: randomOf(`${seed}/${device.id}`),
     fault: 'off',
@@ -183,34 +156,24 @@ function deviceFor(devices: readonly SimulatedDevice[], asked: Asked): Simulated
   return ofUnit.find((device) => has(device, asked)) ?? ofUnit[0];
 }
 
-const tableOf = ({ functionCode }: Asked): ModbusPoint['table'] => (functionCode === 3 ? 'holding' : 'input');
+const tableOf = ({ functionCode }: Asked): Table | undefined =>
+  tables.find((table) => readFunctions[table] === functionCode);
 
-function has({ registers }: SimulatedDevice, asked: Asked): boolean {
-  const table = registers[tableOf(asked)];
-  for (let index = 0; index < asked.count; index++) if (!table.has(asked.address + index)) return false;
-  return true;
+function has({ memory }: SimulatedDevice, asked: Asked): boolean {
+  const table = tableOf(asked);
+  return table !== undefined && memory.has(table, asked.address, asked.count);
 }
 
 function answerOf(device: SimulatedDevice, asked: Asked, wallMs: number): Buffer {
-  const { functionCode, address, count } = asked;
-  if (functionCode !== 3 && functionCode !== 4) return exceptionTo(asked, 1);
-  if (count < 1 || count > 125) return exceptionTo(asked, 3);
+  const { address, count } = asked;
+  const table = tableOf(asked);
+  if (table === undefined) return exceptionTo(asked, 1);
+  if (count < 1 || count > (holdsBits(table) ? mostBits : mostRegisters)) return exceptionTo(asked, 3);
   if (!has(device, asked)) return exceptionTo(asked, 2);
-  const answer = Buffer.alloc(2 + count * 2);
-  answer.writeUInt8(functionCode, 0);
-  answer.writeUInt8(count * 2, 1);
-  for (const { point, words } of device.sources) {
-    if (point.table !== tableOf(asked)) continue;
-    if (point.address >= address + count || point.address + point.registers <= address) continue;
-    const reads = (device.reads.get(point) ?? 0) + 1;
-    device.reads.set(point, reads);
-    const bytes = words(wallMs, reads);
-    // A master may ask for half of a value: it gets that half.
-    const skipped = Math.max(0, address - point.address) * 2;
-    bytes.copy(answer.subarray(2), Math.max(0, point.address - address) * 2, skipped);
-  }
+  const data = device.memory.read(table, address, count, wallMs);
+  const head = Buffer.from([asked.functionCode, data.length]);
   device.answered++;
-  return answer;
+  return Buffer.concat([head, data]);
 }
 
 function exceptionTo({ functionCode }: Asked, code: number): Buffer {

@@ -1,21 +1,37 @@
 /** Register types and byte orders, as data. */
 
-export const registerTypes = {
+/** Numbers, and how many registers each takes. */
+export const numberTypes = {
+  int8h: 1,
+  int8l: 1,
+  uint8h: 1,
+  uint8l: 1,
   int16: 1,
   uint16: 1,
-  float16: 1,
   int32: 2,
   uint32: 2,
-  float32: 2,
+  int48: 3,
+  uint48: 3,
   int64: 4,
   uint64: 4,
+  float16: 1,
+  float32: 2,
   float64: 4,
+  bcd16: 1,
+  bcd32: 2,
+  mod10k32: 2,
+  mod10k48: 3,
+  mod10k64: 4,
 } as const;
-export type RegisterType = keyof typeof registerTypes;
+export type NumberType = keyof typeof numberTypes;
 
-/** How many registers a value takes. */
-export function registersOf(type: RegisterType): 1 | 2 | 4 {
-  return registerTypes[type];
+/** As a point states them: a `bit` of one register, or of a coil or discrete input; a `string` is as long as its `length`. */
+export const registerTypes = [...(Object.keys(numberTypes) as NumberType[]), 'bit', 'string'] as const;
+export type RegisterType = NumberType | 'bit' | 'string';
+
+/** How many registers a number takes. */
+export function registersOf(type: NumberType): 1 | 2 | 3 | 4 {
+  return numberTypes[type];
 }
 
 /**
@@ -27,6 +43,10 @@ export const byteOrders = [
   'CDAB',
   'BADC',
   'DCBA',
+  'ABCDEF',
+  'EFCDAB',
+  'BADCFE',
+  'FEDCBA',
   'ABCDEFGH',
   'GHEFCDAB',
   'BADCFEHG',
@@ -36,26 +56,38 @@ export const byteOrders = [
 ] as const;
 export type ByteOrder = (typeof byteOrders)[number];
 
-const wide: Readonly<Record<string, ByteOrder>> = {
-  ABCD: 'ABCDEFGH',
-  CDAB: 'GHEFCDAB',
-  BADC: 'BADCFEHG',
-  DCBA: 'HGFEDCBA',
+/** What the four-letter names mean at another width, by its number of registers. */
+const wider: Readonly<Record<number, Readonly<Record<string, ByteOrder>>>> = {
+  3: { ABCD: 'ABCDEF', CDAB: 'EFCDAB', BADC: 'BADCFE', DCBA: 'FEDCBA' },
+  4: { ABCD: 'ABCDEFGH', CDAB: 'GHEFCDAB', BADC: 'BADCFEHG', DCBA: 'HGFEDCBA' },
 };
 
-/** Whether the bytes inside each register are swapped: all that matters for a value of one register. */
-function swapsBytes(order: ByteOrder): boolean {
-  return order.startsWith('B') || order.startsWith('D') || order.startsWith('H');
+/** Whether a name has a meaning for so many registers. For one register, and for each by itself, all have. */
+export function orderFits(order: ByteOrder, registers: number): boolean {
+  return registers === 1 || order.length === 4 || order.length === registers * 2;
+}
+
+/** Whether the bytes inside each register are swapped: all that matters for a value of one register, and for strings. */
+export function swapsBytes(order: ByteOrder): boolean {
+  return /^[BDFH]/.test(order);
 }
 
 /**
  * For each byte as received, its place in the big-endian value. Every order is its own inverse, so the same list serves
  * decoding and encoding. Undefined: already in order.
  */
-export function bytePlaces(order: ByteOrder, registers: 1 | 2 | 4): readonly number[] | undefined {
+export function bytePlaces(order: ByteOrder, registers: 1 | 2 | 3 | 4): readonly number[] | undefined {
   if (registers === 1) return swapsBytes(order) ? [1, 0] : undefined;
-  const letters = registers === 4 ? (wide[order] ?? order) : order;
-  if (letters.length !== registers * 2) throw new RangeError(`byteOrder ${order} does not fit ${registers} registers`);
+  if (!orderFits(order, registers)) throw new RangeError(`byteOrder ${order} does not fit ${registers} registers`);
+  const letters = wider[registers]?.[order] ?? order;
   const places = Array.from(letters, (letter) => letter.charCodeAt(0) - 65);
   return places.every((place, index) => place === index) ? undefined : places;
+}
+
+/** The bytes as received in the order of the value, or back: every order is its own inverse. */
+export function reordered(bytes: Buffer, places: readonly number[] | undefined): Buffer {
+  if (places === undefined) return bytes;
+  const ordered = Buffer.allocUnsafe(bytes.length);
+  for (const [index, place] of places.entries()) ordered[place] = bytes[index] ?? 0;
+  return ordered;
 }

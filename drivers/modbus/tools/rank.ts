@@ -3,7 +3,7 @@ import { decimalOf, plus, textOf, times } from '../decimal.ts';
 import type { Decimal } from '../decimal.ts';
 import type { Table } from '../protocol.ts';
 import { registersOf } from '../types.ts';
-import type { ByteOrder, RegisterType } from '../types.ts';
+import type { ByteOrder, NumberType } from '../types.ts';
 import type { Face } from './face.ts';
 import { numberTypes, ordersOf, readerOf } from './readings-of.ts';
 
@@ -24,7 +24,7 @@ export interface Origin {
 export interface Match {
   readonly table: Table;
   readonly address: number;
-  readonly type: RegisterType;
+  readonly type: NumberType;
   readonly byteOrder: ByteOrder;
   readonly scale: number;
   /** In hex, as received. */
@@ -93,7 +93,7 @@ const scales = [
 function scaledMatches(
   face: Face,
   raw: Decimal,
-  type: RegisterType,
+  type: NumberType,
 ): { scale: number; value: string; fit: Match['fit']; doubt: number }[] {
   const rough = Number(`${raw.digits}e${raw.exponent}`);
   return scales.flatMap(({ decimal, power, number: scale }) => {
@@ -162,9 +162,17 @@ const typeDoubts: Readonly<Record<string, number>> = {
   uint64: 0.3,
   int64: 0.4,
   float64: 0.5,
+  bcd32: 0.6,
+  uint48: 0.7,
+  int48: 0.8,
+  // A byte fits most short numbers.
+  uint8h: 1.5,
+  uint8l: 1.5,
+  int8h: 1.6,
+  int8l: 1.6,
 };
 
-const isFloat = (type: RegisterType): boolean => type.startsWith('float');
+const isFloat = (type: NumberType): boolean => type.startsWith('float');
 
 function orderDoubt(order: ByteOrder, registers: number): number {
   if (order === 'ABCD') return 0;

@@ -1,13 +1,17 @@
 import { decimalOf } from '../decimal.ts';
 import type { Decimal } from '../decimal.ts';
-import { decoderOf } from '../decode.ts';
-import { registersOf, registerTypes } from '../types.ts';
-import type { ByteOrder, RegisterType } from '../types.ts';
+import { numberReader } from '../numbers.ts';
+import { numberTypes as widths, registersOf } from '../types.ts';
+import type { ByteOrder, NumberType } from '../types.ts';
 
-/** Types of numbers, narrow ones first. */
-export const numberTypes = (Object.keys(registerTypes) as RegisterType[]).toSorted(
-  (a, b) => registersOf(a) - registersOf(b),
+/** Types of numbers, narrow ones first, parts of a register behind whole ones. */
+export const numberTypes = (Object.keys(widths) as NumberType[]).toSorted(
+  (a, b) => registersOf(a) - registersOf(b) || Number(isByte(a)) - Number(isByte(b)),
 );
+
+function isByte(type: NumberType): boolean {
+  return /^u?int8/.test(type);
+}
 
 /** The orders that differ for so many registers, the usual ones first. */
 export function ordersOf(registers: number): readonly ByteOrder[] {
@@ -22,16 +26,16 @@ export type ReadNumber = (words: Buffer) => Decimal | null;
 const readers = new Map(
   numberTypes.flatMap((type) =>
     ordersOf(registersOf(type)).map((byteOrder) => {
-      const decode = decoderOf({ type, byteOrder, scale: 1, offset: 0, min: null, max: null });
+      const rawOf = numberReader(type, byteOrder);
       const read: ReadNumber = (words) => {
-        const { value, text } = decode(words);
-        return value === null ? null : decimalOf(text ?? String(value));
+        const raw = rawOf(words);
+        return typeof raw === 'string' ? null : decimalOf(String(raw));
       };
       return [`${type} ${byteOrder}`, read] as const;
     }),
   ),
 );
 
-export function readerOf(type: RegisterType, byteOrder: ByteOrder): ReadNumber {
+export function readerOf(type: NumberType, byteOrder: ByteOrder): ReadNumber {
   return readers.get(`${type} ${byteOrder}`) ?? (() => null);
 }

@@ -69,7 +69,7 @@ test('what it writes is read by sluice, and comments stay', async () => {
     connection: 'panel',
     configured: '10.12.0.20:502',
     host: '127.0.0.1',
-    devices: [{ device: 'EM-104', unitId: 1, points: 2, registers: 4 }],
+    devices: [{ device: 'EM-104', unitId: 1, points: 2, registers: 4, bits: 0 }],
   });
   expect(JSON.parse(await simulated.next())).toEqual({ event: 'written', file: 'copy.json' });
   expect(JSON.parse(await simulated.next())).toEqual({ event: 'ready' });

@@ -39,6 +39,30 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   { told: /eight letters for 64 bits; allowed for/, why: 'a contradiction between keys of several objects' },
   { told: /; put the devices on one connection/, why: 'equal values in objects of other names' },
   { told: /allowed on a serial line: 1…247/, why: 'depends on the connection' },
+  { told: /^point "\w+": (?:scale|factor)From names "/, why: 'names that refer to names elsewhere' },
+  { told: /; its (?:bit|length) is missing/, why: 'depends on the table and the profile' },
+  {
+    told: /: leave out (?:type|bit|byteOrder|kind)$|; leave out \w+$/,
+    why: 'a contradiction between keys of several objects',
+  },
+  { told: /; only a string has a length/, why: 'a contradiction between keys' },
+  {
+    told: /; (?:a bit|an enum) is no total|a sum is a number|bit is a number|; enum names whole numbers/,
+    why: 'a contradiction between keys',
+  },
+  {
+    told: /^point "\w+": (?:sum\[\d\]: )?invalid is .*; (?:allowed for a bit|allowed for a string|\w+ (?:takes|has|gives) )/,
+    why: 'depends on the type',
+  },
+  {
+    told: /; (?:string takes|sum reaches over) \d+ and is never split/,
+    why: 'a contradiction between keys of several objects',
+  },
+  { told: /; string takes 2 registers and would run past/, why: 'a contradiction between keys' },
+  {
+    told: /^point "\w+": sum (?:and|has)|sum\[\d\]: (?!invalid)/,
+    why: 'a contradiction between keys of several objects',
+  },
   { told: /longer than every beside it/, why: 'a comparison of two keys' },
   { told: /is compacted and would delete the records of/, why: 'a comparison of two keys' },
   { told: /maxSize is "999KB"/, why: 'a bound on a number with a unit' },
@@ -53,7 +77,7 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   { told: /; (?:float32|uint16|uint32) (?:is a number|takes 2 registers)/, why: 'a contradiction between keys' },
   { told: /address is .*; allowed with addressBase/, why: 'a contradiction between keys of several objects' },
   {
-    told: /reference "\d+" names (?:the table|a coil|a discrete)/,
+    told: /reference "\d+" names the table/,
     why: 'a contradiction between keys of several objects',
   },
   { told: /reference is "4\d+"; allowed: "4/, why: 'a bound on digits' },

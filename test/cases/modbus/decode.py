@@ -16,14 +16,49 @@ VALUES = dict(
     float16=[0.1, 65504.0, -1.5, 6e-8, 0.3333],
     float32=[230.4, -0.1, 16777216.0, 3.4028235e38, 1.4e-45, 0.333333333],
     float64=[230.4, -0.1, 1e-300, 123456789.123456789, 0.1 + 0.2],
+    int8h=[0, 1, 127, -128, -1, 90],
+    int8l=[0, 1, 127, -128, -1, 90],
+    uint8h=[0, 128, 255, 90],
+    uint8l=[0, 128, 255, 90],
+    int48=[123456789012345, -1, 140737488355327, -140737488355328, 0],
+    uint48=[281474976710655, 4711250000123, 1],
+    bcd16=[0, 1234, 9999, 90],
+    bcd32=[12345678, 99999999, 90, 10000],
+    mod10k32=[12345678, 99999999, 10000, 9999],
+    mod10k48=[123456789012, 999999999999, 100000000, 1],
+    mod10k64=[9007199254740993, 9999999999999999, 9007199254740992, 1234567890123456, 10000],
 )
+WIDE = ("int64", "uint64", "int48", "uint48", "mod10k48", "mod10k64")
+
+
+def packed(kind, raw):
+    """The bytes of a number, the most significant first."""
+    if kind in FORMATS:
+        return struct.pack(">" + FORMATS[kind], raw)
+    if kind in ("int8h", "uint8h"):  # beside a byte that must not matter
+        return struct.pack(">b" if kind[0] == "i" else ">B", raw) + b"\x7e"
+    if kind in ("int8l", "uint8l"):
+        return b"\x7e" + struct.pack(">b" if kind[0] == "i" else ">B", raw)
+    if kind in ("int48", "uint48"):
+        return struct.pack(">q" if kind[0] == "i" else ">Q", raw)[2:]
+    if kind in ("bcd16", "bcd32"):
+        return bytes.fromhex(("%08d" % raw)[-int(kind[3:]) // 4 :])
+    digits = "%016d" % raw
+    return b"".join(struct.pack(">H", int(digits[at : at + 4])) for at in range(16 - int(kind[6:]) // 4, 16, 4))
+
+
 # Byte i as received is this letter; A is the most significant.
+SWAPPED = ("BADC", "DCBA", "BADCFE", "FEDCBA", "BADCFEHG", "HGFEDCBA")
+NAMES = (
+    "ABCD CDAB BADC DCBA ABCDEF EFCDAB BADCFE FEDCBA ABCDEFGH GHEFCDAB BADCFEHG HGFEDCBA EFGHABCD CDABGHEF"
+).split()
 ORDERS = {
-    16: dict(
-        ABCD="AB", CDAB="AB", BADC="BA", DCBA="BA", ABCDEFGH="AB", GHEFCDAB="AB",
-        BADCFEHG="BA", HGFEDCBA="BA", EFGHABCD="AB", CDABGHEF="AB",
-    ),
+    16: {name: "BA" if name in SWAPPED else "AB" for name in NAMES},
     32: dict(ABCD="ABCD", CDAB="CDAB", BADC="BADC", DCBA="DCBA"),
+    48: dict(
+        ABCD="ABCDEF", CDAB="EFCDAB", BADC="BADCFE", DCBA="FEDCBA",
+        ABCDEF="ABCDEF", EFCDAB="EFCDAB", BADCFE="BADCFE", FEDCBA="FEDCBA",
+    ),
     64: dict(
         ABCD="ABCDEFGH", CDAB="GHEFCDAB", BADC="BADCFEHG", DCBA="HGFEDCBA", ABCDEFGH="ABCDEFGH", GHEFCDAB="GHEFCDAB",
         BADCFEHG="BADCFEHG", HGFEDCBA="HGFEDCBA", EFGHABCD="EFGHABCD", CDABGHEF="CDABGHEF",
@@ -55,13 +90,13 @@ def plain(number):
 
 print("type,byteOrder,words,scale,offset,value,text")
 for kind, values in VALUES.items():
-    size = struct.calcsize(FORMATS[kind]) * 8
+    size = len(packed(kind, values[0])) * 8
     for order, letters in ORDERS[size].items():
         for scale, offset in SCALES:
             for raw in values:
-                canonical = struct.pack(">" + FORMATS[kind], raw)
+                canonical = packed(kind, raw)
                 received = bytes(canonical[ord(letter) - 65] for letter in letters).hex()
                 words = " ".join(received[i : i + 4] for i in range(0, len(received), 4))
                 value = shortest(kind, raw) * Decimal(scale) + Decimal(offset)
-                text = plain(value) if size == 64 and "int" in kind and Decimal(repr(float(value))) != value else ""
+                text = plain(value) if kind in WIDE and Decimal(repr(float(value))) != value else ""
                 print(",".join([kind, order, words, scale, offset, "0" if value == 0 else f"{value:e}", text]))

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
+import type { Kind } from '../../../agent/reading.ts';
 import type { Settings } from '../../../drivers/driver.ts';
 import type { ModbusPoint } from '../../../drivers/modbus/plan.ts';
 import { modbusSchema } from '../../../drivers/modbus/schema.ts';
@@ -14,7 +15,9 @@ const messages = (schema: v.GenericSchema, input: unknown): string[] => {
 
 /** One point through schema and plan. */
 function planned(settings: Settings, common: Settings = {}): { point: ModbusPoint | undefined; told: Told[] } {
-  const { plan, told } = planOf(502, [{ id: 'M', points: { p: v.parse(point, settings) } }], common);
+  const { kind, ...own } = settings;
+  const read = { ...v.parse(point, own), ...(kind === undefined ? {} : { kind: kind as Kind }) };
+  const { plan, told } = planOf(502, [{ id: 'M', points: { p: read } }], common);
   return { point: plan.devices[0]?.points[0], told };
 }
 
@@ -28,8 +31,14 @@ test('a point that states only its address gets every default', () => {
       registers: 1,
       type: 'uint16',
       byteOrder: 'ABCD',
+      bit: null,
+      sum: [],
+      invalid: [],
+      enum: null,
       scale: 1,
       offset: 0,
+      scaleFrom: null,
+      factorFrom: [],
       min: null,
       max: null,
       raw: false,
@@ -57,6 +66,9 @@ test.each([
   [{ reference: '465536' }, 'holding', 65535],
   [{ reference: '40001', table: 'holding' }, 'holding', 0],
   [{ reference: '40011', addressBase: 1 }, 'holding', 10],
+  [{ reference: '00001' }, 'coil', 0],
+  [{ reference: '165536' }, 'discrete', 65535],
+  [{ address: 7, table: 'discrete' }, 'discrete', 7],
 ])('%o is %s register %d', (settings, table, address) => {
   const { point: found, told } = planned(settings);
   expect(told).toEqual([]);
@@ -72,8 +84,49 @@ describe('what contradicts itself is told at its key', () => {
     [{ address: 65535, type: 'float32' }, 'address', /float32 takes 2 registers and would run past 65535/],
     [{ reference: '465534', type: 'uint64' }, 'reference', /would run past 65535/],
     [{ reference: '30001', table: 'holding' }, 'reference', /names the table input, but table is holding/],
-    [{ reference: '00001' }, 'reference', /names a coil: not in this version/],
-    [{ reference: '100001' }, 'reference', /names a discrete: not in this version/],
+    [{ reference: '00000' }, 'reference', /allowed: "00001"…"09999"/],
+    [{ reference: '165537' }, 'reference', /allowed: "100001"…"165536"/],
+    [
+      { address: 1, type: 'uint48', byteOrder: 'GHEFCDAB' },
+      'byteOrder',
+      /eight letters for 64 bits; allowed for uint48/,
+    ],
+    [{ address: 1, type: 'uint32', byteOrder: 'EFCDAB' }, 'byteOrder', /six letters for 48 bits; allowed for uint32/],
+    [{ address: 1, table: 'coil', type: 'uint16' }, 'type', /a coil is one bit: leave out type/],
+    [{ reference: '10001', bit: 0 }, 'bit', /a discrete input is one bit already: leave out bit/],
+    [{ address: 1, table: 'coil', byteOrder: 'CDAB' }, 'byteOrder', /a coil is one bit: leave out byteOrder/],
+    [{ address: 1, table: 'coil', invalid: 1 }, 'invalid', /are 0 or 1; leave out invalid/],
+    [{ address: 1, type: 'bit' }, 'type', /its bit is missing: 0…15, 0 the least significant/],
+    [{ address: 1, type: 'uint16', bit: 3 }, 'bit', /bit is 3 and type is "uint16"; a bit has the type "bit"/],
+    [{ address: 1, type: 'string' }, 'type', /its length is missing/],
+    [{ address: 1, length: 4 }, 'length', /only a string has a length: state "type": "string" too/],
+    [{ address: 1, length: 4, type: 'uint32' }, 'length', /only a string has a length/],
+    [{ address: 1, length: 9, type: 'string', maxRegisters: 8 }, 'length', /string takes 9 and is never split/],
+    [{ address: 1, length: 4, type: 'string', scale: 2 }, 'scale', /which is no number; leave out scale/],
+    [{ address: 1, length: 4, type: 'string', kind: 'gauge' }, 'kind', /a string is of kind "text"/],
+    [{ address: 1, kind: 'text' }, 'kind', /uint16 is a number; allowed: counter, gauge, state/],
+    [{ address: 1, enum: { '0': 'off' }, scale: 2 }, 'scale', /enum names numbers as the device gives them/],
+    [{ address: 1, enum: { '0': 'off' }, type: 'float32' }, 'enum', /enum names whole numbers/],
+    [{ address: 1, enum: { '0': 'off' }, kind: 'counter' }, 'kind', /an enum is no total; allowed: state, gauge/],
+    [{ address: 1, bit: 3, kind: 'counter' }, 'kind', /a bit is no total/],
+    [{ address: 1, invalid: 'ffff ffff' }, 'invalid', /uint16 takes 1 of these words/],
+    [{ address: 1, invalid: '0x10000' }, 'invalid', /uint16 has 4 hex digits/],
+    [{ address: 1, type: 'int8l', invalid: '0x180' }, 'invalid', /int8l has 2 hex digits/],
+    [{ address: 1, invalid: -1 }, 'invalid', /uint16 gives whole numbers 0…65535 before scaling/],
+    [{ address: 1, type: 'uint32', invalid: ['ffff ffff', 1.5] }, 'invalid', /invalid is 1.5; uint32 gives whole/],
+    [{ address: 1, type: 'string', length: 2, invalid: 0 }, 'invalid', /allowed for a string: words/],
+    [
+      { address: 1, sum: [{ address: 2 }] },
+      'address',
+      /sum and address exclude each other; state address in each part/,
+    ],
+    [{ sum: [{ address: 2 }], enum: { '0': 'off' } }, 'enum', /sum and enum exclude each other; keep one of them/],
+    [{ sum: [{ address: 2 }, {}] }, 'sum', /sum\[1\]: address is missing/],
+    [{ sum: [{ address: 2 }, { reference: '30001' }] }, 'sum', /parts in the tables holding and input/],
+    [{ sum: [{ address: 2 }, { address: 127 }] }, 'sum', /sum reaches over 126 and is never split/],
+    [{ sum: [{ address: 65_535, type: 'uint32' }] }, 'sum', /would run past 65535/],
+    [{ sum: [{ reference: '00001' }] }, 'sum', /single bits; allowed: holding, input/],
+    [{ sum: [{ address: 2, type: 'uint32', invalid: 'ffff' }] }, 'sum', /sum\[0\]: invalid is "ffff"; uint32 takes 2/],
     [{ reference: '40000' }, 'reference', /allowed: "40001"…"49999"/],
     [{ reference: '465537' }, 'reference', /allowed: "400001"…"465536"/],
     [{ address: 1, type: 'float32', byteOrder: 'GHEFCDAB' }, 'byteOrder', /eight letters for 64 bits/],
@@ -137,20 +190,23 @@ describe('single keys', () => {
     ['address', '0x1FFFF', /0…65535/],
     ['reference', '4001', /5 or 6 digits/],
     ['reference', '50001', /5 or 6 digits/],
-    ['type', 'bcd16', /not in this version; allowed: int16/],
-    ['type', 'float', /allowed: int16/],
-    ['byteOrder', 'ABCDEF', /not in this version/],
-    ['table', 'coil', /not in this version; allowed: holding, input/],
+    ['type', 'float', /allowed: int8h/],
+    ['byteOrder', 'BACD', /allowed: ABCD/],
+    ['table', 'coils', /allowed: coil, discrete, holding, input/],
     ['scale', 0, /other than 0/],
     ['maxRegisters', 126, /1…125/],
     ['timeout', '1', /one number and one unit/],
-    ['scaleFrom', 'x', /not in this version/],
-    ['factorFrom', ['ct'], /not in this version/],
-    ['invalid', '7fff', /not in this version/],
-    ['bit', 3, /not in this version/],
-    ['enum', { '0': 'off' }, /not in this version/],
-    ['sum', [], /not in this version/],
-    ['length', 4, /not in this version/],
+    ['scaleFrom', 'a b', /characters/],
+    ['factorFrom', 'ct', /a list of names/],
+    ['factorFrom', [], /a list of names/],
+    ['invalid', '7ff', /words as `sluice read` shows them/],
+    ['invalid', [], /words as `sluice read` shows them/],
+    ['invalid', ['8000', true], /words as `sluice read` shows them/],
+    ['bit', 16, /0…15/],
+    ['enum', { '01': 'off' }, /a whole number, e.g. "0"/],
+    ['enum', {}, /an object { "0": "off"/],
+    ['sum', [], /a list of parts/],
+    ['length', 126, /1…125/],
   ])('%s: %o is refused with what is allowed', (key, value, message) => {
     expect(messages(point, { address: 0, [key]: value }).join()).toMatch(message);
   });

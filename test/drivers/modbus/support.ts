@@ -59,7 +59,7 @@ export function planOf(
         id,
         settings: { unitId },
         points: Object.entries(points).map(([name, { kind, unit, ...settings }]) => ({
-          info: pointInfo(id, name, kind, unit ?? null),
+          info: pointInfo(id, name, kind ?? modbusSchema.kindOf({ ...common, ...settings }), unit ?? null),
           settings: { ...common, ...settings },
         })),
       })),
