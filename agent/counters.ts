@@ -65,6 +65,11 @@ function lastDigit(...values: readonly number[]): number {
   return 10 ** -Math.max(...values.map((value) => /\.(\d+)$/.exec(String(value))?.[1]?.length ?? 0));
 }
 
+/** Its number is sent as it is: whoever bills by it decides. */
+export function doubted(reading: Reading): Reading {
+  return { ...reading, quality: 'uncertain', status: 'UncertainSensorNotAccurate' };
+}
+
 /** Another meter hangs there now, known by its serial number. */
 export interface Replaced {
   readonly oldSerial: string;
@@ -123,8 +128,7 @@ export class CounterWatch {
       return { reading, event: null };
     }
     this.#doubted = { seen, inARow };
-    const marked: Reading = { ...reading, quality: 'uncertain', status: 'UncertainSensorNotAccurate' };
-    return { reading: marked, event: fits || good === null ? null : this.#tell(reading, good, seen, rule) };
+    return { reading: doubted(reading), event: fits || good === null ? null : this.#tell(reading, good, seen, rule) };
   }
 
   #tell(

@@ -136,7 +136,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
   /** Made when it is first said: a hash over all that is configured must not keep the first poll waiting. */
   let identity: Identity | null = null;
   try {
-    buffer.keepTotalsOf(devicesOf(config));
+    buffer.forgetOthers(devicesOf(config));
     await connections.apply(config.connections);
     // Meters first: while the uplink's library is loaded nothing else goes on, for longer than their first answers take.
     await connections.opened(AbortSignal.timeout(metersFirstMs));
@@ -171,7 +171,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     config = next;
     identity = null;
     const changes = await connections.apply(next.connections);
-    buffer.keepTotalsOf(devicesOf(next));
+    buffer.forgetOthers(devicesOf(next));
     if (uplink) {
       const answer = AbortSignal.timeout(renewAnswerMs);
       await Promise.all([lanes.renew(uplink, answer), publisher.renew(keepsNewest(next, uplink.uplinks), answer)]);

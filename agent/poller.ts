@@ -6,7 +6,7 @@ import { LinkError, messageOf } from './errors.ts';
 import { Presence, isSilence } from './presence.ts';
 import { Pulse } from './pulse.ts';
 import { unanswered } from './reading.ts';
-import type { GatewayEvent, Observation, Reading, Stream } from './reading.ts';
+import type { GatewayEvent, Observation, PointInfo, Reading, Stream } from './reading.ts';
 import { Screen, type ScreenRules } from './screen.ts';
 
 /** Where a poller takes its session from; the supervisor is one. */
@@ -15,7 +15,8 @@ export interface SessionSource {
   waitForSession(signal: AbortSignal): Promise<Session>;
 }
 
-export type KeptCounters = Pick<Buffer, 'newestSlotMs' | 'lastTotal'>;
+/** What the buffer knows of devices from before. */
+export type KeptOfDevices = Pick<Buffer, 'newestSlotMs' | 'lastTotal' | 'serialSeen' | 'sawSerial'>;
 
 export interface PollerOptions {
   readonly device: { readonly id: string; readonly points: readonly (PolledPoint & ScreenRules)[] };
@@ -26,8 +27,7 @@ export interface PollerOptions {
   readonly event: (event: GatewayEvent) => void;
   /** Faults of a driver that broke its contract; once per text. */
   readonly log: (message: string) => void;
-  /** What the buffer knows of the device's counters. */
-  readonly kept: KeptCounters;
+  readonly kept: KeptOfDevices;
   /** From the poller of the same device whose place this one takes. */
   readonly before?: PollerHandover | undefined;
 }
@@ -79,16 +79,25 @@ const GRACE_MS = 1_000;
 
 /** One loop per device: look, ask, write, nap. All decisions are the agenda's. */
 export function startPoller(options: PollerOptions): Poller {
-  const { device, link, clock, sink, event, log, kept: counters, before } = options;
-  const agenda = new Agenda(device.points, (point) => counters.newestSlotMs(device.id, point), before?.agenda);
+  const { device, link, clock, sink, event, log, kept: known, before } = options;
+  const agenda = new Agenda(device.points, (point) => known.newestSlotMs(device.id, point), before?.agenda);
   const presence = before?.presence ?? new Presence(device.id);
-  const screen = new Screen(device.points, (point) => counters.lastTotal(device.id, point), before?.screen);
+  const screen = new Screen(
+    device.points,
+    {
+      lastTotal: (point) => known.lastTotal(device.id, point),
+      serialSeen: () => known.serialSeen(device.id),
+    },
+    before?.screen,
+  );
   const stopping = new AbortController();
   const faults = new Set<string>();
   const pulse = new Pulse(clock);
   let attempt: AbortController | null = null;
   let lastGood: Stamp | null = null;
   let polls = 0;
+  /** The session on which the device was asked who it is. */
+  let identifiedOn: Session | null = null;
   const readings = { good: 0, uncertain: 0, bad: 0 };
   const badPoints = new Map<string, Observation>();
 
@@ -146,8 +155,9 @@ export function startPoller(options: PollerOptions): Poller {
     } finally {
       attempt = null;
     }
+    seen ??= ask.points.map((point) => unanswered(point, 'BadTimeout', clock.now()));
+    seen = await identified(session, seen);
     const now = clock.now();
-    seen ??= ask.points.map((point) => unanswered(point, 'BadTimeout', now));
     const good = seen.filter((observation) => observation.quality !== 'bad');
     if (good.length > 0) lastGood = now;
     if (stopping.signal.aborted) {
@@ -160,6 +170,41 @@ export function startPoller(options: PollerOptions): Poller {
     else if (own.signal.aborted) fault(notOver);
     else if (!ask.secondAttempt) tell(presence.silence(seen[0]?.status ?? 'BadTimeout', now));
     deliver(agenda.answered(seen, now));
+  }
+
+  /**
+   * Whose readings these are is to be known before they are kept: on a new session, and when a device answers that was lost (a meter behind a
+   * gateway is replaced while the link stays), it is asked by a request of its own. A meter that stays silent about this alone is like any other.
+   */
+  async function identified(session: Session, seen: Observation[]): Promise<Observation[]> {
+    const point = screen.identityPoint;
+    if (point === null || stopping.signal.aborted || seen.every(({ status }) => isSilence(status))) return seen;
+    const isAsked = seen.some((observation) => observation.point.point === point.point);
+    const isDue = identifiedOn !== session || presence.state === 'lost';
+    identifiedOn = session;
+    const all = isAsked || !isDue ? seen : [...seen, ...(await askWho(session, point))];
+    const { serial, events } = screen.identify(all);
+    for (const each of events) event(each);
+    if (serial !== null) known.sawSerial(device.id, serial);
+    else if (all.some((observation) => observation.point.point === point.point)) fault(unidentified);
+    return all;
+  }
+
+  async function askWho(session: Session, point: PointInfo): Promise<Observation[]> {
+    polls++;
+    pulse.within(DEADLINE_MS + 2 * GRACE_MS);
+    const own = new AbortController();
+    attempt = own;
+    try {
+      const job = { device: device.id, points: [point], dueMs: clock.now().bootMs };
+      return (await withDeadline(own, DEADLINE_MS, clock, (signal) => session.poll(job, signal))) ?? [];
+    } catch (error) {
+      // The readings are there; the next session asks again.
+      if (!(error instanceof LinkError)) fault(`the driver failed: ${messageOf(error)}`);
+      return [];
+    } finally {
+      attempt = null;
+    }
   }
 
   function nap(ms: number): Promise<void> {
@@ -230,6 +275,9 @@ export function startPoller(options: PollerOptions): Poller {
 }
 
 const ignore = (): void => {};
+
+const unidentified =
+  'its serial number could not be read; its readings are taken as those of the meter before. Compare the point with "identity" with the manual.';
 
 const notOver = `a poll was not over after ${DEADLINE_MS / 1000} s: its line has more to do than it can, or timeout and retries allow longer than that. Raise every, lower timeout and retries, or take dead devices off the line.`;
 

@@ -40,8 +40,12 @@ export interface Buffer {
   newestSlotMs(device: string, point: string): number | undefined;
   /** The last good total of a polled counter, accepted in this start or found on disk; undefined: none known. */
   lastTotal(device: string, point: string): LastTotal | undefined;
-  /** Forgets the totals of devices that are not among these, so that one which comes back later is held against nothing. */
-  keepTotalsOf(devices: ReadonlySet<string>): void;
+  /** The serial number that a device said of itself last, also in earlier starts. */
+  serialSeen(device: string): string | undefined;
+  /** On disk with the next commit, if it is another one. */
+  sawSerial(device: string, serial: string): void;
+  /** Forgets totals and serial numbers of devices that are not among these, so that one which comes back later is held against nothing. */
+  forgetOthers(devices: ReadonlySet<string>): void;
   /** Other limits from now on; a smaller quota holds once the next commit has returned. */
   adjust(limits: BufferLimits): void;
   stats(): BufferStats;

@@ -2,10 +2,14 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Kept, KeptReading, Note, Reading } from '../agent/reading.ts';
 import type { LastTotal } from './buffer.ts';
 
-/** Per counter the newest slot that has a record, which a restart must not answer twice, and the last good total, which what comes is held against. */
+/**
+ * Per counter the newest slot that has a record, which a restart must not answer twice, and the last good total, which what comes is held against;
+ * per device the serial number that it said of itself last.
+ */
 export class NewestSlots {
   readonly #slots = new Map<string, number>();
   readonly #totals = new Map<string, LastTotal>();
+  readonly #serials = new Map<string, string>();
 
   noteAll(entries: readonly (Kept | Reading | Note)[]): void {
     for (const entry of entries) {
@@ -24,22 +28,35 @@ export class NewestSlots {
     return this.#totals.get(nameOf(device, point));
   }
 
-  keepTotalsOf(devices: ReadonlySet<string>): void {
+  serial(device: string): string | undefined {
+    return this.#serials.get(device);
+  }
+
+  noteSerial(device: string, serial: string): void {
+    this.#serials.set(device, serial);
+  }
+
+  /** Slots stay: whoever comes back in the same slot has answered it. */
+  forgetOthers(devices: ReadonlySet<string>): void {
     for (const name of this.#totals.keys()) if (!devices.has(name.split('\n')[0] ?? '')) this.#totals.delete(name);
+    for (const device of this.#serials.keys()) if (!devices.has(device)) this.#serials.delete(device);
   }
 
   pack(): Uint8Array {
-    const packed = [...this.#slots].map(([name, slotMs]) => {
+    const counters = [...this.#slots].map(([name, slotMs]): PackedCounter => {
       const total = this.#totals.get(name);
       return total === undefined ? [name, slotMs] : [name, slotMs, total];
     });
+    const packed: Packed = { counters, serials: [...this.#serials] };
     return zstdCompressSync(JSON.stringify(packed));
   }
 
   /** Takes over what `pack` gave. Bytes that are none are left alone: then the frames alone tell. */
   unpack(bytes: Uint8Array): void {
     try {
-      for (const [name, slotMs, total] of JSON.parse(zstdDecompressSync(bytes).toString()) as Packed[]) {
+      const { counters, serials } = JSON.parse(zstdDecompressSync(bytes).toString()) as Packed;
+      for (const [device, serial] of serials) this.#serials.set(device, serial);
+      for (const [name, slotMs, total] of counters) {
         this.#noteSlot(name, slotMs);
         if (total !== undefined) this.#totals.set(name, total);
       }
@@ -53,7 +70,11 @@ export class NewestSlots {
   }
 }
 
-type Packed = [name: string, slotMs: number, total?: LastTotal];
+type PackedCounter = [name: string, slotMs: number, total?: LastTotal];
+interface Packed {
+  readonly counters: readonly PackedCounter[];
+  readonly serials: readonly (readonly [device: string, serial: string])[];
+}
 
 function totalOf(entry: KeptReading | Reading, value: number): LastTotal {
   const { map, serial } = entry.point;

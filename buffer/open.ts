@@ -81,6 +81,8 @@ class DurableBuffer implements Buffer {
   #lastCommitMs = -Infinity;
   #committing: Promise<void> | null = null;
   #wantsSlots = true;
+  /** A serial number that no packed slots hold yet. */
+  #hasNewSerial = false;
   #closing: Promise<void> | null = null;
   readonly #closed = new AbortController();
   #wake: (() => void)[] = [];
@@ -193,8 +195,18 @@ class DurableBuffer implements Buffer {
     return this.#slots.lastTotal(device, point);
   }
 
-  keepTotalsOf(devices: ReadonlySet<string>): void {
-    this.#slots.keepTotalsOf(devices);
+  serialSeen(device: string): string | undefined {
+    return this.#slots.serial(device);
+  }
+
+  sawSerial(device: string, serial: string): void {
+    if (this.#slots.serial(device) === serial) return;
+    this.#slots.noteSerial(device, serial);
+    this.#hasNewSerial = true;
+  }
+
+  forgetOthers(devices: ReadonlySet<string>): void {
+    this.#slots.forgetOthers(devices);
   }
 
   adjust({ maxBytes, commitEveryMs }: BufferLimits): void {
@@ -308,7 +320,8 @@ class DurableBuffer implements Buffer {
       const frames = lanes.map(({ stream, entries }) => this.#encoder.encode(anchor, stream, entries));
       const described = this.#encoder.takeDescribed();
       const maxBytes = this.#newMaxBytes;
-      const slots = this.#wantsSlots || maxBytes !== null ? this.#slots.pack() : null;
+      const slots = this.#wantsSlots || this.#hasNewSerial || maxBytes !== null ? this.#slots.pack() : null;
+      this.#hasNewSerial = false;
       const committed: Committed = await this.#thread.call('commit', { frames, described, slots, maxBytes });
       if (maxBytes !== null) this.#limits = { ...this.#limits, maxBytes };
       if (maxBytes === this.#newMaxBytes) this.#newMaxBytes = null;

@@ -6,7 +6,7 @@ import { quoted, type Problems } from './problems.ts';
 import { rulesOf } from './rules.ts';
 import type { AssetConfig, PointConfig } from './site-config.ts';
 import { child } from './source.ts';
-import { tellIdleAt, timingOf } from './timing.ts';
+import { dailyTiming, tellIdleAt, timingOf } from './timing.ts';
 import { nearestUnit, ucum } from './units.ts';
 
 export interface ResolvedPoint {
@@ -39,9 +39,10 @@ export function resolvePoints(all: readonly Levels[], schema: DriverSchema, owne
   if (first !== undefined)
     tellIdleAt(
       first.device,
-      drafts.map(({ told }) => told),
+      drafts.flatMap(({ told }) => (told.identity === null ? [told] : [])),
       owner,
     );
+  tellIdentities(drafts, owner);
   const { gateway, site, device, asset, profile } = owner;
   const map = contentHash({
     points: drafts
@@ -81,7 +82,8 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     }),
   );
   const kind = (nearest(levels, 'kind', true) as Kind | undefined) ?? schema.kindOf(driverSettings);
-  const timing = timingOf(levels, kind, owner);
+  const identity = (nearest(levels, 'identity', true) as 'serial' | undefined) ?? null;
+  const timing = identity === null ? timingOf(levels, kind, owner) : dailyTiming(levels, owner);
   const settings = { ...driverSettings, every: timing.everyMs, within: timing.withinMs };
   const stream =
     (nearest(levels, 'stream', true) as Stream | undefined) ??
@@ -91,10 +93,24 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     description: (nearest(levels, 'description', true) as string | undefined) ?? null,
     labels: { ...labelsAt(levels.inProfile), ...labelsAt(levels.own) },
     obis: (nearest(levels, 'obis', true) as string | undefined) ?? null,
+    identity,
     ...timing,
     ...rulesOf(levels, kind, timing.everyMs, owner),
   };
-  return { levels, point, kind, unit: unitOf(levels, kind, owner), stream, settings, told };
+  return { levels, point, kind, unit: identity === null ? unitOf(levels, kind, owner) : null, stream, settings, told };
+}
+
+/** A total is no name, and a meter has one. */
+function tellIdentities(drafts: readonly Draft[], { problems, device }: Owner): void {
+  const named = drafts.filter(({ told }) => told.identity !== null);
+  for (const { levels, point, kind } of named) {
+    const level = [levels.own, levels.inProfile].find((each) => each?.stated.has('identity') === true);
+    const node = level === undefined ? undefined : child(level.node, 'identity');
+    if (node === undefined) continue;
+    const tell = (said: string): void => problems.atValue('error', node, `identity is "serial"; ${said}`, device);
+    if (kind === 'counter') tell('a counter is no serial number; drop identity or "kind": "counter"');
+    else if (point !== named[0]?.point) tell(`point ${quoted(named[0]?.point)} is that already; drop one of the two`);
+  }
 }
 
 function driverValue(levels: Levels, key: string, { inherited, alternatives }: DriverSchema): unknown {

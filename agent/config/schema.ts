@@ -290,7 +290,13 @@ export const pointBase = {
     ),
   ),
   ...rules,
-  identity: later(),
+  identity: v.optional(
+    doc(
+      oneOf(['serial']),
+      "The point is the meter's own serial number. It is read when the connection opens, when a lost device answers again, and daily, and compared with `serial` in `asset`; where they differ, the device's readings are sent as uncertain and `serial-mismatch` is told.",
+      { examples: ['serial'] },
+    ),
+  ),
 };
 
 /** `name`: one of the family's drivers. */

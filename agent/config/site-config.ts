@@ -100,6 +100,8 @@ export interface PointConfig {
   readonly local: LocalTimes | null;
   /** How long a slot of a counter stays due. Never longer than `everyMs`. */
   readonly withinMs: number;
+  /** It is the serial number that the meter says of itself; null: it is not. */
+  readonly identity: 'serial' | null;
   /** null: every reading is sent. */
   readonly report: ReportRule | null;
   /** null: it is no counter. */

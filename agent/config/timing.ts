@@ -7,6 +7,7 @@ import { defaultEveryMs, defaultWithinMs } from './site-config.ts';
 import { child } from './source.ts';
 
 const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 
 export interface Timing {
   readonly everyMs: number;
@@ -32,6 +33,18 @@ export function timingOf(levels: Levels, kind: Kind, owner: Owner): Timing {
   if (!isLong) tellUselessAt(levels, owner);
   if (isLong && owner.timezone === null) tellNoTimezone(levels, owner);
   return { everyMs, local: isLong ? { timezone: owner.timezone ?? 'UTC', atMs } : null, withinMs };
+}
+
+/** A serial number is read each day, whatever its device states. Tells timing keys of the point itself. */
+export function dailyTiming({ own, inProfile }: Levels, { timezone, problems, device }: Owner): Timing {
+  for (const level of [own, inProfile])
+    for (const key of ['every', 'at', 'within']) {
+      const node = level?.stated.has(key) === true ? child(level.node, key) : undefined;
+      if (node === undefined) continue;
+      const message = `${key} is ${quoted(node.value)}; a serial number is read at connect and daily; drop ${key}`;
+      problems.atValue('error', node, message, device);
+    }
+  return { everyMs: dayMs, local: { timezone: timezone ?? 'UTC', atMs: 0 }, withinMs: defaultWithinMs(dayMs) };
 }
 
 const far = ({ device, profile, connection }: Levels): (Checked | undefined)[] => [device, profile, connection];

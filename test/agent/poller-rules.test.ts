@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { startPoller } from '../../agent/poller.ts';
 import type { Reading } from '../../agent/reading.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
-import { PollerSite, counter, gauge, minute, second } from '../support/poller-site.ts';
+import { PollerSite, counter, gauge, minute, nothingKept, second } from '../support/poller-site.ts';
 import { observation } from '../support/scripted-driver.ts';
 
 const sites: PollerSite[] = [];
@@ -59,7 +59,7 @@ describe('a point that reports changes', () => {
       },
       event: () => {},
       log: () => {},
-      kept: { newestSlotMs: () => undefined, lastTotal: () => undefined },
+      kept: nothingKept,
     });
     await settled();
     await clock.advance(50 * second);

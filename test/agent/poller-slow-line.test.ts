@@ -6,7 +6,7 @@ import { driver } from '../../drivers/modbus/index.ts';
 import { hostOf, planOf, pointsOf, until } from '../drivers/modbus/support.ts';
 import { honest, startRawServer } from '../simulators/modbus-raw-server.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { second } from '../support/poller-site.ts';
+import { nothingKept, second } from '../support/poller-site.ts';
 
 let cleanUp: () => Promise<void> = () => Promise.resolve();
 afterEach(() => cleanUp());
@@ -50,7 +50,7 @@ async function liveThrough(
       sink: (_, some) => Promise.resolve(void readings.push(...some)),
       event: (event) => events.push(event),
       log: () => {},
-      kept: { newestSlotMs: () => undefined, lastTotal: () => undefined },
+      kept: nothingKept,
     }),
   );
   cleanUp = async () => {

@@ -4,7 +4,7 @@ import { LinkError } from '../../agent/errors.ts';
 import { startPoller } from '../../agent/poller.ts';
 import type { Reading } from '../../agent/reading.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { PollerSite, counter, gauge, minute, second } from '../support/poller-site.ts';
+import { PollerSite, counter, gauge, minute, nothingKept, second } from '../support/poller-site.ts';
 
 let open: PollerSite[] = [];
 
@@ -424,7 +424,7 @@ describe('a poll', () => {
       sink: (_, some) => Promise.resolve(void readings.push(...some)),
       event: () => {},
       log: () => {},
-      kept: { newestSlotMs: () => undefined, lastTotal: () => undefined },
+      kept: nothingKept,
     });
     await clock.advance(minute);
     await poller.stop();

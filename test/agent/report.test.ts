@@ -8,6 +8,8 @@ import { pointInfo, reading } from '../support/readings.ts';
 const everyMs = 10_000;
 const info = pointInfo({ point: 'flow', kind: 'gauge' });
 
+const nothingKnown = { lastTotal: () => undefined, serialSeen: () => undefined };
+
 function seen(value: number | string | null, bootMs: number, some: Partial<Reading> = {}): Reading {
   const bad = typeof value === 'string';
   return reading({
@@ -21,7 +23,7 @@ function seen(value: number | string | null, bootMs: number, some: Partial<Readi
 }
 
 function screen(report: ReportRule | null): Screen {
-  return new Screen([{ info, schedule: { everyMs }, report }], () => undefined);
+  return new Screen([{ info, schedule: { everyMs }, report }], nothingKnown);
 }
 
 /** One reading each 10 s; those that were sent. */
@@ -94,10 +96,10 @@ describe('a point that reports changes', () => {
   test('remembers what was sent in the screen that takes its place, unless the point is described in another way', () => {
     const one = screen(change());
     one.pass([seen(1, 0)]);
-    const next = new Screen([{ info, schedule: { everyMs }, report: change() }], () => undefined, one);
+    const next = new Screen([{ info, schedule: { everyMs }, report: change() }], nothingKnown, one);
     expect(next.pass([seen(1, 1)]).kept).toHaveLength(0);
     const other = { ...info, unit: 'L/s', hash: 'another' };
-    const changed = new Screen([{ info: other, schedule: { everyMs }, report: change() }], () => undefined, next);
+    const changed = new Screen([{ info: other, schedule: { everyMs }, report: change() }], nothingKnown, next);
     expect(changed.pass([seen(1, 2, { point: other })]).kept).toHaveLength(1);
   });
 });

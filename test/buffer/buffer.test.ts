@@ -281,6 +281,20 @@ describe('the buffer', () => {
     }
   });
 
+  it('knows the serial number that a device said last, from the commit after it on', async () => {
+    const first = await site.opened();
+    // The newest slots were packed with the first two commits already.
+    for (let round = 0; round < 3; round++) await first.append('sensor-values', [reading({ point: sensor })]);
+    first.sawSerial('EM-1', '20-114-7');
+    await first.append('sensor-values', [reading({ point: sensor })]);
+    const copy = site.crashed();
+    const second = await site.opened({ path: copy });
+    expect(second.serialSeen('EM-1')).toBe('20-114-7');
+    expect(second.serialSeen('EM-2')).toBeUndefined();
+    second.forgetOthers(new Set(['EM-2']));
+    expect(second.serialSeen('EM-1')).toBeUndefined();
+  });
+
   it('forgets the totals of devices that are gone, over a restart too, and none of their slots', async () => {
     const first = await site.opened();
     const gone = pointInfo({ device: 'EM-2' });
@@ -288,7 +302,7 @@ describe('the buffer', () => {
     const copy = site.crashed();
     const second = await site.opened({ path: copy });
     expect(second.lastTotal('EM-2', 'energy')).toMatchObject({ value: 1 });
-    second.keepTotalsOf(new Set(['EM-1']));
+    second.forgetOthers(new Set(['EM-1']));
     await second.append('meter-readings', [reading({})]);
     await second.append('meter-readings', [reading({})]);
     await second.close(soon());

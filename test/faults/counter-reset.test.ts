@@ -7,7 +7,7 @@ import { answer, startRawServer } from '../simulators/modbus-raw-server.ts';
 import type { RawServer } from '../simulators/modbus-raw-server.ts';
 import { Daemon } from './daemon.ts';
 
-interface Record {
+interface Sent {
   readonly id: string;
   readonly device?: string;
   readonly point: string | null;
@@ -18,26 +18,26 @@ interface Record {
   readonly facts?: object;
 }
 
-/** Of a unit, by the address of a uint32: what it shows. */
-type Face = { [address: number]: number };
+/** By unit and the address of a uint32: what the meters show. */
+type Faces = Readonly<Record<number, Readonly<Record<number, number>>>>;
 
-describe('a meter that was reset while the daemon lay killed', () => {
+describe('a meter that was reset or replaced while the daemon lay killed', () => {
   let folder: string;
   let server: RawServer;
   let daemon: Daemon;
-  let face: Face;
+  let faces: Faces;
 
-  const delivered = (): Record[] => {
+  const delivered = (): Sent[] => {
     try {
       return readFileSync(join(folder, 'out.ndjson'), 'utf8')
         .split('\n')
         .filter((line) => line !== '')
-        .map((line) => (JSON.parse(line) as { value: Record }).value);
+        .map((line) => (JSON.parse(line) as { value: Sent }).value);
     } catch {
       return [];
     }
   };
-  const readingsOf = (point: string): Record[] =>
+  const readingsOf = (point: string): Sent[] =>
     delivered().filter((one) => one.event === undefined && one.point === point);
   async function until(what: () => boolean): Promise<void> {
     for (const from = performance.now(); !what(); await sleep(20))
@@ -46,20 +46,22 @@ describe('a meter that was reset while the daemon lay killed', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'sluice-reset-'));
-    face = { 0: 471_125, 2: 800_000, 4: 5_000 };
+    const meter = { 0: 9_000, 2: 111 };
+    faces = { 1: { 0: 471_125, 2: 800_000, 4: 5_000 }, 2: meter, 3: meter };
     server = await startRawServer((request, peer) =>
       peer.send(
         answer(
           request,
           Array.from({ length: request.count }, (_, index) => {
             const address = request.address + index;
-            const total = face[address - (address % 2)] ?? 0;
+            const total = faces[request.unitId]?.[address - (address % 2)] ?? 0;
             return address % 2 === 0 ? total >>> 16 : total & 0xffff;
           }),
         ),
       ),
     );
     const counter = { kind: 'counter', unit: 'kWh', type: 'uint32', every: '1s' };
+    const said = { name: 'said', address: 2, type: 'uint32', identity: 'serial' };
     daemon = new Daemon(folder, {
       gateway: 'ps-12',
       clock: { source: 'trusted' },
@@ -75,18 +77,33 @@ describe('a meter that was reset while the daemon lay killed', () => {
             { name: 'steady', address: 4, ...counter },
           ],
         },
+        // Nobody wrote down which meter EM-2 is.
+        { id: 'EM-2', connection: 'panel', unitId: 2, points: [{ name: 'swapped', address: 0, ...counter }, said] },
+        {
+          id: 'EM-3',
+          connection: 'panel',
+          unitId: 3,
+          asset: { serial: '111' },
+          points: [{ name: 'foreign', address: 0, ...counter }, said],
+        },
       ],
       buffer: { commitEvery: '50ms' },
       uplink: { file: { path: join(folder, 'out.ndjson') } },
     });
     daemon.start();
-    await until(() => readingsOf('steady').filter(({ quality }) => quality === 'good').length >= 2);
+    await until(() =>
+      ['steady', 'swapped', 'foreign'].every(
+        (point) => readingsOf(point).filter(({ quality }) => quality === 'good').length >= 2,
+      ),
+    );
     await daemon.end('SIGKILL');
-    face = { 0: 12, 2: 900_000, 4: 5_001 };
+    const other = { 0: 5, 2: 222 };
+    faces = { 1: { 0: 12, 2: 900_000, 4: 5_001 }, 2: other, 3: other };
     daemon.start();
     await until(() => readingsOf('reset').some(({ value }) => value === 0.12));
     await until(() => readingsOf('reset').at(-1)?.quality === 'good' && readingsOf('reset').at(-1)?.value === 0.12);
-    await until(() => delivered().filter(({ event }) => event === 'counter-jump').length === 2);
+    await until(() => delivered().filter(({ event }) => event === 'counter-jump').length === 3);
+    await until(() => readingsOf('foreign').filter(({ value }) => value === 5).length >= 3);
     await daemon.end('SIGTERM');
   }, 60_000);
 
@@ -115,9 +132,23 @@ describe('a meter that was reset while the daemon lay killed', () => {
 
   it('is told with the total before and the total after; a counter that went on is not', () => {
     expect(after('steady', 5_001)).toEqual([good, good, good]);
-    expect(delivered().filter(({ event }) => event === 'counter-jump')).toMatchObject([
+    expect(delivered().filter(({ device, event }) => event === 'counter-jump' && device === 'EM-1')).toMatchObject([
       { device: 'EM-1', point: 'reset', facts: { old: 4711.25, new: 0.12 } },
       { device: 'EM-1', point: 'raised', facts: { old: 800_000, new: 900_000 } },
+    ]);
+  });
+
+  it('is believed at once where it says another serial number than before, and told with both', () => {
+    expect(after('swapped', 5)).toEqual([good, good, good]);
+    expect(delivered().filter(({ device, event }) => event === 'counter-jump' && device === 'EM-2')).toMatchObject([
+      { point: 'swapped', facts: { old: 9_000, new: 5, oldSerial: '111', newSerial: '222' } },
+    ]);
+  });
+
+  it('stays uncertain where it is not the configured one, told once with both serial numbers', () => {
+    expect(after('foreign', 5)).toEqual([doubted, doubted, doubted]);
+    expect(delivered().filter(({ event }) => event === 'serial-mismatch')).toMatchObject([
+      { device: 'EM-3', facts: { configured: '111', seen: '222' } },
     ]);
   });
 });

@@ -1,5 +1,5 @@
 import type { PolledPoint } from '../../agent/due.ts';
-import { type Poller, type PollerHandover, startPoller } from '../../agent/poller.ts';
+import { type KeptOfDevices, type Poller, type PollerHandover, startPoller } from '../../agent/poller.ts';
 import type { GatewayEvent, PointInfo, Reading } from '../../agent/reading.ts';
 import { fromFullHour } from '../../agent/slots.ts';
 import { type Supervisor, startSupervisor } from '../../agent/supervisor.ts';
@@ -17,6 +17,13 @@ export function gauge(name: string, everyMs = 10 * second, kind: PointInfo['kind
   return { info: pointInfo(name, kind), schedule: fromFullHour(everyMs), withinMs: 0 };
 }
 
+export const nothingKept: KeptOfDevices = {
+  newestSlotMs: () => undefined,
+  lastTotal: () => undefined,
+  serialSeen: () => undefined,
+  sawSerial: () => {},
+};
+
 /** One device behind a scripted driver, with the real poller and supervisor, on a clock that the test moves. */
 export class PollerSite {
   readonly clock: FakeClock;
@@ -24,6 +31,8 @@ export class PollerSite {
   readonly readings: Reading[] = [];
   readonly events: GatewayEvent[] = [];
   readonly logged: string[] = [];
+  /** As it is kept over restarts. */
+  serial: string | undefined;
   /** How many readings there were at each start. */
   readonly starts: number[] = [];
   #points: readonly PolledPoint[];
@@ -79,7 +88,12 @@ export class PollerSite {
       sink: (_, readings) => Promise.resolve(void this.readings.push(...readings)),
       event: (event) => this.events.push(event),
       log: (message) => this.logged.push(message),
-      kept: { newestSlotMs: (_, point) => this.#newestSlotMs(point), lastTotal: () => undefined },
+      kept: {
+        ...nothingKept,
+        newestSlotMs: (_, point) => this.#newestSlotMs(point),
+        serialSeen: () => this.serial,
+        sawSerial: (_, serial) => void (this.serial = serial),
+      },
       before,
     });
   }

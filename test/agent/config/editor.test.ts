@@ -71,7 +71,7 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   { told: /; (?:every is under 1h here|no point of this device has)/, why: 'a contradiction between keys' },
   { told: /; from 1h on readings follow the local time/, why: 'a contradiction between keys' },
   {
-    told: /; (?:a counter (?:is sent at each|that may fall)|for (?:counters|gauges) only, this is|it stands beside)/,
+    told: /; (?:a counter (?:is sent at each|that may fall)|for (?:counters|gauges) only, this is|it stands beside|a serial number is read|a counter is no serial|point "serial" is that already)/,
     why: 'depends on the kind',
   },
   { told: /; (?:float32|uint16|uint32) (?:is a number|takes 2 registers)/, why: 'a contradiction between keys' },
