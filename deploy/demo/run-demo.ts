@@ -12,8 +12,8 @@ import { type Choice, type DemoUplink, openUplink } from './uplink.ts';
 import { type View, count } from './view.ts';
 
 const tickMs = 200;
-/** A device that has not answered for so long is shown as silent; the slowest is asked every 2 s. */
-const silentAfterMs = 5_000;
+/** A device that has not answered for so long is shown as silent; the slowest is asked every 5 s. */
+const silentAfterMs = 12_000;
 const catchUpMs = 45_000;
 const ledgerRows = 'select count(*) as n from ledger';
 const readingsSeen = 'select count(*) as n from seen';

@@ -224,7 +224,11 @@ const electricity: Readonly<Record<string, string>> = {
 
 describe('the built-in profiles', () => {
   it('are of all kinds that a utility reads', () => {
-    expect(names.length).toBeGreaterThanOrEqual(1);
+    const having = (point: RegExp) => names.filter((name) => read(name).points.some((each) => point.test(each.name)));
+    expect(names.length).toBeGreaterThanOrEqual(24);
+    expect(having(/^energy_/).length).toBeGreaterThanOrEqual(15);
+    expect(having(/^(flow|volume_.*)$/).length).toBeGreaterThanOrEqual(4);
+    expect(having(/^(pressure|level)$/).length).toBeGreaterThanOrEqual(1);
   });
 
   it('have cases of a second source each, and there are no cases of others', () => {
