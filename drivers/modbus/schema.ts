@@ -138,12 +138,16 @@ function registersOfPoint(point: ModbusPoint): Record<string, unknown> {
   return {
     ...always,
     ...(bit === null ? {} : { bit }),
-    ...(sum.length === 0 ? {} : { sum }),
+    ...(sum.length === 0 ? {} : { sum: sum.map(partOfSum) }),
     ...(invalid.length === 0 ? {} : { invalid }),
     ...(names === null ? {} : { enum: names }),
     ...(scaleFrom === null ? {} : { scaleFrom }),
     ...(factorFrom.length === 0 ? {} : { factorFrom }),
   };
+}
+
+function partOfSum({ invalid, ...part }: ModbusPoint['sum'][number]): object {
+  return invalid.length === 0 ? part : { ...part, invalid };
 }
 
 /** The parts of a sum one after another; the bit beside its register. */

@@ -127,6 +127,41 @@ export function answer(request: RawRequest, words: readonly number[], lie: Told 
   ]);
 }
 
+/** A frame that answers `request` with these bits, eight in a byte, the first in the lowest place. */
+export function answerBits(request: RawRequest, bits: readonly (0 | 1)[]): Buffer {
+  const bytes = Array.from({ length: Math.ceil(bits.length / 8) }, (_, at) =>
+    bits.slice(at * 8, at * 8 + 8).reduce<number>((byte, bit, place) => byte + bit * 2 ** place, 0),
+  );
+  return Buffer.from([
+    ...pair(request.transactionId),
+    0,
+    0,
+    ...pair(3 + bytes.length),
+    request.unitId,
+    request.functionCode,
+    bytes.length,
+    ...bytes,
+  ]);
+}
+
+/** A meter that has these registers and bits, by function code and address, and refuses every block that holds another. */
+export function meterOf(memory: Readonly<Record<number, Readonly<Record<number, number>>>>): Behaviour {
+  return (request, peer) => {
+    const { functionCode, address, count } = request;
+    const found = Array.from({ length: count }, (_, at) => memory[functionCode]?.[address + at]);
+    const words = found.filter((word) => word !== undefined);
+    if (words.length < count) peer.send(exception(request, 2));
+    else if (functionCode <= 2)
+      peer.send(
+        answerBits(
+          request,
+          words.map((word) => (word === 0 ? 0 : 1)),
+        ),
+      );
+    else peer.send(answer(request, words));
+  };
+}
+
 export function exception(request: RawRequest, code: number): Buffer {
   return Buffer.from([...pair(request.transactionId), 0, 0, 0, 3, request.unitId, request.functionCode | 0x80, code]);
 }

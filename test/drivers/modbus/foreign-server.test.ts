@@ -7,7 +7,7 @@ import { driver } from '../../../drivers/modbus/index.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { hostOf, planOf, pointsOf } from './support.ts';
 
-test('a server no one here wrote (modbus-serial) is read right, both tables', async () => {
+test('a server no one here wrote (modbus-serial) is read right, all tables', async () => {
   const holding = Buffer.from('0047e35266664366ffffffffffffffff3039', 'hex');
   const units = new Set<number>();
   const port = await freePort();
@@ -18,6 +18,8 @@ test('a server no one here wrote (modbus-serial) is read right, both tables', as
         return holding.readUInt16BE((address - 100) * 2);
       },
       getInputRegister: (address: number) => address,
+      getCoil: (address: number) => address % 3 === 0,
+      getDiscreteInput: (address: number) => address % 2 === 1,
     },
     { host: '127.0.0.1', port, unitID: 9, debug: false },
   );
@@ -33,6 +35,15 @@ test('a server no one here wrote (modbus-serial) is read right, both tables', as
           big: { address: 104, type: 'uint64', scale: 0.001 },
           level: { address: 108, scale: 0.01 },
           inlet: { reference: '300008' },
+          relay: { reference: '00004' },
+          valve: { reference: '00012' },
+          door: { address: 9, table: 'discrete' },
+          both: {
+            sum: [
+              { address: 100, type: 'uint32' },
+              { address: 108, scale: 0.0001 },
+            ],
+          },
         },
       },
     ]);
@@ -49,6 +60,10 @@ test('a server no one here wrote (modbus-serial) is read right, both tables', as
       [18446744073709552, '18446744073709551.615', 'Good'],
       [123.45, null, 'Good'],
       [7, null, 'Good'],
+      [1, null, 'Good'],
+      [0, null, 'Good'],
+      [1, null, 'Good'],
+      [4711251.2345, null, 'Good'],
     ]);
     expect([...units]).toEqual([9]);
   } finally {

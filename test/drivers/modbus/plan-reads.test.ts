@@ -9,7 +9,7 @@ interface Point extends Readable {
 
 const limits = { timeoutMs: 1000, retries: 1, pauseMs: 0, maxRegisters: 125, maxGap: 0 };
 let serial = 0;
-const point = (address: number, registers: 1 | 2 | 4 = 1, more: Partial<Readable> = {}): Point => ({
+const point = (address: number, registers = 1, more: Partial<Readable> = {}): Point => ({
   name: `p${serial++}`,
   table: 'holding',
   address,
@@ -47,6 +47,29 @@ test('tables are read apart', () => {
   ]);
 });
 
+test('bits are counted sixteen to a register, and never share a request with registers', () => {
+  const bits = (count: number, more: Partial<Readable> = {}): Point[] =>
+    [...Array(count).keys()].map((address) => point(address, 1, { table: 'coil', ...more }));
+  expect(shown([...bits(2001), point(5)])).toEqual([
+    ['coil', 0, 2000],
+    ['coil', 2000, 1],
+    ['holding', 5, 1],
+  ]);
+  expect(shown(bits(33, { maxRegisters: 1 }))).toEqual([
+    ['coil', 0, 16],
+    ['coil', 16, 16],
+    ['coil', 32, 1],
+  ]);
+});
+
+test('the longest string goes into one request', () => {
+  expect(shown([point(0), point(1, 125), point(126)])).toEqual([
+    ['holding', 0, 1],
+    ['holding', 1, 125],
+    ['holding', 126, 1],
+  ]);
+});
+
 test('points with another timeout are read apart', () => {
   expect(shown([point(0), point(1, 1, { timeoutMs: 3000 })])).toHaveLength(2);
 });
@@ -63,7 +86,7 @@ const somePoints = fc
       fc.record({
         table: fc.constantFrom('holding', 'input'),
         address: fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 65_400, max: 65_532 })),
-        registers: fc.constantFrom(1, 2, 4),
+        registers: fc.constantFrom(1, 2, 3, 4),
       }),
       { minLength: 1, maxLength: 80 },
     ),

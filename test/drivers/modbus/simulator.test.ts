@@ -9,7 +9,9 @@ import { simulatedRegisters } from '../../../drivers/modbus/simulated-device.ts'
 import { startSimulator } from '../../../drivers/modbus/simulator.ts';
 import type { Simulator } from '../../../drivers/modbus/simulator.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { numberTypes } from '../../../drivers/modbus/types.ts';
 import { hostOf, planOf, pointsOf, until } from './support.ts';
+import type { DevicePart } from './support.ts';
 
 const never = new AbortController().signal;
 const devices = [
@@ -191,4 +193,65 @@ test('a serial line is served as RTU over TCP, with the same values', async () =
     await opened.close();
     await served.close();
   }
+});
+
+test('every type, bits, sums and factors are served as their own driver reads them; where registers are shared each has its bits', async () => {
+  const numbers = Object.fromEntries(
+    Object.keys(numberTypes).map((type, at) => [type, { address: 100 + at * 4, type, kind: 'gauge', min: 1, max: 90 }]),
+  );
+  const points = {
+    ...numbers,
+    ...Object.fromEntries([...Array(16).keys()].map((bit) => [`bit${bit}`, { address: 10, bit, byteOrder: 'BADC' }])),
+    high: { address: 11, type: 'uint8h', min: 20, max: 40 },
+    low: { address: 11, type: 'uint8l', min: 50, max: 60 },
+    serial: { address: 20, type: 'string', length: 6, byteOrder: 'BADC' },
+    mode: { address: 26, enum: { '3': 'three', '7': 'seven' } },
+    volume: {
+      sum: [
+        { address: 32, type: 'uint16', scale: 0.001 },
+        { address: 30, type: 'uint32' },
+      ],
+      unit: 'm3',
+      kind: 'counter',
+    },
+    power: { address: 40, type: 'int16', scaleFrom: 'sf', factorFrom: ['ct'], unit: 'kW' },
+    sf: { address: 41, type: 'int16' },
+    ct: { address: 42 },
+    relay: { address: 3, table: 'coil' },
+    far: { address: 1999, table: 'coil' },
+    door: { reference: '10001' },
+  } as const;
+  const served = [{ id: 'ALL', points }] as unknown as DevicePart[];
+  await session.close();
+  await simulator.close();
+  simulator = await startSimulator({ plan: planOf(1, served).plan, host: '127.0.0.1', port: 0, clock, seed: 1 });
+  plan = planOf(simulator.port, served).plan;
+  session = await driver.open(plan, hostOf(clock), never);
+
+  const seen = new Map((await poll('ALL')).map((each) => [each.point.point, each]));
+  expect([...seen.values()].filter(({ status }) => status !== 'Good')).toEqual([]);
+  for (const type of Object.keys(numberTypes)) expect(seen.get(type)?.value).toBeGreaterThanOrEqual(1);
+  const bits = [...Array(16).keys()].map((bit) => seen.get(`bit${bit}`)?.value);
+  expect(new Set(bits)).toEqual(new Set([0, 1]));
+  expect(seen.get('high')?.value).toBeLessThanOrEqual(40);
+  expect(seen.get('low')?.value).toBeGreaterThanOrEqual(50);
+  expect(seen.get('serial')?.text).toMatch(/^SIM\d{6}$/);
+  expect(['three', 'seven']).toContain(seen.get('mode')?.text);
+  expect(seen.get('volume')?.value).toBeGreaterThan(1);
+  expect(seen.get('volume')?.value).toBe(Number(seen.get('volume')?.value?.toFixed(3)));
+  expect([seen.get('sf')?.value, seen.get('ct')?.value]).toEqual([-2, 10]);
+  expect(Math.abs((seen.get('power')?.value ?? 0) - 8.2)).toBeLessThan(4);
+
+  const client = new modbusSerial.default();
+  await client.connectTCP('127.0.0.1', { port: simulator.port });
+  client.setID(1);
+  const { data } = await client.readHoldingRegisters(10, 1);
+  const swapped = (((data[0] ?? 0) & 0xff) << 8) | ((data[0] ?? 0) >> 8);
+  expect(bits).toEqual([...Array(16).keys()].map((bit) => (swapped >> bit) & 1));
+  expect((await client.readCoils(3, 1)).data[0]).toBe(seen.get('relay')?.value === 1);
+  expect((await client.readDiscreteInputs(0, 1)).data[0]).toBe(seen.get('door')?.value === 1);
+  await expect(client.readCoils(3, 2)).rejects.toMatchObject({ modbusCode: 2 });
+  await new Promise<void>((resolve) => {
+    client.close(() => resolve());
+  });
 });
