@@ -109,13 +109,15 @@ describe('a sum', () => {
   });
 
   test('shares its request with neighbours that lie beside or inside it', async () => {
-    const registers = Object.fromEntries(Array.from({ length: 13 }, (_, at) => [10 + at, at]));
-    await connect(meterOf({ 3: registers }), { volume: parts, inside: { address: 15 }, beside: { address: 21 } });
-    expect(shown((await poll()).slice(1))).toEqual([
-      [5, null, 'Good'],
-      [11, null, 'Good'],
-    ]);
-    expect(asked()).toEqual([[3, 10, 12]]);
+    const registers = Object.fromEntries(Array.from({ length: 14 }, (_, at) => [8 + at, at]));
+    await connect(meterOf({ 3: registers }), {
+      volume: parts,
+      before: { address: 8, type: 'uint32' },
+      inside: { address: 15 },
+      beside: { address: 21 },
+    });
+    expect((await poll()).map(({ value }) => value)).toEqual([2 * 0x10000 + 3 + 0.012, 1, 7, 13]);
+    expect(asked()).toEqual([[3, 8, 14]]);
   });
 });
 
