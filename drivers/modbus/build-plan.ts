@@ -31,7 +31,9 @@ function buildDevice(device: Device, report: Report): ModbusDevice {
   tellHelpers(device, report);
   warnOfOverlaps(device.id, points, report);
   warnOfTimeouts(device, report);
-  return { id: device.id, unitId: device.settings['unitId'] as number, points };
+  const every = device.points.flatMap(({ settings }) => (settings as PointSettings).every ?? []);
+  const unitId = device.settings['unitId'] as number;
+  return { id: device.id, unitId, everyMs: [...new Set(every)], points };
 }
 
 /** Two values that share some but not all of their registers: mostly an address that is off by one. */

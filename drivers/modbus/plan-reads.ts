@@ -51,3 +51,26 @@ function byAddress(a: Place, b: Place): number {
   if (a.table !== b.table) return a.table < b.table ? -1 : 1;
   return a.address - b.address || (a.registers ?? 0) - (b.registers ?? 0);
 }
+
+/** The block as two requests, parted near its middle, where no register is read twice if that can be; itself where it is a single value. */
+export function halvesOf<Point extends Readable>(block: Block<Point>): Block<Point>[] {
+  const { points } = block;
+  const cuts = points.flatMap((point, index) => {
+    const before = Math.max(...points.slice(0, index).map(endOf));
+    return index > 0 && before <= point.address ? [index] : [];
+  });
+  const parting = points.flatMap(({ address, registers }, index) => {
+    const before = points[index - 1];
+    return before === undefined || (before.address === address && before.registers === registers) ? [] : [index];
+  });
+  const middle = block.address + block.count / 2;
+  const distance = (index: number): number => Math.abs((points[index]?.address ?? 0) - middle);
+  const [cut] = (cuts.length > 0 ? cuts : parting).toSorted((a, b) => distance(a) - distance(b));
+  if (cut === undefined) return [block];
+  return [points.slice(0, cut), points.slice(cut)].map((part) => {
+    const address = part[0]?.address ?? 0;
+    return { table: block.table, address, count: Math.max(...part.map(endOf)) - address, points: part };
+  });
+}
+
+const endOf = ({ address, registers }: Readable): number => address + registers;

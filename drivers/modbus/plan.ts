@@ -34,6 +34,8 @@ export interface ReadLimits {
 export interface ModbusDevice {
   readonly id: string;
   readonly unitId: number;
+  /** Distances of its slots, each once. */
+  readonly everyMs: readonly number[];
   readonly points: readonly ModbusPoint[];
 }
 

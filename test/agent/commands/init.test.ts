@@ -64,7 +64,7 @@ it('takes the answers from a terminal, and asks again, in the words of check, un
   expect(config).toMatchObject({
     gateway: 'ps-7',
     uplink: { kafka: { brokers: ['k1:9092', 'k2:9092'] } },
-    connections: [{ plan: { host: '10.0.0.5', devices: [{ unitId: 1 }] } }],
+    connections: [{ plan: { transport: { host: '10.0.0.5' }, devices: [{ unitId: 1 }] } }],
   });
 });
 

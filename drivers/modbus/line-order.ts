@@ -1,0 +1,33 @@
+/** What waits for its turn on a line. Boot ms. */
+export interface Waiting {
+  /** When it was due. */
+  readonly dueMs: number;
+  /** What its requests have taken of the line already. */
+  readonly spentMs: number;
+  /** It has a counter to bring. */
+  readonly isCounter: boolean;
+}
+
+/** From here on a counter goes before what is no counter: a gauge that is late is skipped at worst, a counter's slot is money. */
+const lateMs = 1000;
+
+/**
+ * Whose request goes next; undefined: nobody waits. The soonest due goes first, where what somebody has had of the line counts as if he were due that much later: a
+ * slow device lets the others between its requests, and nobody starves, since whoever comes later is due later. Of equals the one that waits longest, which is the order of `all`.
+ */
+export function nextOf<Each extends Waiting>(all: readonly Each[], nowMs: number): Each | undefined {
+  let best: Each | undefined;
+  for (const each of all) if (best === undefined || isSooner(each, best, nowMs)) best = each;
+  return best;
+}
+
+function isSooner(a: Waiting, b: Waiting, nowMs: number): boolean {
+  const [lateA, lateB] = [isLateCounter(a, nowMs), isLateCounter(b, nowMs)];
+  return lateA === lateB ? a.dueMs + a.spentMs < b.dueMs + b.spentMs : lateA;
+}
+
+const isLateCounter = (each: Waiting, nowMs: number): boolean => each.isCounter && isLate(each, nowMs);
+
+export function isLate({ dueMs }: Pick<Waiting, 'dueMs'>, nowMs: number): boolean {
+  return nowMs - dueMs > lateMs;
+}

@@ -1,0 +1,64 @@
+/** So many cycles in a row that ended in silence make a device degraded. */
+const cyclesToDegrade = 3;
+/** Shortest distance between two probes of one device. */
+const probeEveryMs = 60_000;
+/** So many probes apart one waits as long as the device may take: a slow one would never be heard else. */
+const fullEvery = 10;
+/** A probe shorter than this hears nobody. */
+const leastProbeMs = 20;
+
+/**
+ * Whether a device is worth its timeout. A degraded one is not polled: it is probed where the line has nothing else to do, until it answers. Pure but for its own
+ * counts; boot ms.
+ */
+export class Liveness {
+  #failures = 0;
+  #probes = 0;
+  #probeDueMs = Infinity;
+
+  get isDegraded(): boolean {
+    return this.#failures >= cyclesToDegrade;
+  }
+
+  /** When it may be probed next; Infinity: it is polled. */
+  get probeDueMs(): number {
+    return this.isDegraded ? this.#probeDueMs : Infinity;
+  }
+
+  answered(): void {
+    this.#failures = 0;
+    this.#probes = 0;
+  }
+
+  /** A request and its retries stayed unanswered, or a gateway said so. */
+  failed(nowMs: number): void {
+    this.#failures++;
+    if (this.#failures === cyclesToDegrade) this.#probeDueMs = nowMs;
+  }
+
+  /**
+   * How long a probe may wait for its answer when the line has nothing to do for `idleMs`; null: not now. One that found no idle time for a whole round is sent
+   * all the same.
+   */
+  probeMs(nowMs: number, idleMs: number, timeoutMs: number): number | null {
+    if (nowMs < this.probeDueMs) return null;
+    if (this.isFullNext) return idleMs >= leastProbeMs || this.isOverdue(nowMs) ? timeoutMs : null;
+    if (idleMs >= leastProbeMs) return Math.min(timeoutMs, Math.floor(idleMs));
+    return this.isOverdue(nowMs) ? Math.min(timeoutMs, leastProbeMs) : null;
+  }
+
+  /** It has waited for idle time as long as it waits between two probes. */
+  isOverdue(nowMs: number): boolean {
+    return nowMs - this.probeDueMs >= probeEveryMs;
+  }
+
+  get isFullNext(): boolean {
+    return this.#probes % fullEvery === fullEvery - 1;
+  }
+
+  /** A probe is on its way. */
+  probed(nowMs: number): void {
+    this.#probes++;
+    this.#probeDueMs = nowMs + probeEveryMs;
+  }
+}
