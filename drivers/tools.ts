@@ -16,12 +16,16 @@ export interface ProbeOptions {
 export interface ScanOptions {
   /** As it was typed: `1-10,20`; null: all that there can be. */
   readonly units: string | null;
+  /** Of a serial line: tries the usual settings until somebody answers. */
+  readonly sweep: boolean;
 }
 
 export interface ToolHost {
   readonly clock: Clock;
   /** Ends early, with what was found. */
   readonly signal: AbortSignal;
+  /** The profiles that a device can name, with the model each is for. */
+  profiles(): readonly { readonly name: string; readonly model: string }[];
   /** Something to know before it is over. */
   tell(text: string): void;
   /** Where it is now, for somebody who watches; each takes the place of the one before, '' of the last. */

@@ -5,7 +5,14 @@ export const probe: Command = {
   name: 'probe',
   about: `Reads registers once, without a configuration, and shows every way to understand them: type by type, byte order by byte order.
 With what the meter's display shows, ranks the ways that make that number, with the point to paste into a configuration.`,
-  arguments: [{ name: 'URL', about: 'modbus://HOST:PORT/UNIT?address=N', required: true }],
+  arguments: [
+    {
+      name: 'URL',
+      about:
+        'modbus://HOST:PORT/UNIT?address=N, modbus+rtu:///dev/ttyUSB0/UNIT?address=N, modbus+rtu+tcp://HOST:PORT/UNIT?address=N',
+      required: true,
+    },
+  ],
   options: {
     display: {
       value: 'NUMBER',
@@ -20,9 +27,11 @@ With what the meter's display shows, ranks the ways that make that number, with 
   table=NAME     holding (unless given), input, coil, discrete
   count=N        how many (4)
   timeout=TIME   how long an answer is waited for (1s)
+  baudRate=N parity=NAME stopBits=N   of a serial line (9600, even, 1)
 In a shell a URL with & or ? stands in quotes.`,
   examples: [
     { line: 'sluice probe modbus://10.12.0.20/1?address=0', about: 'four holding registers of unit 1' },
+    { line: 'sluice probe modbus+rtu:///dev/ttyUSB0/7?address=0x0BD3&baudRate=19200', about: 'on a serial line' },
     {
       line: 'sluice probe modbus://10.12.0.20:502/7?reference=30013&count=2 --display 1234.567',
       about: 'which type and order make the number on the display',

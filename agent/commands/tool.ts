@@ -1,6 +1,9 @@
 import { registry } from '../../drivers/registry.ts';
 import type { Finding, ToolHost, Tools } from '../../drivers/tools.ts';
 import { builtAtMs } from '../build-time.ts';
+import { builtInProfiles, readBuiltIn } from '../config/built-in-profiles.ts';
+import { defaultProfileFolder, readProfiles } from '../config/profile-folder.ts';
+import { child, valueOf } from '../config/source.ts';
 import { UsageError } from '../errors.ts';
 import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
@@ -17,7 +20,12 @@ export async function useTools(
   const tools = await toolsFor(url);
   const clock = systemClock({ source: timeSource('none'), builtAtMs });
   try {
-    const { ok, json, parts } = await use(tools, url, { clock, signal: io.signal, ...watched(io) });
+    const { ok, json, parts } = await use(tools, url, {
+      clock,
+      signal: io.signal,
+      profiles: knownProfiles,
+      ...watched(io),
+    });
     const text = parts.map((part) =>
       typeof part === 'string' ? `${part}\n` : tableText(part.head, part.rows, part.right),
     );
@@ -26,6 +34,15 @@ export async function useTools(
   } finally {
     clock.close();
   }
+}
+
+function knownProfiles(): { name: string; model: string }[] {
+  const files = [...readProfiles(defaultProfileFolder).profiles, ...builtInProfiles(registry).map(readBuiltIn)];
+  return files.flatMap(({ name, source }) => {
+    const node = child(source.root, 'model');
+    const model: unknown = node === undefined ? undefined : valueOf(node);
+    return typeof model === 'string' ? [{ name, model }] : [];
+  });
 }
 
 /** Progress is for a terminal only. */

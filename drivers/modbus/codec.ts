@@ -1,10 +1,10 @@
-import { mostBits, mostRegisters, readFunctions } from './protocol.ts';
-import type { Table } from './protocol.ts';
+import { basicDeviceId, deviceIdMei, identifyFunctions, mostBits, mostRegisters, readFunctions } from './protocol.ts';
+import type { IdentifyWay, Table } from './protocol.ts';
 
 /**
  * What all transports share: a request's function code and data (PDU), and whether an answer can be its own. Then the frames of Modbus TCP: MBAP header
- * (transaction 2, protocol 2, length 2, unit 1) before the PDU. Only reads can be encoded: the function code comes from the name of a table, never
- * from a number.
+ * (transaction 2, protocol 2, length 2, unit 1) before the PDU. Only reads can be encoded: the function code comes from the name of a table, or of a way to
+ * ask a device who it is, never from a number.
  */
 
 export interface ReadRequest {
@@ -14,8 +14,33 @@ export interface ReadRequest {
   readonly count: number;
 }
 
+/** Asks a device who it is. */
+export interface IdentifyRequest {
+  readonly unitId: number;
+  readonly identify: IdentifyWay;
+  /** `device`: the first object wanted. */
+  readonly from: number;
+}
+
+export type Request = ReadRequest | IdentifyRequest;
+
+export const isRead = (request: Request): request is ReadRequest => 'table' in request;
+
+/** Function code and what it asks for. */
+export function requestPdu(request: Request): Buffer {
+  return isRead(request) ? readPdu(request) : identifyPdu(request);
+}
+
+function identifyPdu({ identify, from }: IdentifyRequest): Buffer {
+  if (!Object.hasOwn(identifyFunctions, identify))
+    throw new RangeError(`no way ${identify}: only reads can be encoded`);
+  if (from < 0 || from > 0xff) throw new RangeError(`no object ${from}; allowed: 0…255`);
+  const functionCode = identifyFunctions[identify];
+  return Buffer.from(identify === 'server' ? [functionCode] : [functionCode, deviceIdMei, basicDeviceId, from]);
+}
+
 /** Function code, address, count: sections 6.1 to 6.4 of the application protocol. */
-export function readPdu({ table, address, count }: ReadRequest): Buffer {
+function readPdu({ table, address, count }: ReadRequest): Buffer {
   if (!Object.hasOwn(readFunctions, table)) throw new RangeError(`no table ${table}: only reads can be encoded`);
   const most = isBits(table) ? mostBits : mostRegisters;
   if (count < 1 || count > most || address + count > 0x10000) {
@@ -37,8 +62,8 @@ export function dataBytes({ table, count }: Pick<ReadRequest, 'table' | 'count'>
 
 const isBits = (table: Table): boolean => table === 'coil' || table === 'discrete';
 
-export function encodeRead(transactionId: number, request: ReadRequest): Buffer {
-  const pdu = readPdu(request);
+export function encodeTcp(transactionId: number, request: Request): Buffer {
+  const pdu = requestPdu(request);
   const header = Buffer.alloc(headerBytes);
   header.writeUInt16BE(transactionId, 0);
   header.writeUInt16BE(pdu.length + 1, 4);
@@ -86,10 +111,10 @@ export type Answer =
   | { readonly kind: 'exception'; readonly code: number };
 
 /** The frame as the answer to this request; a text: why it cannot be that answer. */
-export function answerTo(request: ReadRequest, frame: UnitPdu): Answer | string {
+export function answerTo(request: Request, frame: UnitPdu): Answer | string {
   if (frame.unitId !== request.unitId) return `unit ${frame.unitId} answered a request to unit ${request.unitId}`;
   const { pdu } = frame;
-  const asked = readFunctions[request.table];
+  const asked = isRead(request) ? readFunctions[request.table] : identifyFunctions[request.identify];
   const functionCode = pdu.readUInt8(0);
   if (functionCode === (asked | 0x80)) {
     return pdu.length === 2
@@ -97,10 +122,33 @@ export function answerTo(request: ReadRequest, frame: UnitPdu): Answer | string 
       : `an exception of ${pdu.length} bytes, not 2`;
   }
   if (functionCode !== asked) return `function code ${functionCode} answered a request of function code ${asked}`;
+  if (!isRead(request)) return identityIn(request, pdu);
   const expected = dataBytes(request);
   const told = pdu.length > 1 ? pdu.readUInt8(1) : 0;
   if (told !== expected || pdu.length !== 2 + expected) {
     return `${told} bytes told and ${pdu.length - 2} sent; ${expected} were asked`;
   }
   return { kind: 'data', data: pdu.subarray(2) };
+}
+
+function identityIn({ identify }: IdentifyRequest, pdu: Buffer): Answer | string {
+  const expected = identify === 'server' ? 2 + (pdu[1] ?? 0) : deviceIdBytes(pdu);
+  if (expected !== pdu.length || pdu.length < 2)
+    return `${pdu.length} bytes of identity; by its own lengths it has ${expected ?? 'more'}`;
+  if (identify === 'device' && pdu[1] !== deviceIdMei)
+    return `MEI type ${pdu[1] ?? ''} answered a request of MEI type ${deviceIdMei}`;
+  return { kind: 'data', data: pdu.subarray(2) };
+}
+
+/** Before the objects: function code, MEI type, read device id code, conformity, whether more follow, the next object, how many there are. */
+const deviceIdHead = 7;
+
+/** Bytes of a PDU that answers function code 43, by the lengths of its objects (id, length, text); undefined: they are not all here. */
+export function deviceIdBytes(pdu: Buffer): number | undefined {
+  let bytes = deviceIdHead;
+  for (let left = pdu[deviceIdHead - 1] ?? Infinity; left > 0; left--) {
+    if (pdu.length < bytes + 2) return undefined;
+    bytes += 2 + pdu.readUInt8(bytes + 1);
+  }
+  return pdu.length < bytes ? undefined : bytes;
 }

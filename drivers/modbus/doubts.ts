@@ -1,6 +1,6 @@
-import { dataBytes } from './codec.ts';
-import { mostRegisters } from './protocol.ts';
-import type { ReadRequest, UnitPdu } from './codec.ts';
+import { dataBytes, isRead } from './codec.ts';
+import { identifyFunctions, mostRegisters } from './protocol.ts';
+import type { ReadRequest, Request, UnitPdu } from './codec.ts';
 
 /** So many timeouts after it was given up a request is in doubt no longer: what has not come by then does not come. */
 const patience = 10;
@@ -24,7 +24,8 @@ export class Doubts {
   #asked = 0;
 
   /** The request was given up, or what came may not have been its answer. */
-  unanswered(request: ReadRequest, nowMs: number, timeoutMs: number): void {
+  unanswered(request: Request, nowMs: number, timeoutMs: number): void {
+    if (!isRead(request)) return;
     const asked = ++this.#asked;
     const open = this.#open(request.unitId, nowMs);
     const same = open.find((one) => isSame(one.request, request));
@@ -34,12 +35,14 @@ export class Doubts {
   }
 
   /** Data came that fits this request. */
-  answered(request: ReadRequest, nowMs: number, timeoutMs: number): void {
+  answered(request: Request, nowMs: number, timeoutMs: number): void {
+    if (!isRead(request)) return;
     this.#settled(request, nowMs, timeoutMs, (one) => looksAlike(one.request, request));
   }
 
   /** An exception came: it tells nothing of what was asked but the table. */
-  excepted(request: ReadRequest, nowMs: number, timeoutMs: number): void {
+  excepted(request: Request, nowMs: number, timeoutMs: number): void {
+    if (!isRead(request)) return;
     this.#settled(request, nowMs, timeoutMs, (one) => one.request.table === request.table);
   }
 
@@ -57,12 +60,15 @@ export class Doubts {
 
   /** Whether this frame, which does not answer the request that waits, may answer one that was given up. */
   mayBeLate({ unitId, pdu }: UnitPdu): boolean {
-    const isException = (pdu.readUInt8(0) & 0x80) !== 0;
+    const functionCode = pdu.readUInt8(0);
+    if (isIdentity(functionCode & 0x7f)) return true;
+    const isException = (functionCode & 0x80) !== 0;
     return (this.#units.get(unitId) ?? []).some(({ request }) => isException || pdu.length === 2 + dataBytes(request));
   }
 
   /** What must be asked, and answered, before this request may be; undefined: nothing. */
-  questionBefore(request: ReadRequest, nowMs: number): ReadRequest | undefined {
+  questionBefore(request: Request, nowMs: number): ReadRequest | undefined {
+    if (!isRead(request)) return undefined;
     const open = this.#open(request.unitId, nowMs);
     if (!open.some((one) => looksAlike(one.request, request) && !isSame(one.request, request))) return undefined;
     const counts = Array.from({ length: mostRegisters }, (_, index) => (isBits(request) ? index * 8 : index) + 1);
@@ -76,6 +82,11 @@ export class Doubts {
   #open(unitId: number, nowMs: number): Unanswered[] {
     return (this.#units.get(unitId) ?? []).filter(({ untilMs }) => untilMs > nowMs);
   }
+}
+
+/** Who it is can be no answer to a read, whenever it comes. */
+function isIdentity(functionCode: number): boolean {
+  return Object.values(identifyFunctions).some((each) => each === functionCode);
 }
 
 const isBits = ({ table }: ReadRequest): boolean => table === 'coil' || table === 'discrete';

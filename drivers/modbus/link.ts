@@ -1,5 +1,5 @@
 import type { Stamp } from '../../agent/clock.ts';
-import type { Answer, ReadRequest } from './codec.ts';
+import type { Answer, Request } from './codec.ts';
 
 /** What became of a request: an answer, silence until the deadline, or bytes that cannot be its answer. */
 export type Outcome = (
@@ -21,7 +21,7 @@ export interface Link {
   /** The link was lost (the error), or `close` was called (undefined). Never rejects. */
   readonly ended: Promise<Error | undefined>;
   /** Rejects with LinkError when the link is lost before an answer. */
-  request(request: ReadRequest, timeoutMs: number): Promise<Outcome>;
+  request(request: Request, timeoutMs: number): Promise<Outcome>;
   /** Gives the link up; a request under way rejects. */
   lose(reason: string): void;
   close(): void;

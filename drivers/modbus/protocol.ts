@@ -6,6 +6,13 @@ export type Table = (typeof tables)[number];
 /** The function code that reads a table (sections 6.1 to 6.4). */
 export const readFunctions = { coil: 1, discrete: 2, holding: 3, input: 4 } as const satisfies Record<Table, number>;
 
+/** Function codes by which a device says who it is: 17 (section 6.13), and 43 with MEI type 14 (section 6.21). */
+export const identifyFunctions = { server: 17, device: 43 } as const;
+export type IdentifyWay = keyof typeof identifyFunctions;
+export const deviceIdMei = 14;
+/** Read device id code 1: the basic objects, as a stream. */
+export const basicDeviceId = 1;
+
 /** Section 6.3: most registers of one answer. */
 export const mostRegisters = 125;
 /** Sections 6.1 and 6.2: most coils or discrete inputs of one answer. */

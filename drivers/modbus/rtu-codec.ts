@@ -1,10 +1,11 @@
-import { readPdu } from './codec.ts';
-import type { ReadRequest, UnitPdu } from './codec.ts';
+import { deviceIdBytes, requestPdu } from './codec.ts';
+import type { Request, UnitPdu } from './codec.ts';
+import { identifyFunctions, readFunctions } from './protocol.ts';
 
 /** Frames of Modbus RTU: unit, PDU, CRC (Modbus over Serial Line Specification V1.02, section 2.5.1). */
 
-export function encodeRtu(request: ReadRequest): Buffer {
-  const frame = Buffer.concat([Buffer.from([request.unitId]), readPdu(request), Buffer.alloc(2)]);
+export function encodeRtu(request: Request): Buffer {
+  const frame = Buffer.concat([Buffer.from([request.unitId]), requestPdu(request), Buffer.alloc(2)]);
   frame.writeUInt16LE(crc16(frame.subarray(0, -2)), frame.length - 2);
   return frame;
 }
@@ -34,11 +35,18 @@ export function firstRtuFrame(
   const functionCode = received.readUInt8(1);
   if (!isAnswer(functionCode)) return `function code ${functionCode} answers no read`;
   if (received.length < 3) return undefined;
-  const bytes = functionCode & 0x80 ? exceptionBytes : received.readUInt8(2) + wrapping;
-  if (received.length < bytes) return undefined;
+  const bytes = bytesOf(functionCode, received);
+  if (bytes === undefined || received.length < bytes) return undefined;
   const told = received.readUInt16LE(bytes - 2);
   if (told !== crc16(received.subarray(0, bytes - 2))) return 'the CRC is wrong';
   return { frame: { unitId: received.readUInt8(0), pdu: received.subarray(1, bytes - 2) }, bytes };
+}
+
+function bytesOf(functionCode: number, received: Buffer): number | undefined {
+  if (functionCode & 0x80) return exceptionBytes;
+  if (functionCode !== identifyFunctions.device) return received.readUInt8(2) + wrapping;
+  const pdu = deviceIdBytes(received.subarray(1));
+  return pdu === undefined ? undefined : pdu + 3;
 }
 
 /** Bytes that a line may make when its owner changes, before the first one of a frame. */
@@ -77,7 +85,8 @@ function mayAnswer(received: Buffer, sent: Buffer): boolean {
   return received.length === 1 || ((received[1] ?? 0) & 0x7f) === sent[1];
 }
 
+const functionCodes = new Set<number>([...Object.values(readFunctions), ...Object.values(identifyFunctions)]);
+
 function isAnswer(functionCode: number): boolean {
-  const plain = functionCode & 0x7f;
-  return plain >= 1 && plain <= 4;
+  return functionCodes.has(functionCode & 0x7f);
 }

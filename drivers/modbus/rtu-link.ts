@@ -3,7 +3,7 @@ import type { Clock } from '../../agent/clock.ts';
 import { LinkError } from '../../agent/errors.ts';
 import type { BytePort } from './byte-port.ts';
 import { answerTo } from './codec.ts';
-import type { ReadRequest, UnitPdu } from './codec.ts';
+import type { Request, UnitPdu } from './codec.ts';
 import { Doubts } from './doubts.ts';
 import type { Link, Outcome } from './link.ts';
 import { meansSilence } from './protocol.ts';
@@ -36,7 +36,7 @@ export interface RtuLinkOptions {
 }
 
 interface Waiting {
-  readonly request: ReadRequest;
+  readonly request: Request;
   readonly timeoutMs: number;
   readonly sent: Buffer;
   readonly resolve: (outcome: Outcome) => void;
@@ -93,7 +93,7 @@ export class RtuLink implements Link {
     return this.#lost === undefined;
   }
 
-  async request(request: ReadRequest, timeoutMs: number): Promise<Outcome> {
+  async request(request: Request, timeoutMs: number): Promise<Outcome> {
     for (let questions = 0; questions < mostQuestions; questions++) {
       const other = this.#doubts.questionBefore(request, performance.now());
       if (other === undefined) return this.#exchange(request, timeoutMs);
@@ -141,7 +141,7 @@ export class RtuLink implements Link {
     if (port === this.#port) this.lose('the line is gone', cause);
   }
 
-  async #exchange(request: ReadRequest, timeoutMs: number): Promise<Outcome> {
+  async #exchange(request: Request, timeoutMs: number): Promise<Outcome> {
     if (this.#waiting !== undefined) throw new Error('a request is under way: one at a time');
     if (this.#isStale) await this.#freshen();
     const isQuiet = await this.#quiet(timeoutMs);

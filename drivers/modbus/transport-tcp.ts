@@ -3,15 +3,15 @@ import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../agent/clock.ts';
 import { LinkError } from '../../agent/errors.ts';
-import { answerTo, encodeRead, firstFrame } from './codec.ts';
-import type { Frame, ReadRequest } from './codec.ts';
+import { answerTo, encodeTcp, firstFrame } from './codec.ts';
+import type { Frame, Request } from './codec.ts';
 import type { Link, Outcome } from './link.ts';
 import { openSocket } from './socket.ts';
 import type { Address } from './socket.ts';
 
 interface Waiting {
   readonly transactionId: number;
-  readonly request: ReadRequest;
+  readonly request: Request;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
 }
@@ -81,7 +81,7 @@ export class TcpLink implements Link {
     return this.#lost === undefined;
   }
 
-  async request(request: ReadRequest, timeoutMs: number): Promise<Outcome> {
+  async request(request: Request, timeoutMs: number): Promise<Outcome> {
     if (this.#abandoned.size >= mostAbandoned) this.lose(`${mostAbandoned} requests stayed unanswered`);
     if (this.#received.length > 0) this.lose('half an answer arrived that nobody waits for');
     if (this.#lost !== undefined) throw this.#lost;
@@ -90,7 +90,7 @@ export class TcpLink implements Link {
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const waiting: Waiting = { transactionId, request, resolve, reject };
     this.#waiting = waiting;
-    this.#socket.write(encodeRead(transactionId, request));
+    this.#socket.write(encodeTcp(transactionId, request));
     const answered = new AbortController();
     this.#clock.sleep(timeoutMs, answered.signal).then(
       () => this.#giveUp(waiting),

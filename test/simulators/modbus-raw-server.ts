@@ -13,6 +13,8 @@ export interface RawRequest {
   readonly functionCode: number;
   readonly address: number;
   readonly count: number;
+  /** All behind the function code; `address` and `count` are its first two words where it has two. */
+  readonly data: Buffer;
   /** From 0, over the whole life of the server. */
   readonly number: number;
 }
@@ -65,17 +67,18 @@ export async function startRawServer(
     let received = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
-      // Every read request is 12 bytes.
-      while (received.length >= 12) {
+      // A read request is 12 bytes; who a device is, is asked with fewer.
+      for (let bytes; received.length >= 6 && received.length >= (bytes = 6 + received.readUInt16BE(4));) {
         const request = {
           transactionId: received.readUInt16BE(0),
           unitId: received.readUInt8(6),
           functionCode: received.readUInt8(7),
-          address: received.readUInt16BE(8),
-          count: received.readUInt16BE(10),
+          address: bytes === 12 ? received.readUInt16BE(8) : 0,
+          count: bytes === 12 ? received.readUInt16BE(10) : 0,
+          data: received.subarray(8, bytes),
           number: requests.length,
         };
-        received = received.subarray(12);
+        received = received.subarray(bytes);
         requests.push(request);
         behaviour(request, peer);
       }

@@ -121,16 +121,16 @@ function listening(
     },
     take: (bytes) => {
       received = Buffer.concat([received, bytes]);
-      // Every read request is 8 bytes.
-      while (received.length >= 8) {
-        const frame = received.subarray(0, 8);
-        received = received.subarray(8);
-        if (bitwiseCrc(frame.subarray(0, 6)) !== frame.readUInt16LE(6)) continue;
+      // Every read request is 8 bytes; who a device is, is asked with fewer.
+      for (let bytes; received.length >= 4 && received.length >= (bytes = shorter[received.readUInt8(1)] ?? 8);) {
+        const frame = received.subarray(0, bytes);
+        received = received.subarray(bytes);
+        if (bitwiseCrc(frame.subarray(0, -2)) !== frame.readUInt16LE(bytes - 2)) continue;
         const request = {
           unitId: frame.readUInt8(0),
           functionCode: frame.readUInt8(1),
-          address: frame.readUInt16BE(2),
-          count: frame.readUInt16BE(4),
+          address: bytes === 8 ? frame.readUInt16BE(2) : 0,
+          count: bytes === 8 ? frame.readUInt16BE(4) : 0,
           bytes: frame,
           number: requests.length,
         };
@@ -140,6 +140,8 @@ function listening(
     },
   };
 }
+
+const shorter: Readonly<Record<number, number>> = { 17: 4, 43: 7 };
 
 export function rtuFrame(...bytes: readonly number[]): Buffer {
   const crc = bitwiseCrc(bytes);

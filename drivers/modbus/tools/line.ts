@@ -1,35 +1,47 @@
 import type { Clock } from '../../../agent/clock.ts';
 import { LinkError } from '../../../agent/errors.ts';
-import type { ReadRequest } from '../codec.ts';
+import type { Request } from '../codec.ts';
 import { meansSilence } from '../protocol.ts';
-import { openTcpLink } from '../transport-tcp.ts';
 import type { Outcome } from '../link.ts';
+import { openLink } from '../open-link.ts';
+import { lineName } from './line-url.ts';
 import type { LineUrl } from './line-url.ts';
 
 /** What a tool needs of a line: one request at a time. Rejects with LinkError when the line is lost. */
 export interface Line {
   /** For people: `10.12.0.20:502`. */
   readonly name: string;
-  request(request: ReadRequest, timeoutMs: number): Promise<Outcome>;
-  close(): void;
+  /** False when the next request cannot be made any more. */
+  readonly isOpen: boolean;
+  request(request: Request, timeoutMs: number): Promise<Outcome>;
+  /** Resolves when another may open it. */
+  close(): Promise<void>;
 }
 
-const leastConnectMs = 3000;
-
 /** Opens the line. Rejects with LinkError. */
-export async function openLine(url: LineUrl, clock: Clock, signal: AbortSignal): Promise<Line> {
-  const link = await openTcpLink(url, Math.max(leastConnectMs, url.timeoutMs), clock, signal);
+export async function openLine(
+  { transport, timeoutMs: longestMs }: Where,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Line> {
+  const link = await openLink(transport, longestMs, clock, signal);
   const giveUp = (): void => link.close();
   signal.addEventListener('abort', giveUp, { once: true });
   return {
-    name: `${url.host}:${url.port}`,
+    name: lineName(transport),
+    get isOpen() {
+      return link.isOpen;
+    },
     request: (request, timeoutMs) => link.request(request, timeoutMs),
-    close: () => {
+    close: async () => {
       signal.removeEventListener('abort', giveUp);
       link.close();
+      await link.ended;
     },
   };
 }
+
+type Where = Pick<LineUrl, 'transport' | 'timeoutMs'>;
 
 /** Some gateways take a moment until they accept the next client. */
 const reopenMs = 1000;
@@ -40,7 +52,7 @@ export interface LastingLine extends Line {
 }
 
 /** A line that is opened anew when an answer, or the other end, was the end of the link. */
-export async function openLasting(url: LineUrl, clock: Clock, signal: AbortSignal): Promise<LastingLine> {
+export async function openLasting(url: Where, clock: Clock, signal: AbortSignal): Promise<LastingLine> {
   let line = await openLine(url, clock, signal);
   let isLost = false;
   let closed = 0;
@@ -55,6 +67,9 @@ export async function openLasting(url: LineUrl, clock: Clock, signal: AbortSigna
   };
   return {
     name: line.name,
+    get isOpen() {
+      return true;
+    },
     get closed() {
       return closed;
     },
@@ -63,7 +78,7 @@ export async function openLasting(url: LineUrl, clock: Clock, signal: AbortSigna
       isLost = false;
       try {
         const outcome = await line.request(request, timeoutMs);
-        isLost = outcome.kind === 'damaged';
+        isLost = !line.isOpen;
         return outcome;
       } catch (error) {
         if (!(error instanceof LinkError) || signal.aborted) throw error;

@@ -1,8 +1,10 @@
 import { UsageError } from '../../../agent/errors.ts';
 import { lastAddress, mostRegisters, referenceDigits, tables } from '../protocol.ts';
 import type { Table } from '../protocol.ts';
-import { lineUrl, urlForm } from './line-url.ts';
-import type { LineUrl, Query } from './line-url.ts';
+import { defaults } from '../defaults.ts';
+import { lineUrl } from './line-url.ts';
+import type { LineUrl } from './line-url.ts';
+import type { Query } from './query.ts';
 import type { Origin } from './rank.ts';
 
 /** What is to be probed. */
@@ -21,14 +23,19 @@ export interface Target {
   readonly origins: readonly Origin[];
 }
 
-const keys = ['table', 'address', 'count', 'reference', 'addressBase'];
+const form = {
+  end: '/UNIT?address=0&count=4',
+  hasUnit: true,
+  keys: ['table', 'address', 'count', 'reference', 'addressBase'],
+  usualTimeoutMs: defaults.timeoutMs,
+};
 const usualCount = 4;
 
 /** Throws UsageError. */
 export function targetOf(text: string): Target {
-  const line = lineUrl(text, keys);
+  const line = lineUrl(text, form);
   const { unitId, query } = line;
-  if (unitId === null) throw new UsageError(`${text}: the unit is missing; allowed: ${urlForm}`);
+  if (unitId === null) throw new TypeError('a URL without its unit came through');
   const addressBase = query.integer('addressBase', 0, 1) === 1 ? 1 : 0;
   const { table, address } =
     query.text('reference') === undefined ? placeIn(query, addressBase) : placeOfReference(query);

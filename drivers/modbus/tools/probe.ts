@@ -39,7 +39,7 @@ export async function probe(url: string, { display }: ProbeOptions, { clock, sig
     const window = { table, address, words: outcome.data };
     return isBits ? bitsFound(target, line.name, window, tookMs) : wordsFound(target, line.name, window, tookMs);
   } finally {
-    line.close();
+    await line.close();
   }
 }
 

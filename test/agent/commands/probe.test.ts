@@ -127,7 +127,7 @@ test.each([
   ['modbus://10.0.0.1/1?address=1&count=126', /allowed: 1…125/],
   ['modbus://10.0.0.1/1?reference=40001&address=0', /exclude each other/],
   ['modbus://10.0.0.1/1?reference=90001', /reference is "90001"/],
-  ['modbus://10.0.0.300/1?address=0', /no host/],
+  ['modbus://10.0.0.300/1?address=0', /300 is more than 255/],
   ['modbus://user:secret@10.0.0.1/1?address=0', /knows no user/],
   ['modbus://10.0.0.1/1?address=0&timeout=5', /allowed: 10ms…1m/],
 ])('%s is refused before anything is opened', async (url, said) => {

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { answer, exception, startRawServer } from '../../simulators/modbus-raw-server.ts';
 import type { Behaviour, RawServer } from '../../simulators/modbus-raw-server.ts';
+import { noSocat, rtuAnswer, rtuFrame, startRtuGateway, startRtuLine } from '../../simulators/rtu-line.ts';
 import { run, runWith } from '../../support/command-line.ts';
 
 let server: RawServer;
@@ -13,7 +14,16 @@ interface Scanned {
   asked: number;
   closed: number;
   endedBy: string | null;
-  devices: { unitId: number; holding: string; input: string; identity: unknown; sunSpec: number | null }[];
+  devices: {
+    unitId: number;
+    holding: string;
+    input: string;
+    identity: unknown;
+    serverId: string | null;
+    sunSpec: number | null;
+    profiles: string[];
+  }[];
+  damaged: { unitId: number; reason: string }[];
 }
 const scanned = ({ stdout }: { stdout: string }): Scanned => JSON.parse(stdout) as Scanned;
 
@@ -110,12 +120,42 @@ test('garbage, and a gateway that closes for a dead unit, end the link and not t
       3: refusing(2),
     }),
   );
-  const { devices, closed, asked } = scanned(await run('scan', urlOf(), '--units', '1-3', '--json'));
-  expect(devices.map(({ unitId, holding }) => [unitId, holding])).toEqual([
-    [1, expect.stringContaining('damaged: protocol id')],
-    [3, 'exception 02'],
-  ]);
-  expect({ closed, asked }).toEqual({ closed: 2, asked: 3 });
+  const found = scanned(await run('scan', urlOf(), '--units', '1-3', '--json'));
+  expect(found.devices.map(({ unitId, holding }) => [unitId, holding])).toEqual([[3, 'exception 02']]);
+  expect(found.damaged).toEqual([{ unitId: 1, reason: expect.stringContaining('protocol id') }]);
+  expect(found).toMatchObject({ closed: 2, asked: 3 });
+});
+
+test('who a device says it is by function codes 43/14 and 17 is told, page by page, with the profile for it', async () => {
+  const objects = (more: number, next: number, ...list: [number, string][]): number[] => [
+    14,
+    1,
+    1,
+    more,
+    next,
+    list.length,
+    ...list.flatMap(([id, text]) => [id, text.length, ...Buffer.from(text)]),
+  ];
+  server = await startRawServer((request, peer) => {
+    const { functionCode, transactionId, unitId } = request;
+    const reply = (...pdu: number[]): void =>
+      peer.send(Buffer.from([transactionId >> 8, transactionId & 255, 0, 0, 0, pdu.length + 1, unitId, ...pdu]));
+    if (functionCode === 43 && request.data[2] === 0) reply(43, ...objects(0xff, 2, [0, 'ABB'], [1, 'B23 112-100']));
+    else if (functionCode === 43) reply(43, ...objects(0, 0, [2, 'v1.5\u0000\u001b[31m']));
+    else if (functionCode === 17) reply(17, 5, ...Buffer.from('B23'), 0, 0xff);
+    else peer.send(exception(request, 2));
+  });
+  const ended = await run('scan', urlOf(), '--units', '1', '--json');
+  expect(scanned(ended).devices[0]).toMatchObject({
+    identity: { manufacturer: 'ABB', model: 'B23 112-100', version: 'v1.5', serial: null },
+    serverId: 'B23',
+    profiles: ['abb-b23-b24'],
+  });
+  expect((await run('scan', urlOf(), '--units', '1')).stdout).toMatch(/ABB B23 112-100 v1.5 +abb-b23-b24/);
+  const identifying = server.requests.filter(({ functionCode }) => functionCode > 4);
+  expect(new Set(identifying.map(({ functionCode, data }) => `${functionCode} ${data.toString('hex')}`))).toEqual(
+    new Set(['43 0e0100', '43 0e0102', '17 ']),
+  );
 });
 
 test('Ctrl-C ends a scan with what was found', async () => {
@@ -161,4 +201,65 @@ test.each(['0-300', '5-1', 'all', '1,,2', '250'])('--units %s is refused with wh
   server = await startRawServer(() => undefined);
   const { code, stderr } = await run('scan', urlOf(), '--units', list);
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('allowed: 1…247') });
+});
+
+test('a line behind a serial server is scanned, and probed', async () => {
+  const words = [0x4366, 0x6666];
+  const gateway = await startRtuGateway((request, send) => {
+    if (request.unitId === 2 && request.functionCode === 3) send(rtuAnswer(request, (at) => words[at] ?? 0));
+    else if (request.unitId === 2) send(rtuFrame(2, request.functionCode | 0x80, 1));
+  });
+  try {
+    const url = `modbus+rtu+tcp://127.0.0.1:${gateway.port}`;
+    const { devices } = scanned(await run('scan', `${url}?timeout=40ms`, '--units', '1-3', '--json'));
+    expect(devices).toMatchObject([{ unitId: 2, holding: 'data', input: 'exception 01' }]);
+    const probed = await run('probe', `${url}/2?address=0`, '--display', '230.4', '--json');
+    expect(JSON.parse(probed.stdout)).toMatchObject({ matches: [{ point: { address: 0, type: 'float32' } }] });
+  } finally {
+    await gateway.close();
+  }
+});
+
+test.skipIf(noSocat !== undefined)(
+  'a serial line is swept through its settings, and left for the next one',
+  async () => {
+    // A pty knows no settings: the meter answers from the third opening on.
+    let isHeard = false;
+    const line = await startRtuLine((request, send) => {
+      if (isHeard && request.functionCode === 4) send(rtuFrame(5, 0x84, 2));
+      isHeard ||= request.number >= 3;
+    });
+    try {
+      const url = `modbus+rtu://${line.path}?timeout=40ms&parity=none`;
+      const ended = await run('scan', url, '--units', '5', '--sweep');
+      expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('16 settings of the line') });
+      expect(ended.stdout).toMatch(/^ +5 +silent +exception 02/m);
+      expect(ended.stdout).toContain('(19200 none 1): 1 answered');
+      expect(await run('probe', `modbus+rtu://${line.path}/5?address=0&table=input`)).toMatchObject({
+        code: 1,
+        stdout: expect.stringContaining('exception 02'),
+      });
+    } finally {
+      await line.close();
+    }
+  },
+);
+
+test.each([
+  ['modbus+rtu:///dev/ttyUSB0?baudRate=9601', /baudRate is 9601; allowed: 300, 600/],
+  ['modbus+rtu:///dev/ttyUSB0?parity=mark', /parity is "mark"; allowed: none, even, odd/],
+  ['modbus+rtu://ttyUSB0', /three slashes/],
+  ['modbus://127.0.0.1/5', /a host has none/],
+  ['modbus+rtu:///dev/none-of-this-name', /cannot be opened/],
+])('%s is refused', async (url, said) => {
+  server = await startRawServer(() => undefined);
+  expect((await run('scan', url)).stderr).toMatch(said);
+});
+
+test('a host has no settings to sweep', async () => {
+  server = await startRawServer(() => undefined);
+  expect(await run('scan', urlOf(), '--sweep')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('serial lines'),
+  });
 });
