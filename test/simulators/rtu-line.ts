@@ -122,15 +122,15 @@ function listening(
     take: (bytes) => {
       received = Buffer.concat([received, bytes]);
       // Every read request is 8 bytes; who a device is, is asked with fewer.
-      for (let bytes; received.length >= 4 && received.length >= (bytes = shorter[received.readUInt8(1)] ?? 8);) {
-        const frame = received.subarray(0, bytes);
-        received = received.subarray(bytes);
-        if (bitwiseCrc(frame.subarray(0, -2)) !== frame.readUInt16LE(bytes - 2)) continue;
+      for (let length; received.length >= 4 && received.length >= (length = shorter[received.readUInt8(1)] ?? 8);) {
+        const frame = received.subarray(0, length);
+        received = received.subarray(length);
+        if (bitwiseCrc(frame.subarray(0, -2)) !== frame.readUInt16LE(length - 2)) continue;
         const request = {
           unitId: frame.readUInt8(0),
           functionCode: frame.readUInt8(1),
-          address: bytes === 8 ? frame.readUInt16BE(2) : 0,
-          count: bytes === 8 ? frame.readUInt16BE(4) : 0,
+          address: length === 8 ? frame.readUInt16BE(2) : 0,
+          count: length === 8 ? frame.readUInt16BE(4) : 0,
           bytes: frame,
           number: requests.length,
         };
