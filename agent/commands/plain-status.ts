@@ -9,7 +9,7 @@ const words: Readonly<Record<string, string>> = {
   BadNoCommunication: 'not asked, because the device did not answer before',
   BadCommunicationError: 'a damaged answer',
   BadSensorFailure: 'the device marks the value as invalid',
-  BadDecodingError: 'these words are no such number',
+  BadDecodingError: 'these words are no such number, or a point of its scaleFrom or factorFrom is not to be used',
   BadInternalError: 'a fault of sluice',
   BadNoData: 'nobody asked',
   UncertainEngineeringUnitsExceeded: 'outside min…max',
