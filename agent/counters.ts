@@ -122,10 +122,10 @@ export class CounterWatch {
     }
     const fits = this.#doubted !== null && stepBetween(this.#doubted.seen, seen, rule) !== null;
     const inARow = fits ? (this.#doubted?.inARow ?? 0) + 1 : 1;
-    if (inARow >= ENOUGH_IN_A_ROW) {
+    if (inARow >= ENOUGH_IN_A_ROW && good !== null) {
       this.#good = seen;
       this.#doubted = null;
-      return { reading, event: null };
+      return { reading, event: believed(reading, good.value) };
     }
     this.#doubted = { seen, inARow };
     return { reading: doubted(reading), event: fits || good === null ? null : this.#tell(reading, good, seen, rule) };
@@ -168,7 +168,18 @@ function begunAnew(
     device,
     point,
     message: `Device ${device}: ${point} is that of another meter now, serial ${newSerial} after ${oldSerial}: from ${old} to ${value}${unit === null ? '' : ` ${unit}`}.`,
-    facts: { old, new: value, oldSerial, newSerial },
+    facts: { old, new: value, newBaseline: true, oldSerial, newSerial },
+  };
+}
+
+function believed({ point: { device, point, unit }, value }: Reading, old: number): GatewayEvent {
+  return {
+    event: 'counter-jump',
+    severity: 'info',
+    device,
+    point,
+    message: `Device ${device}: ${point} is believed again at ${value}${unit === null ? '' : ` ${unit}`}, ${old} before: ${ENOUGH_IN_A_ROW} readings in a row fit each other. The difference is no consumption.`,
+    facts: { old, new: value, newBaseline: true },
   };
 }
 

@@ -1,11 +1,12 @@
 import type { Booking } from './inbox.ts';
 import { minus } from './minus.ts';
-import { takingReadings } from './record.ts';
+import { type GatewayEvent, parseEvent, takingReadings } from './record.ts';
 import { runConsumer } from './run-consumer.ts';
 
 /**
  * `ledger`: every record of the topic, once. `consumption`: what was used up to a slot since the good slot before it; `since` is null at the
  * first one, `used` is null where the two totals cannot be compared, and `remark` says why. `gaps`: what a bill must not be silent about.
+ * `turns`: what the gateway said of two totals that follow each other: the counter went over its modulus, or (modulus null) began anew.
  */
 const tables = `
   create table if not exists ledger (
@@ -21,6 +22,11 @@ const tables = `
     gateway text, device text, point text, slot text, since text, used real, unit text, remark text,
     primary key (gateway, device, point, slot)
   ) strict, without rowid;
+
+  create table if not exists turns (
+    gateway text, device text, point text, before real, after real, modulus real,
+    primary key (gateway, device, point, before, after)
+  ) strict;
 
   -- The distance of a point's slots is the smallest one seen.
   create view if not exists gaps as
@@ -48,6 +54,9 @@ interface Total {
   readonly serial: string | null;
   readonly map: string;
 }
+interface Turn {
+  readonly modulus: number | null;
+}
 type Point = [gateway: string, device: string, point: string];
 
 const booking: Booking = (db) => {
@@ -64,12 +73,31 @@ const booking: Booking = (db) => {
   const after = neighbour('> ? order by slot');
   const settle = db.prepare(`insert or replace into consumption values (?, ?, ?, ?, ?, ?, ?, ?)`);
 
+  const turned = db.prepare<[...Point, number, number], Turn>(
+    'select modulus from turns where gateway = ? and device = ? and point = ? and before = ? and after = ?',
+  );
+  const note = db.prepare('insert or replace into turns values (?, ?, ?, ?, ?, ?)');
+  const reaching = db.prepare<[...Point, number], Total>(`select slot, total, unit, serial, map from ledger
+    where gateway = ? and device = ? and point = ? and usable and cast(total as real) = ?`);
+
   const settleSlot = (point: Point, now: Total): void => {
     const previous = before(...point, now.slot);
-    const { used, remark } = previous === undefined ? { used: null, remark: null } : difference(previous, now);
+    const turn = previous === undefined ? undefined : turned.get(...point, Number(previous.total), Number(now.total));
+    const { used, remark } = previous === undefined ? { used: null, remark: null } : difference(previous, now, turn);
     settle.run(...point, now.slot, previous?.slot ?? null, used, now.unit, remark);
   };
-  return takingReadings((reading) => {
+  /** It may come before its readings, or long after them. */
+  const takeEvent = ({ event, gateway, device, point, facts }: GatewayEvent): void => {
+    const { old, new: now, modulus, newBaseline } = facts;
+    const isRollover = event === 'counter-rollover' && typeof modulus === 'number';
+    const isBegun = event === 'counter-jump' && newBaseline === true;
+    if (!(isRollover || isBegun) || device === null || point === null) return;
+    if (typeof old !== 'number' || typeof now !== 'number') return;
+    const key: Point = [gateway, device, point];
+    note.run(...key, old, now, isRollover ? modulus : null);
+    for (const total of reaching.all(...key, now)) settleSlot(key, total);
+  };
+  const takeReading = takingReadings((reading) => {
     const {
       id,
       gateway,
@@ -101,20 +129,37 @@ const booking: Booking = (db) => {
     const next = after(...key, slot);
     if (next !== undefined) settleSlot(key, next);
   });
+  return (record) => {
+    const event = parseEvent(record.json);
+    if (event === undefined) return takeReading(record);
+    takeEvent(event);
+    return true;
+  };
 };
 
-/** Never guesses: a total that fell, or stands on another meter or register map, is a person's matter. */
-function difference(previous: Total, now: Total): { used: number | null; remark: string | null } {
+/**
+ * Never guesses: a total that fell, or stands on another meter or register map, is a person's matter. That a drop went over the modulus is believed
+ * where the gateway says so of these very two totals; from the numbers alone a meter that was replaced looks the same.
+ */
+function difference(
+  previous: Total,
+  now: Total,
+  turn: Turn | undefined,
+): { used: number | null; remark: string | null } {
   if (now.serial !== previous.serial) return { used: null, remark: 'MeterChanged' };
   if (now.unit !== previous.unit || now.map !== previous.map) return { used: null, remark: 'RegisterMapChanged' };
+  if (turn?.modulus === null) return { used: null, remark: 'CounterBeganAnew' };
   const used = minus(now.total, previous.total);
-  return used < 0 ? { used: null, remark: 'CounterWentBack' } : { used, remark: null };
+  if (used >= 0) return { used, remark: null };
+  return turn === undefined
+    ? { used: null, remark: 'CounterWentBack' }
+    : { used: minus(String(turn.modulus), String(-used)), remark: null };
 }
 
 await runConsumer({
   name: 'finance',
   about: 'Keeps a ledger of counter readings: each once, with the consumption per slot, and the gaps.',
-  topics: ['meter-readings'],
+  topics: ['meter-readings', 'gateway-events'],
   tables,
   booking,
 });

@@ -21,6 +21,23 @@ export interface Reading {
   readonly repeat: boolean;
 }
 
+/** An event as it stands in Kafka, with what its `facts` say. */
+export interface GatewayEvent {
+  readonly id: string;
+  readonly gateway: string;
+  readonly event: string;
+  readonly device: string | null;
+  readonly point: string | null;
+  readonly facts: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** undefined: it is no event. */
+export function parseEvent(json: string | null): GatewayEvent | undefined {
+  const found: Partial<GatewayEvent> | undefined = parseObject(json ?? '');
+  const named = [found?.id, found?.gateway, found?.event].every((text) => typeof text === 'string');
+  return named && typeof found?.facts === 'object' ? (found as GatewayEvent) : undefined;
+}
+
 /** Hands on what is a reading; false: it is none. The caller must say so somewhere: a record that is skipped silently is lost. */
 export function takingReadings(
   take: (reading: Reading) => void,
@@ -33,14 +50,8 @@ export function takingReadings(
 }
 
 function parseReading(json: string): Reading | undefined {
-  let found: unknown;
-  try {
-    found = JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-  if (typeof found !== 'object' || found === null) return undefined;
-  const reading = found as Partial<Reading>;
+  const reading: Partial<Reading> | undefined = parseObject(json);
+  if (reading === undefined) return undefined;
   const named = [
     reading.id,
     reading.gateway,
@@ -52,4 +63,13 @@ function parseReading(json: string): Reading | undefined {
   ];
   const valued = reading.value === null || typeof reading.value === 'number';
   return valued && named.every((text) => typeof text === 'string') ? (reading as Reading) : undefined;
+}
+
+function parseObject(json: string): object | undefined {
+  try {
+    const found: unknown = JSON.parse(json);
+    return typeof found === 'object' && found !== null ? found : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -76,7 +76,7 @@ describe('a counter', () => {
       meter,
       [100, 5000, 5005, 5009, 5012],
       [G, J, J, G, G],
-      ['counter-jump'],
+      ['counter-jump', 'believed'],
     ],
     [
       'that jumps about is never believed',
@@ -85,7 +85,13 @@ describe('a counter', () => {
       [G, J, J, J, J],
       ['counter-jump', 'counter-jump', 'counter-jump', 'counter-jump'],
     ],
-    ['that was replaced is believed at the third reading', none, [100, 0, 1, 2, 3], [G, J, J, G, G], ['counter-jump']],
+    [
+      'that was replaced is believed at the third reading',
+      none,
+      [100, 0, 1, 2, 3],
+      [G, J, J, G, G],
+      ['counter-jump', 'believed'],
+    ],
     [
       'that was bad in between is held against what was good, over all the time',
       meter,
@@ -98,7 +104,7 @@ describe('a counter', () => {
       meter,
       [100, 5000, 'BadTimeout', 5005, 5010],
       [G, J, 'BadTimeout', J, G],
-      ['counter-jump'],
+      ['counter-jump', 'believed'],
     ],
     ['that may fall is good either way', { ...none, decreases: true }, [100, -50, 3, 900], [G, G, G, G], []],
     [
@@ -118,7 +124,9 @@ describe('a counter', () => {
   ])('%s', (_, rule, values, marks, events) => {
     const told = run(rule, values);
     expect(told.marks).toEqual(marks);
-    expect(told.events.map(({ event }) => event)).toEqual(events);
+    expect(told.events.map(({ event, facts }) => (facts?.['newBaseline'] === true ? 'believed' : event))).toEqual(
+      events,
+    );
   });
 
   test('that may fall says which way it was too fast', () => {
@@ -150,6 +158,15 @@ describe('a counter', () => {
         facts: { old: 4711.25, new: 12, elapsedMs: 900_000, untold: 0 },
       },
     ]);
+    expect(run(meter, [100, 5000, 5005, 5009]).events.at(-1)).toEqual({
+      event: 'counter-jump',
+      severity: 'info',
+      device: 'EM-1',
+      point: 'energy',
+      message:
+        'Device EM-1: energy is believed again at 5009 m3, 100 before: 3 readings in a row fit each other. The difference is no consumption.',
+      facts: { old: 100, new: 5009, newBaseline: true },
+    });
     expect(run(meter, [999_999.5, 0.25]).events).toMatchObject([
       {
         event: 'counter-rollover',
@@ -293,7 +310,7 @@ describe('a counter over a restart', () => {
       device: 'EM-1',
       point: 'energy',
       message: 'Device EM-1: energy is that of another meter now, serial B after A: from 100 to 3 m3.',
-      facts: { old: 100, new: 3, oldSerial: 'A', newSerial: 'B' },
+      facts: { old: 100, new: 3, newBaseline: true, oldSerial: 'A', newSerial: 'B' },
     });
     expect(watch.check(good(4, 1000), meter)).toMatchObject({ reading: { status: G }, event: null });
     expect(watch.check(good(2, 2000), meter)).toMatchObject({

@@ -184,6 +184,29 @@ describe('the gateway', () => {
     expect(jumps).toMatchObject([{ topic: 'gateway-events', value: { device: 'EM-1', point: 'fast' } }]);
   });
 
+  it('holds a device that left the file and came back against nothing', async () => {
+    const falls = { name: 'left', kind: 'counter', unit: '1', address: 0, type: 'uint32', scale: -1, every: '100ms' };
+    const away = { id: 'EM-2', connection: 'panel', unitId: 1, points: [falls] };
+    const stays = { id: 'EM-1', connection: 'panel', unitId: 1, points: [{ ...falls, name: 'stayed' }] };
+    const gateway = await started(site({ devices: [stays, away] }));
+    const qualities = (point: string): unknown[] =>
+      delivered().flatMap(({ value: { point: of, value, quality, event } }) =>
+        of === point && event === undefined && value !== null ? [quality] : [],
+      );
+    // One good reading, from which all others fall.
+    await expect.poll(() => qualities('left').length, { timeout: 5_000 }).toBeGreaterThan(3);
+    expect(qualities('left').filter((quality) => quality === 'good')).toHaveLength(1);
+    for (const devices of [[stays], [stays, away]]) {
+      const { config } = loadConfig(site({ devices }), { env: {} });
+      if (config) await gateway.reload(config);
+    }
+    await expect
+      .poll(() => qualities('left').filter((quality) => quality === 'good').length, { timeout: 5_000 })
+      .toBe(2);
+    await gateway.stop(1_000, AbortSignal.timeout(5_000));
+    expect(qualities('stayed').filter((quality) => quality === 'good')).toHaveLength(1);
+  });
+
   it('goes on with its sequence and its slots at the next start', async () => {
     const first = await started(site());
     await sleep(1_300);

@@ -99,6 +99,6 @@ describe('a counter', () => {
     s.driver.answer = () => 4;
     await s.clock.advance(15 * minute);
     expect(s.readings.at(-1)).toMatchObject({ value: 4, quality: 'good' });
-    expect(s.eventNames()).toEqual(['counter-jump', 'counter-rollover']);
+    expect(s.eventNames()).toEqual(['counter-jump', 'counter-jump', 'counter-rollover']);
   });
 });

@@ -28,6 +28,7 @@ describe.skipIf(noKafka !== undefined)(
         topics: [
           { topic: 'meter-readings', partitions: 3 },
           { topic: 'sensor-values', partitions: 3 },
+          { topic: 'gateway-events', partitions: 1 },
         ],
       });
     });

@@ -111,6 +111,63 @@ describe('finance', () => {
     ]);
   });
 
+  const told = (seq: number, event: string, facts: object): string =>
+    line(
+      'gateway-events',
+      JSON.stringify({
+        id: `ps-12/41-k3v9q0za/${seq}`,
+        gateway: 'ps-12',
+        site: 'PS12',
+        event,
+        severity: 'info',
+        device: 'EM-1',
+        point: 'energy',
+        time: '2026-11-22T13:15:00.182Z',
+        clock: 'synced',
+        message: '',
+        facts,
+      }),
+      'ps-12',
+    );
+
+  it('books over the modulus what the gateway says went over it, whichever comes first', async () => {
+    const first = told(9, 'counter-rollover', { old: 999_999.9, new: 0.3, modulus: 1_000_000 });
+    const second = told(10, 'counter-rollover', { old: 999_990, new: 5, modulus: 1_000_000 });
+    const totals = [reading(1, 0, 999_999.9), reading(2, 15, 0.3), reading(3, 30, 999_990), reading(4, 45, 5)];
+    writeFileSync(file, first + counters(...totals) + second);
+    start('finance');
+    await untilRows(db, 'select used, remark from consumption order by slot', [
+      [null, null],
+      [0.4, null],
+      [999_989.7, null],
+      [15, null],
+    ]);
+    expect(rows(db, 'select * from gaps')).toEqual([]);
+    expect(rows(db, 'select * from unreadable')).toEqual([]);
+  });
+
+  it('books nothing where the gateway began to believe another total, risen or fallen, and takes no other word for a rollover', async () => {
+    const totals = [reading(1, 0, 100), reading(2, 15, 5_009), reading(3, 30, 3), reading(4, 45, 4), reading(5, 60, 2)];
+    const events = [
+      told(6, 'counter-jump', { old: 100, new: 5_009, newBaseline: true }),
+      told(7, 'counter-jump', { old: 5_009, new: 3, newBaseline: true, oldSerial: 'A', newSerial: 'B' }),
+      // Of other totals, and a mere doubt.
+      told(8, 'counter-rollover', { old: 4, new: 1, modulus: 1000 }),
+      told(9, 'counter-jump', { old: 3, new: 4, elapsedMs: 1, untold: 0 }),
+      told(10, 'stop', { epoch: '41-k3v9q0za' }),
+    ];
+    writeFileSync(file, counters(...totals) + events.join(''));
+    start('finance');
+    await untilRows(db, 'select used, remark from consumption order by slot', [
+      [null, null],
+      [null, 'CounterBeganAnew'],
+      [null, 'CounterBeganAnew'],
+      [1, null],
+      [null, 'CounterWentBack'],
+    ]);
+    expect(rows(db, 'select count(*) from turns')).toEqual([[3]]);
+  });
+
   it('takes the digits of a total that no double holds from its text', async () => {
     const total = (seq: number, slot: number, text: string): string => reading(seq, slot, Number(text), { text });
     writeFileSync(file, counters(total(1, 0, '90071992547409931.1'), total(2, 15, '90071992547409933.4')));

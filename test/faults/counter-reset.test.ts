@@ -15,6 +15,7 @@ interface Sent {
   readonly quality?: string;
   readonly status?: string;
   readonly event?: string;
+  readonly severity?: string;
   readonly facts?: object;
 }
 
@@ -102,7 +103,7 @@ describe('a meter that was reset or replaced while the daemon lay killed', () =>
     daemon.start();
     await until(() => readingsOf('reset').some(({ value }) => value === 0.12));
     await until(() => readingsOf('reset').at(-1)?.quality === 'good' && readingsOf('reset').at(-1)?.value === 0.12);
-    await until(() => delivered().filter(({ event }) => event === 'counter-jump').length === 3);
+    await until(() => delivered().filter(({ event }) => event === 'counter-jump').length === 5);
     await until(() => readingsOf('foreign').filter(({ value }) => value === 5).length >= 3);
     await daemon.end('SIGTERM');
   }, 60_000);
@@ -133,8 +134,10 @@ describe('a meter that was reset or replaced while the daemon lay killed', () =>
   it('is told with the total before and the total after; a counter that went on is not', () => {
     expect(after('steady', 5_001)).toEqual([good, good, good]);
     expect(delivered().filter(({ device, event }) => event === 'counter-jump' && device === 'EM-1')).toMatchObject([
-      { device: 'EM-1', point: 'reset', facts: { old: 4711.25, new: 0.12 } },
-      { device: 'EM-1', point: 'raised', facts: { old: 800_000, new: 900_000 } },
+      { severity: 'warning', point: 'reset', facts: { old: 4711.25, new: 0.12 } },
+      { severity: 'warning', point: 'raised', facts: { old: 800_000, new: 900_000 } },
+      { severity: 'info', point: 'reset', facts: { old: 4711.25, new: 0.12, newBaseline: true } },
+      { severity: 'info', point: 'raised', facts: { old: 800_000, new: 900_000, newBaseline: true } },
     ]);
   });
 
