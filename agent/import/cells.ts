@@ -31,6 +31,8 @@ export type Read = { readonly value: unknown } | { readonly problem: string };
  */
 export function valueOf(key: string, text: string, schema: v.GenericSchema | undefined, mark: Mark | null): Read {
   if (schema === undefined) return { value: text };
+  if (key === 'invalid' && /^\d{4}$/.test(text))
+    return { problem: `invalid is "${text}": hex digits, or a number? write 0x${text} or ${text}${mark ?? '.'}0` };
   const takes = (value: unknown): boolean => v.safeParse(schema, value).success;
   const word = wordsOf(key, text).find(takes);
   if (word !== undefined) return { value: word };

@@ -50,6 +50,7 @@ export function importPoints(sheet: Sheet, schema: DriverSchema, device: ForDevi
     row.filter(({ column }) => isNumeric(columns[column], entries)).map(({ text }) => tidy(text)),
   );
   const mark = decimalMark(numbers);
+  let idleLength: Cell | undefined;
   const points = rows.map((row): Row => {
     const cells = row.filter(({ text }) => tidy(text) !== '');
     const beyond = cells.find(({ column }) => column >= columns.length);
@@ -69,12 +70,21 @@ export function importPoints(sheet: Sheet, schema: DriverSchema, device: ForDevi
       problems.push(problemAt(cell, columns, read.problem));
       return [];
     });
-    return { line: row[0]?.line ?? 0, keyed };
+    const isString = keyed.some(({ key, value }) => key === 'type' && value === 'string');
+    const idle = isString ? undefined : keyed.find(({ key }) => key === 'length');
+    idleLength ??= idle?.cell;
+    return { line: row[0]?.line ?? 0, keyed: keyed.filter((one) => one !== idle) };
   });
+  if (idleLength !== undefined)
+    problems.push({ ...problemAt(idleLength, columns, lengthOfNumber), severity: 'warning' });
   // Without its column every row would be said to lack it.
   if (missingOf(columns).length === 0) problems.push(...checked(points, columns, device, problems));
   return { problems: problems.toSorted(inOrder), points: points.map(pointOf) };
 }
+
+/** Manuals print it for every value. */
+const lengthOfNumber =
+  'only a string has a length, the type of a number says how many registers it takes; left out, here and in such rows below';
 
 /** A mistyped header is told, and its cells are looked at as those that were meant; a column that stands twice is told, and looked at once. */
 function keyOf(columns: readonly Column[], at: number): string | null {

@@ -99,6 +99,39 @@ test('a number that may be a thousand or one is asked back for, unless the sheet
   expect(both.problems).toMatchObject([{ line: 3, message: expect.stringContaining('decimal comma') }]);
 });
 
+test('how many registers a number takes, which manuals print, is left out and told once; of a string it is its length', async () => {
+  const { ok, problems, points } = await imported(
+    'name,address,type,quantity,unit\nflow,0,float32,2,m3/h\nlevel,2,float32,2,m\nserial,10,string,8,\n',
+  );
+  expect(ok).toBe(true);
+  expect(points.map((point) => point['length'])).toEqual([undefined, undefined, 8]);
+  expect(problems).toMatchObject([
+    { severity: 'warning', line: 2, column: 'D', message: expect.stringContaining('only a string has a length') },
+  ]);
+});
+
+test('bits, states, marks for no value and factors come out of their cells', async () => {
+  const { ok, points } = await imported(
+    'name,address,unit,bit,enum,invalid,factor from\nleak,0,,3,,,\nmode,1,,,0=off; 1=on,,\nflow,2,m3/h,,,0x8000; ffff,ct\nct,3,1,,,0xFFFF,\n',
+  );
+  expect({ ok, points }).toMatchObject({
+    ok: true,
+    points: [
+      { name: 'leak', bit: 3 },
+      { name: 'mode', enum: { '0': 'off', '1': 'on' } },
+      { name: 'flow', invalid: ['0x8000', 'ffff'], factorFrom: ['ct'] },
+      { name: 'ct', invalid: '0xFFFF' },
+    ],
+  });
+});
+
+test('four digits that may be hex or a number are asked back for', async () => {
+  const { problems } = await imported('name,address,unit,invalid\nflow,0,m,9999\n');
+  expect(problems).toMatchObject([{ severity: 'error', column: 'D', value: '9999' }]);
+  expect(problems[0]?.message).toBe('invalid is "9999": hex digits, or a number? write 0x9999 or 9999.0');
+  expect((await imported('name,address,unit,invalid\nflow,0,m,9999.0\n')).points).toMatchObject([{ invalid: 9999 }]);
+});
+
 test('a sheet without the needed columns, a mistyped header and one that stands twice are told', async () => {
   const told = async (text: string) =>
     (await imported(text)).problems
