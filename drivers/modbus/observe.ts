@@ -34,7 +34,7 @@ export interface Seen {
 const mostExponent = 10;
 
 /** `everyRaw`: observations carry their raw words, whatever the plan says. */
-export function readyPoints(device: ModbusDevice, everyRaw: boolean): ReadyPoints {
+export function readyPoints(device: Pick<ModbusDevice, 'points'>, everyRaw: boolean): ReadyPoints {
   return new Map(
     device.points.map((point) => {
       const exponent = point.scaleFrom === null ? [] : [{ name: point.scaleFrom, isExponent: true }];

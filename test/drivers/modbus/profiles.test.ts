@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../../agent/config/load.ts';
 import { problemText } from '../../../agent/config/problems.ts';
 import { ucum } from '../../../agent/config/units.ts';
-import { decoderOf } from '../../../drivers/modbus/decode.ts';
+import { observed, readyPoints, seenOf } from '../../../drivers/modbus/observe.ts';
 import type { ModbusPlan, ModbusPoint } from '../../../drivers/modbus/plan.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const folder = resolve('drivers/modbus/profiles');
 const cases = resolve('test/cases/profiles');
@@ -61,17 +62,23 @@ function planned(profile: Profile): { told: string[]; points: readonly ModbusPoi
   return { told: problems.map(problemText), points: plan?.devices[0]?.points ?? [] };
 }
 
-/** What the points make of the registers of an example; undefined: the example does not hold the point's registers. */
+/** What the points make of the registers of an example; undefined: the example does not hold all registers that the point needs. */
 function decoded(points: readonly ModbusPoint[], { table, address, words }: Example): Record<string, number | null> {
-  const bytes = Buffer.from(words.replaceAll(' ', ''), 'hex');
-  const values: Record<string, number | null> = {};
-  for (const point of points) {
-    const at = (point.address - Number(address)) * 2;
-    const end = at + point.registers * 2;
-    if (point.table !== table || at < 0 || end > bytes.length) continue;
-    values[point.info.point] = decoderOf(point)(bytes.subarray(at, end)).value;
-  }
-  return values;
+  const data = Buffer.from(words.replaceAll(' ', ''), 'hex');
+  const start = Number(address);
+  const outcome = { kind: 'data', data, at: new FakeClock().now() } as const;
+  const isInside = (point: ModbusPoint): boolean =>
+    point.table === table && point.address >= start && (point.address + point.registers - start) * 2 <= data.length;
+  const all = readyPoints({ points }, false);
+  const seen = new Map(
+    points.filter(isInside).map((point) => [point.info.point, seenOf(point, start, outcome)] as const),
+  );
+  return Object.fromEntries(
+    [...all].flatMap(([name, point]) => {
+      const found = observed(point, seen, all);
+      return found === undefined ? [] : [[name, found.value]];
+    }),
+  );
 }
 
 /** Manuals round: 0x43663334 is printed as 230.2 and is 230.20001. */
