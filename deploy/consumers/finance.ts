@@ -1,12 +1,13 @@
 import type { Booking } from './inbox.ts';
 import { minus } from './minus.ts';
-import { type GatewayEvent, parseEvent, takingReadings } from './record.ts';
+import { type Description, type GatewayEvent, parseDescription, parseEvent, takingReadings } from './record.ts';
 import { runConsumer } from './run-consumer.ts';
 
 /**
  * `ledger`: every record of the topic, once. `consumption`: what was used up to a slot since the good slot before it; `since` is null at the
  * first one, `used` is null where the two totals cannot be compared, and `remark` says why. `gaps`: what a bill must not be silent about.
  * `turns`: what the gateway said of two totals that follow each other: the counter went over its modulus, or (modulus null) began anew.
+ * `falling`: totals that may fall by their register map, such as import less export; what was used may be less than nothing there.
  */
 const tables = `
   create table if not exists ledger (
@@ -27,6 +28,10 @@ const tables = `
     gateway text, device text, point text, before real, after real, modulus real,
     primary key (gateway, device, point, before, after)
   ) strict;
+
+  create table if not exists falling (
+    gateway text, device text, map text, point text, primary key (gateway, device, map, point)
+  ) strict, without rowid;
 
   -- The distance of a point's slots is the smallest one seen.
   create view if not exists gaps as
@@ -80,10 +85,20 @@ const booking: Booking = (db) => {
   const reaching = db.prepare<[...Point, number], Total>(`select slot, total, unit, serial, map from ledger
     where gateway = ? and device = ? and point = ? and usable and cast(total as real) = ?`);
 
+  const falls = db.prepare<[...Point, string]>(
+    'select 1 from falling where gateway = ? and device = ? and point = ? and map = ?',
+  );
+  const mayFall = db.prepare('insert or ignore into falling values (?, ?, ?, ?)');
+  const fallen = db.prepare<[...Point, string], Total>(`select slot, total, ledger.unit, serial, map
+    from ledger join consumption using (gateway, device, point, slot)
+    where gateway = ? and device = ? and point = ? and map = ? and usable and remark = 'CounterWentBack'`);
+
   const settleSlot = (point: Point, now: Total): void => {
     const previous = before(...point, now.slot);
     const turn = previous === undefined ? undefined : turned.get(...point, Number(previous.total), Number(now.total));
-    const { used, remark } = previous === undefined ? { used: null, remark: null } : difference(previous, now, turn);
+    const isFalling = falls.get(...point, now.map) !== undefined;
+    const { used, remark } =
+      previous === undefined ? { used: null, remark: null } : difference(previous, now, turn, isFalling);
     settle.run(...point, now.slot, previous?.slot ?? null, used, now.unit, remark);
   };
   /** It may come before its readings, or long after them. */
@@ -96,6 +111,13 @@ const booking: Booking = (db) => {
     const key: Point = [gateway, device, point];
     note.run(...key, old, now, isRollover ? modulus : null);
     for (const total of reaching.all(...key, now)) settleSlot(key, total);
+  };
+  const takeDescription = ({ gateway, device, map, points }: Description): void => {
+    for (const { point, decreases } of points) {
+      if (decreases !== true || map === null || mayFall.run(gateway, device, map, point).changes === 0) continue;
+      const key: Point = [gateway, device, point];
+      for (const total of fallen.all(...key, map)) settleSlot(key, total);
+    }
   };
   const takeReading = takingReadings((reading) => {
     const {
@@ -131,8 +153,11 @@ const booking: Booking = (db) => {
   });
   return (record) => {
     const event = parseEvent(record.json);
-    if (event === undefined) return takeReading(record);
-    takeEvent(event);
+    const description = parseDescription(record.json);
+    if (event !== undefined) takeEvent(event);
+    else if (description !== undefined) takeDescription(description);
+    // A tombstone ends a device, not what it used.
+    else if (record.json !== null) return takeReading(record);
     return true;
   };
 };
@@ -145,12 +170,13 @@ function difference(
   previous: Total,
   now: Total,
   turn: Turn | undefined,
+  isFalling: boolean,
 ): { used: number | null; remark: string | null } {
   if (now.serial !== previous.serial) return { used: null, remark: 'MeterChanged' };
   if (now.unit !== previous.unit || now.map !== previous.map) return { used: null, remark: 'RegisterMapChanged' };
   if (turn?.modulus === null) return { used: null, remark: 'CounterBeganAnew' };
   const used = minus(now.total, previous.total);
-  if (used >= 0) return { used, remark: null };
+  if (used >= 0 || isFalling) return { used, remark: null };
   return turn === undefined
     ? { used: null, remark: 'CounterWentBack' }
     : { used: minus(String(turn.modulus), String(-used)), remark: null };
@@ -159,7 +185,7 @@ function difference(
 await runConsumer({
   name: 'finance',
   about: 'Keeps a ledger of counter readings: each once, with the consumption per slot, and the gaps.',
-  topics: ['meter-readings', 'gateway-events'],
+  topics: ['meter-readings', 'gateway-events', 'asset-metadata'],
   tables,
   booking,
 });

@@ -38,6 +38,22 @@ export function parseEvent(json: string | null): GatewayEvent | undefined {
   return named && typeof found?.facts === 'object' ? (found as GatewayEvent) : undefined;
 }
 
+/** A record of `asset-metadata`: what a device is, or (key with `@`) one of its register maps. */
+export interface Description {
+  readonly gateway: string;
+  readonly device: string;
+  readonly map: string | null;
+  /** `decreases`: in register maps only. */
+  readonly points: readonly { readonly point: string; readonly decreases?: boolean }[];
+}
+
+/** undefined: it is none. */
+export function parseDescription(json: string | null): Description | undefined {
+  const found: Partial<Description> | undefined = parseObject(json ?? '');
+  const named = [found?.gateway, found?.device].every((text) => typeof text === 'string');
+  return named && Array.isArray(found?.points) ? (found as Description) : undefined;
+}
+
 /** Hands on what is a reading; false: it is none. The caller must say so somewhere: a record that is skipped silently is lost. */
 export function takingReadings(
   take: (reading: Reading) => void,

@@ -29,6 +29,7 @@ describe.skipIf(noKafka !== undefined)(
           { topic: 'meter-readings', partitions: 3 },
           { topic: 'sensor-values', partitions: 3 },
           { topic: 'gateway-events', partitions: 1 },
+          { topic: 'asset-metadata', partitions: 1 },
         ],
       });
     });

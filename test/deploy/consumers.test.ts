@@ -168,6 +168,40 @@ describe('finance', () => {
     expect(rows(db, 'select count(*) from turns')).toEqual([[3]]);
   });
 
+  it('books what came back where the register map says that the total may fall, whichever comes first', async () => {
+    const described = (map: string, point: string): string =>
+      line(
+        'asset-metadata',
+        JSON.stringify({ gateway: 'ps-12', device: 'EM-1', map, points: [{ point, decreases: true }] }),
+        `ps-12/EM-1@${map}`,
+      );
+    const net = { point: 'net' };
+    const other = { point: 'net', map: 'aaaaaaaaaaaa' };
+    const records = [
+      line('meter-readings', reading(1, 0, 100, net)),
+      line('meter-readings', reading(2, 15, 99.5, net)),
+      described('9f31c20a77e1', 'net'),
+      line('meter-readings', reading(3, 30, 98, net)),
+      // Another point of the device, and another map of the point, may not.
+      line('meter-readings', reading(4, 30, 10)),
+      line('meter-readings', reading(5, 45, 9)),
+      line('meter-readings', reading(6, 45, 98, other)),
+      line('meter-readings', reading(7, 60, 97, other)),
+    ];
+    writeFileSync(file, `${records.join('')}${line('asset-metadata', 'null')}`);
+    start('finance');
+    await untilRows(db, 'select point, used, remark from consumption order by point, slot', [
+      ['energy', null, null],
+      ['energy', null, 'CounterWentBack'],
+      ['net', null, null],
+      ['net', -0.5, null],
+      ['net', -1.5, null],
+      ['net', null, 'RegisterMapChanged'],
+      ['net', null, 'CounterWentBack'],
+    ]);
+    expect(rows(db, 'select * from unreadable')).toEqual([]);
+  });
+
   it('takes the digits of a total that no double holds from its text', async () => {
     const total = (seq: number, slot: number, text: string): string => reading(seq, slot, Number(text), { text });
     writeFileSync(file, counters(total(1, 0, '90071992547409931.1'), total(2, 15, '90071992547409933.4')));
