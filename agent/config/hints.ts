@@ -5,8 +5,8 @@ import { likely } from './likely.ts';
 import { allNearest } from './nearest.ts';
 import { leaves, type Schema } from './schema-parts.ts';
 
-/** What was probably meant by a value that `schema` refuses, as the end of a sentence; '' when nobody can know. */
-export function valueHint(schema: Schema, value: unknown): string {
+/** What was probably meant by a value that `schema` refuses, as the end of a sentence; '' when nobody can know. `inList`: others may stand beside it. */
+export function valueHint(schema: Schema, value: unknown, inList = false): string {
   if (typeof value === 'string' || typeof value === 'number') {
     const words = leaves(schema).flatMap((leaf) => (leaf.type === 'picklist' ? (leaf.options ?? []) : []));
     const meant = meantWord(
@@ -15,7 +15,7 @@ export function valueHint(schema: Schema, value: unknown): string {
     );
     if (meant.length > 0) return `; did you mean ${named(meant)}?`;
   }
-  const meant = likely(value, (guess) => v.safeParse(schema, guess).success);
+  const meant = likely(value, (guess) => v.safeParse(schema, guess).success, inList);
   return meant === undefined ? '' : `; ${meant}`;
 }
 

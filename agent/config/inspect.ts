@@ -166,7 +166,11 @@ function inspectLeaf(schema: Schema, node: Node, options: InspectOptions): Found
   }
   const said = role === 'secret' ? `of the wrong form` : shown(node);
   const message = ownMessage(result.issues[0].message) ?? messageOf(schema);
-  problems.atValue('error', node, `${nameOf(node)} is ${said}; ${message}${valueHint(schema, value)}`);
+  problems.atValue(
+    'error',
+    node,
+    `${nameOf(node)} is ${said}; ${message}${valueHint(schema, value, node.parent?.type === 'array')}`,
+  );
   return wrong;
 }
 

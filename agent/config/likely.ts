@@ -1,8 +1,8 @@
 import { durationText } from './grammar.ts';
 
-/** What a wrong value was probably meant to be, and what else to write then. `accepts` says whether a guess would be right: no other is made. */
-export function likely(value: unknown, accepts: (guess: unknown) => boolean): string | undefined {
-  if (typeof value === 'string') return likelyOfText(value, accepts);
+/** What a wrong value was probably meant to be, and what else to write then. `accepts` says whether a guess would be right: no other is made. `inList`: others may stand beside it. */
+export function likely(value: unknown, accepts: (guess: unknown) => boolean, inList = false): string | undefined {
+  if (typeof value === 'string') return likelyOfText(value, accepts, inList);
   if (typeof value === 'number') return likelyOfNumber(value, accepts);
   if (Array.isArray(value)) {
     if (accepts({ NAME: {} })) return 'write { "NAME": { … }, … }';
@@ -16,7 +16,7 @@ export function likely(value: unknown, accepts: (guess: unknown) => boolean): st
   return undefined;
 }
 
-function likelyOfText(value: string, accepts: (guess: unknown) => boolean): string | undefined {
+function likelyOfText(value: string, accepts: (guess: unknown) => boolean, inList: boolean): string | undefined {
   if (accepts([value])) return 'put it in [ ]';
   const tidy = value.replaceAll(/[\p{Cf}\p{Cc}]/gu, '').trim();
   const number = numberOf(tidy);
@@ -28,6 +28,8 @@ function likelyOfText(value: string, accepts: (guess: unknown) => boolean): stri
     ...(truth === null ? [] : [truth[1] !== undefined]),
     ...durations(tidy),
     ...sizes(tidy),
+    ...times(tidy),
+    ...rates(tidy),
     ...hex(tidy),
     ...addresses(tidy),
     ...lists(tidy),
@@ -36,8 +38,10 @@ function likelyOfText(value: string, accepts: (guess: unknown) => boolean): stri
   ];
   const guess = guesses.find((each) => each !== value && accepts(each));
   const items = lists(tidy)[0] ?? [];
-  if (items.length > 0 && items.every(accepts))
-    return `write each by itself: ${items.map((each) => JSON.stringify(each)).join(', ')}`;
+  if (items.length > 0 && items.every(accepts)) {
+    if (inList) return `write each by itself: ${items.map((each) => JSON.stringify(each)).join(', ')}`;
+    if (/[,;]/.test(tidy)) return 'only one may stand here';
+  }
   if (guess === undefined) return number === undefined ? undefined : likelyOfNumber(number, accepts);
   const port = /:(\d{1,5})(?:[/?#].*)?$/.exec(tidy)?.[1];
   const isBareHost = port !== undefined && typeof guess === 'string' && !guess.includes(':') && tidy.includes(guess);
@@ -50,8 +54,9 @@ function likelyOfNumber(value: number, accepts: (guess: unknown) => boolean): st
   const timed = ['s', 'ms', 'm'].map((unit) => `${value}${unit}`).find((guess) => accepts(guess));
   const factor = [1e9, 1e6, 1e3].find((each) => value >= each) ?? 1e3;
   const size = `${value / factor}${{ 1e9: 'GB', 1e6: 'MB', 1e3: 'KB' }[factor]}`;
-  const sized = accepts(size) ? size : undefined;
-  const guess = timed ?? sized;
+  const sized = [size, `${value}MB`, `${value}GB`].find((guess) => accepts(guess));
+  const rate = `${value}/h`;
+  const guess = timed ?? sized ?? (accepts(rate) ? rate : undefined);
   return guess === undefined ? undefined : `write the unit too, e.g. ${JSON.stringify(guess)}`;
 }
 
@@ -97,6 +102,22 @@ function sizes(text: string): string[] {
   if (match === null) return [];
   const [, count = '', prefix = '', binary = ''] = match;
   return [`${count.replace(',', '.')}${prefix.toUpperCase()}${binary.toLowerCase()}B`];
+}
+
+/** `6:00`, `6.30`, `6h`, `6:30 pm`, `06:00:00`. */
+function times(text: string): string[] {
+  const [, hour, minute = '00', half] = /^(\d{1,2})(?:[:.h](\d\d)?(?::00)?)?\s*([ap])?\.?(?:m\.?)?$/i.exec(text) ?? [];
+  if (hour === undefined) return [];
+  const hours =
+    half === undefined ? Number(hour === '24' ? '0' : hour) : (Number(hour) % 12) + (/p/i.test(half) ? 12 : 0);
+  return [`${String(hours).padStart(2, '0')}:${minute}`];
+}
+
+/** `40 kWh/h`, `40 per hour`, `1,5/min`. */
+function rates(text: string): string[] {
+  const match = /^(\d{1,15}(?:[.,]\d{1,9})?)\s*[^\d/]*?\s*(?:\/|\bper\b)\s*([a-z]+)$/i.exec(text);
+  const unit = unitOf(match?.[2] ?? '');
+  return unit === undefined ? [] : [`${match?.[1]?.replace(',', '.')}/${unit}`];
 }
 
 /** `0BD3h`, `$0BD3`, `16#0BD3`, `0X0bd3`. */

@@ -15,11 +15,36 @@ function everyMs(value: string): number | undefined {
   return (ms < hourMs ? hourMs : dayMs) % ms === 0 ? ms : undefined;
 }
 
+const wholeParts = (of: number, unit: string): string[] =>
+  Array.from({ length: of - 1 }, (_, before) => before + 1)
+    .filter((count) => of % count === 0)
+    .map((count) => `${count}${unit}`);
+const wholeEvery = [
+  '100ms',
+  '200ms',
+  '500ms',
+  ...wholeParts(3600, 's').filter((each) => Number.parseInt(each, 10) < 60),
+  ...wholeParts(60, 'm'),
+  ...wholeParts(24, 'h'),
+  '1d',
+  '1mo',
+];
+
+/** `"7m"` → `; nearest: "6m" or "10m"`. */
+function nearestEvery(input: unknown): string {
+  const ms = typeof input === 'string' ? durationMs(input) : undefined;
+  if (ms === undefined) return '';
+  const above = wholeEvery.findIndex((each) => (everyMs(each) ?? 0) > ms);
+  const near = wholeEvery.slice(...(above === -1 ? [-1] : above === 0 ? [0, 1] : [above - 1, above + 1]));
+  return `; nearest: ${near.map((each) => `"${each}"`).join(' or ')}`;
+}
+
 /** The distance of slots: under 1h counted in UTC, from 1h on at local times. */
 function every() {
-  const message = allowed(
+  const said = allowed(
     '100ms…30m dividing 1h, 1h…12h dividing 1d, or 1d, 1mo, as one number and one unit, e.g. "10s", "15m", "6h"',
   );
+  const message = ({ input }: { readonly input: unknown }): string => `${said}${nearestEvery(input)}`;
   return v.pipe(
     v.string(message),
     v.regex(/^(?:1mo|\d{1,9}(?:\.\d{1,6})?(?:ms|s|m|h|d))$/, message),

@@ -46,7 +46,7 @@ export class Resolver {
 
   #tellOpenToAll(node: Node, path: string): void {
     if ((statSync(path).mode & 0o007) === 0) return;
-    const said = `${nameOf(node)}: every user of this machine may read the file ${path}; chmod 600 ${path}`;
+    const said = `${nameOf(node)}: every user of this machine may read the file ${path}; sudo chown sluice ${path}, then sudo chmod 600 ${path} (sluice: the user that the daemon runs as)`;
     this.#problems.atValue('warning', node, said);
   }
 
@@ -86,7 +86,7 @@ export class Resolver {
     if (!/^\w{1,100}$/.test(name)) return { problem: 'what stands after env: is no name of an environment variable' };
     const value = Object.hasOwn(this.#env, name) ? this.#env[name] : undefined;
     if (value === undefined) return { problem: `the environment variable ${name} is not set` };
-    return value === '' ? { problem: `the environment variable ${name} is empty` } : { value };
+    return value.trim() === '' ? { problem: `the environment variable ${name} is empty` } : { value };
   }
 
   #fromFile(node: Node, path: string): { value?: string; problem?: string } {
@@ -97,7 +97,7 @@ export class Resolver {
       const value = readFileSync(from, 'utf8')
         .replace(/^\uFEFF/, '')
         .replace(/\r?\n$/, '');
-      if (value === '') return { problem: `the file ${from} is empty` };
+      if (value.trim() === '') return { problem: `the file ${from} is empty${value === '' ? '' : ' but for blanks'}` };
       if (value.includes('\0')) return { problem: `the file ${from} is no UTF-8 text; save it as UTF-8` };
       this.#tellOpenToAll(node, from);
       if (/[\r\n]/.test(value) || value !== value.trim()) {

@@ -92,7 +92,10 @@ function readText(text: string, places: Places): Reading {
     return { faults: [...plain.filter(({ offset }) => offset < open.offset), { offset: open.offset, message }] };
   }
   const brackets = bracketFaults(text, tokens, places);
-  return brackets.length > 0 ? { faults: [...plain, ...brackets] } : readMended(text, slips);
+  // A # hides what follows it on its line, and with it the bracket that seems to be missing.
+  const isHidden = tokens.some(({ kind, offset, end }) => kind === 'hash' && /[{}[\]]/.test(text.slice(offset, end)));
+  if (brackets.length > 0) return { faults: isHidden ? plain : [...plain, ...brackets] };
+  return readMended(text, slips);
 }
 
 function readMended(text: string, slips: readonly Slip[]): Reading {

@@ -1,5 +1,6 @@
 import type { Kind } from '../reading.ts';
 import type { LocalTimes } from '../wall-slots.ts';
+import { durationText } from './grammar.ts';
 import type { Checked } from './inspect.ts';
 import { nearest, type Levels } from './levels.ts';
 import { quoted, type Problems } from './problems.ts';
@@ -30,6 +31,7 @@ export function timingOf(levels: Levels, kind: Kind, owner: Owner): Timing {
   const withinMs = Math.min(within ?? defaultWithinMs(everyMs), everyMs);
   const isLong = everyMs >= hourMs;
   tellWithin(levels, owner);
+  if (kind === 'counter' && within !== undefined && within > everyMs) tellWithinAfar(levels, everyMs, owner);
   if (!isLong) tellUselessAt(levels, owner);
   if (isLong && owner.timezone === null) tellNoTimezone(levels, owner);
   return { everyMs, local: isLong ? { timezone: owner.timezone ?? 'UTC', atMs } : null, withinMs };
@@ -50,7 +52,7 @@ export function dailyTiming({ own, inProfile }: Levels, { timezone, problems, de
 const far = ({ device, profile, connection }: Levels): (Checked | undefined)[] => [device, profile, connection];
 const all = (levels: Levels): (Checked | undefined)[] => [levels.own, levels.inProfile, ...far(levels)];
 
-/** Where one object states both, `within` cannot be the longer one. Inherited from afar it is cut to `every` silently: other points need it. */
+/** Where one object states both, `within` cannot be the longer one. */
 function tellWithin(levels: Levels, { problems, device }: Owner): void {
   for (const level of all(levels)) {
     const { every, within } = (level?.settings ?? {}) as { every?: number; within?: number };
@@ -59,6 +61,15 @@ function tellWithin(levels: Levels, { problems, device }: Owner): void {
     const message = `within is ${quoted(node.value)}; longer than every beside it; allowed: at most every`;
     problems.atValue('error', node, message, device);
   }
+}
+
+/** From afar it is cut to `every`: other points may need it as it is. */
+function tellWithinAfar(levels: Levels, everyMs: number, { problems, device }: Owner): void {
+  const stating = all(levels).find((level) => level?.stated.has('within') === true && !level.faulty.has('within'));
+  const node = stating === undefined ? undefined : child(stating.node, 'within');
+  if (node === undefined || stating?.stated.has('every') === true) return;
+  const message = `within is ${quoted(node.value)}; longer than every (${durationText(everyMs)}) of a counter it holds for: it ends there with every`;
+  problems.atValue('warning', node, message, device);
 }
 
 /** `at` in a point whose `every` is short moves nothing; in a profile's point that a device reads more often it may stay. */

@@ -42,7 +42,7 @@ export function remarks(status: GatewayStatus): string[] {
     const away = now.wallMs - state.sinceMs;
     const lag = lagMs(status, lane);
     if (!needsPerson(state) && state.lastError && Math.max(away, lag ?? 0) > longAwayMs)
-      found.push(`${lane} is not delivered for ${seconds(Math.max(away, lag ?? 0))}: ${state.lastError.message}`);
+      found.push(`${lane} has not been delivered for ${seconds(Math.max(away, lag ?? 0))}: ${state.lastError.message}`);
     if (state.rejected > 0) found.push(`${lane}: ${state.rejected} records lie in the dead letters`);
   }
   return found;

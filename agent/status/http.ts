@@ -113,7 +113,7 @@ export async function serveStatus(options: StatusOptions): Promise<StatusServer>
       log.info(`Status at http://${urlHost(listen.host)}:${portOf()}/status.json`);
       return true;
     } catch (error) {
-      const text = `status.listen: cannot listen on ${place} (${messageOf(error)}); meters are read all the same. Choose another port.`;
+      const text = `status.listen: cannot listen on ${place} (${messageOf(error)}); meters are read all the same. It is tried again every ${tryAgainMs / 1000} s; choose another port if that one is in use for good.`;
       if (!isTold) log.error(text);
       isTold = true;
       return false;

@@ -145,7 +145,7 @@ function deviceError({ lostBecause, firstBad, badPoints }: GatewayStatus['device
   if (firstBad === null) return null;
   const { point, status, exceptionCode } = firstBad;
   const exception = exceptionCode === null ? '' : ` (exception ${exceptionCode})`;
-  return `${point}: ${status}${exception}${badPoints > 1 ? `, and ${badPoints - 1} more points` : ''}`;
+  return `${point}: ${status}${exception}${badPoints > 1 ? `, and ${badPoints - 1} more ${badPoints === 2 ? 'point' : 'points'}` : ''}`;
 }
 
 function laneLine(status: GatewayStatus, lane: string): LaneLine[] {

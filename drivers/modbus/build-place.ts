@@ -76,11 +76,19 @@ function placeOfReference(reference: string, stated: Table | undefined, tell: Te
     tell(
       'error',
       'reference',
-      `reference "${reference}" names the table ${table}, but table is ${stated}; write "table": "${table}" beside it, or a reference of ${stated}`,
+      `reference "${reference}" names ${tableNames[table]}, but table is ${stated}; write "table": "${table}" beside it, or a reference of ${stated}`,
     );
   }
   return { table, address: number - 1 };
 }
+
+/** What it names, as manuals call it. */
+const tableNames: Readonly<Record<Table, string>> = {
+  coil: 'a coil',
+  discrete: 'a discrete input',
+  holding: 'a holding register',
+  input: 'an input register',
+};
 
 function tableOfReference(reference: string): Table {
   return referenceDigits[reference.slice(0, 1) as keyof typeof referenceDigits];

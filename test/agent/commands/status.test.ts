@@ -102,7 +102,7 @@ describe('sluice status', () => {
       /^ {2}panel +open +for 1 h 0 min\n {2}bus +waiting +for 1 min +no route \(4 failed attempts\)$/m,
     );
     expect(stdout).toMatch(
-      /^Devices: 26 of 27 ok, 1 lost\n {2}EM-99 +panel +lost +for 12 min +does not answer \(BadTimeout\).*\n {2}FT-1 +panel +ok +value 2 s ago +flow: BadOutOfRange \(exception 3\), and 1 more points\n {2}EM-0 /m,
+      /^Devices: 26 of 27 ok, 1 lost\n {2}EM-99 +panel +lost +for 12 min +does not answer \(BadTimeout\).*\n {2}FT-1 +panel +ok +value 2 s ago +flow: BadOutOfRange \(exception 3\), and 1 more point\n {2}EM-0 /m,
     );
     expect(stdout).toContain('  and 7 more: sluice status --all\n');
     expect(stdout).toMatch(/^Buffer: 900 B of 1.0 kB, 1,234 waiting$/m);

@@ -77,7 +77,7 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   { told: /; (?:float32|uint16|uint32) (?:is a number|takes 2 registers)/, why: 'a contradiction between keys' },
   { told: /address is .*; allowed with addressBase/, why: 'a contradiction between keys of several objects' },
   {
-    told: /reference "\d+" names the table/,
+    told: /reference "\d+" names an? /,
     why: 'a contradiction between keys of several objects',
   },
   { told: /reference is "4\d+"; allowed: "4/, why: 'a bound on digits' },

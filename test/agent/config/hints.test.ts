@@ -29,6 +29,8 @@ describe('the likely meaning of a value', () => {
     [duration(), 10, '; write the unit too, e.g. "10s"'],
     [size('1MB'), '2g', '; did you mean "2GB"?'],
     [size('1MB'), '512 mib', '; did you mean "512MiB"?'],
+    [size('64MB'), '512', '; write the unit too, e.g. "512MB"'],
+    [size('64MB'), 2, '; write the unit too, e.g. "2GB"'],
     [size('1MB'), 1_000_000, '; write the unit too, e.g. "1MB"'],
     [number(), '2,5', '; did you mean 2.5?'],
     [number(), '-3', '; drop the quotes'],
@@ -39,6 +41,8 @@ describe('the likely meaning of a value', () => {
     [id(), 104, '; put it in quotes'],
     [id(), 'Pumpe 1 (Süd)', '; did you mean "Pumpe-1-Sued"?'],
     [id(), '水泵', ''],
+    [id(), 'bad id', '; did you mean "bad-id"?'],
+    [id(), 'EM-1, EM-2', '; only one may stand here'],
     [host(), 'opc.tcp://10.0.0.1:4840/x', '; did you mean "10.0.0.1" with "port": 4840 beside it?'],
     [host(), '10.0.0.300', ''],
     [hostPort(), 'ssl://[fe80::1]:9093', '; did you mean "[fe80::1]:9093"?'],
@@ -51,6 +55,11 @@ describe('the likely meaning of a value', () => {
   ] as [v.GenericSchema, unknown, string][])('$1 %#', (schema, value, said) =>
     expect(valueHint(schema, value)).toBe(said),
   );
+
+  it('is several values only where several may stand', () => {
+    expect(valueHint(hostPort(), 'a:1 b:2', true)).toBe('; write each by itself: "a:1", "b:2"');
+    expect(valueHint(hostPort(), 'a:1 b:2')).toBe('');
+  });
 });
 
 describe('the likely meaning of a key', () => {

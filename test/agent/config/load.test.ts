@@ -381,7 +381,7 @@ describe('secrets', () => {
     expect(told('hunter2\n', 0o600)).toEqual([]);
     expect(told('\uFEFFhunter2\r\n', 0o640)).toEqual([]);
     expect(told('hunter2', 0o644)).toEqual([
-      'warning: password: every user of this machine may read the file /open; chmod 600 /open',
+      'warning: password: every user of this machine may read the file /open; sudo chown sluice /open, then sudo chmod 600 /open (sluice: the user that the daemon runs as)',
     ]);
     expect(told('# Kafka\nhunter2\n', 0o600)).toEqual([
       'warning: password: the file /open holds more than one line, or blanks at an end; all of it is taken',

@@ -56,7 +56,7 @@ describe('health', () => {
       'bad points on FT-1',
       'the clock is not synchronised: readings are marked',
       '12 readings were refused by the buffer since the start',
-      'meter-readings is not delivered for 720 s: connection refused',
+      'meter-readings has not been delivered for 720 s: connection refused',
       'meter-readings: 2 records lie in the dead letters',
     ]);
   });

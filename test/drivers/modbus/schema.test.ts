@@ -83,7 +83,7 @@ describe('what contradicts itself is told at its key', () => {
     [{ address: 65536 }, 'address', /allowed with addressBase 0: 0…65535; a manual that counts from 1/],
     [{ address: 65535, type: 'float32' }, 'address', /float32 takes 2 registers and would run past 65535/],
     [{ reference: '465534', type: 'uint64' }, 'reference', /would run past 65535/],
-    [{ reference: '30001', table: 'holding' }, 'reference', /names the table input, but table is holding/],
+    [{ reference: '30001', table: 'holding' }, 'reference', /names an input register, but table is holding/],
     [{ reference: '00000' }, 'reference', /allowed: "00001"…"09999"/],
     [{ reference: '165537' }, 'reference', /allowed: "100001"…"165536"/],
     [
