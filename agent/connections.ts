@@ -3,7 +3,7 @@ import type { Driver, DriverHost } from '../drivers/driver.ts';
 import { driverFor } from '../drivers/registry.ts';
 import type { Clock } from './clock.ts';
 import { same } from './config/same.ts';
-import type { ConnectionConfig, DeviceConfig } from './config/site-config.ts';
+import type { ConnectionConfig, DeviceConfig, PointConfig } from './config/site-config.ts';
 import { SluiceError } from './errors.ts';
 import { startPoller } from './poller.ts';
 import type { Poller, PollerHandover, PollerOptions } from './poller.ts';
@@ -51,7 +51,7 @@ export class Connections {
     return {
       opened: [...after.keys()].filter((id) => !keptIds.has(id)),
       closed: [...this.#lines.keys()].filter((id) => !keptIds.has(id)),
-      rescheduled: kept.filter(({ config }) => !same(config, after.get(config.id))).map(({ config }) => config.id),
+      rescheduled: kept.filter(({ config }) => !samePolls(config, after.get(config.id))).map(({ config }) => config.id),
     };
   }
 
@@ -70,7 +70,7 @@ export class Connections {
         const devices = new Map(after.get(line.config.id)?.devices.map((device) => [device.id, device]));
         for (const [id, handover] of await stopPollers(
           line,
-          (device) => isClosed || !same(device, devices.get(device.id)),
+          (device) => isClosed || !same(polled(device), polled(devices.get(device.id))),
         ))
           handovers.set(id, handover);
         if (isClosed) await line.supervisor.close();
@@ -122,13 +122,16 @@ export class Connections {
         log,
       });
     const pollers = new Map(
-      config.devices.map((device) => [
-        device.id,
-        open?.pollers.get(device.id) ?? {
-          config: device,
-          poller: this.#poll(device, supervisor, handovers.get(device.id)),
-        },
-      ]),
+      // A device of which every point is switched off has nothing to say.
+      config.devices
+        .filter(({ points }) => points.length > 0)
+        .map((device) => [
+          device.id,
+          open?.pollers.get(device.id) ?? {
+            config: device,
+            poller: this.#poll(device, supervisor, handovers.get(device.id)),
+          },
+        ]),
     );
     return { config, supervisor, pollers };
   }
@@ -151,6 +154,16 @@ export class Connections {
 /** A session serves a plan: it may stay as long as the plan is the same. */
 function keepsSession(before: ConnectionConfig, after: ConnectionConfig | undefined): boolean {
   return after !== undefined && before.driver === after.driver && same(before.plan, after.plan);
+}
+
+/** What a poller goes by; labels and the like are the asset register's. */
+function polled(device: DeviceConfig | undefined): unknown {
+  return device?.points.map((point: PointConfig) => ({ ...point, description: null, labels: null, obis: null }));
+}
+
+function samePolls(before: ConnectionConfig, after: ConnectionConfig | undefined): boolean {
+  const wanted = new Map(after?.devices.map((device) => [device.id, device]));
+  return before.devices.every((device) => same(polled(device), polled(wanted.get(device.id))));
 }
 
 async function stopPollers(line: Line, which: (device: DeviceConfig) => boolean): Promise<[string, PollerHandover][]> {

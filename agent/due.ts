@@ -88,6 +88,7 @@ interface Looked {
 export interface Handover {
   readonly looked: Looked;
   readonly points: readonly PointState[];
+  readonly skippedSlots: number;
 }
 
 /**
@@ -104,7 +105,9 @@ export class Agenda {
   /** Not looked at yet: asked once at the first look, whatever the schedule says. */
   readonly #fresh = new Set<PointState>();
   #looked: Looked | null;
-  #skippedSlots = 0;
+  #skippedSlots: number;
+  /** Counters which were due before, and are not asked at these slots any more. */
+  #leftBehind: readonly PointState[];
 
   /** `before`: from the agenda whose place this one takes. A point that kept its name, kind and slots goes on as if nothing had happened. */
   constructor(
@@ -113,6 +116,7 @@ export class Agenda {
     before: Handover | null = null,
   ) {
     this.#looked = before?.looked ?? null;
+    this.#skippedSlots = before?.skippedSlots ?? 0;
     this.#points = points.map((point) => {
       const known = before?.points.find(({ info }) => info.point === point.info.point);
       if (known?.info.kind === point.info.kind && known.schedule.key === point.schedule.key)
@@ -126,6 +130,10 @@ export class Agenda {
       this.#fresh.add(state);
       return state;
     });
+    const goOn = new Set(this.#points.map(({ pending }) => pending));
+    this.#leftBehind = (before?.points ?? []).filter(
+      ({ counter, pending }) => counter && pending !== null && !goOn.has(pending),
+    );
     this.#byName = new Map(this.#points.map((point) => [point.info.point, point]));
     this.#groups = [...Map.groupBy(this.#points, (point) => point.schedule.key).values()].flatMap((group) =>
       group[0] === undefined ? [] : [{ schedule: group[0].schedule, points: group }],
@@ -139,7 +147,9 @@ export class Agenda {
 
   /** null: it never looked, so there is nothing to go on from. */
   handover(): Handover | null {
-    return this.#looked === null ? null : { looked: this.#looked, points: this.#points };
+    return this.#looked === null
+      ? null
+      : { looked: this.#looked, points: this.#points, skippedSlots: this.#skippedSlots };
   }
 
   /** To be asked at the start: the newest slot on disk if it is more than one `every` (at most 1h) ahead, so that the clock ran ahead before or is behind now. */
@@ -164,6 +174,7 @@ export class Agenda {
         this.#begin({ schedule, points: known }, afterMs, now, write, missedSpans);
     }
     this.#start(now);
+    this.#closeLeftBehind(now, write);
 
     const notConnected =
       !connected && this.#points.some(({ pending }) => pending !== null && pending.patientUntilBootMs <= now.bootMs);
@@ -222,6 +233,19 @@ export class Agenda {
       else if (!point.done.has(slotMs) && now.wallMs - slotMs < point.withinMs) this.#open(point, slotMs, now);
     }
     this.#fresh.clear();
+  }
+
+  /** A slot that was due under another schedule gets its one record, unless it is a slot of the new one too and due still. */
+  #closeLeftBehind(now: Stamp, write: Reading[]): void {
+    for (const { info, pending } of this.#leftBehind) {
+      if (pending === null || pending.slotMs === null) continue;
+      const successor = this.#byName.get(info.point);
+      if (successor?.pending?.slotMs === pending.slotMs) continue;
+      write.push(
+        pending.last === null ? missed(info, pending.slotMs, now) : { ...pending.last, slotMs: pending.slotMs },
+      );
+    }
+    this.#leftBehind = [];
   }
 
   #begin(

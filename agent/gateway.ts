@@ -16,7 +16,7 @@ import type { Log } from './log.ts';
 import { Losses } from './losses.ts';
 import type { GatewayEvent, Reading, Seq, Stream } from './reading.ts';
 import { openState } from './state.ts';
-import type { GatewayStatus } from './status/facts.ts';
+import type { GatewayStatus, RefusedConfig } from './status/facts.ts';
 import { machineHash } from './status/machine.ts';
 import { StatusPublisher } from './status/publisher.ts';
 import { statusRecord } from './status/record.ts';
@@ -70,6 +70,8 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
   const { clock, log } = parts;
   const startedAt = clock.now();
   let config = first;
+  const broken = Promise.withResolvers<Error>();
+  let refusedConfig: RefusedConfig | null = null;
   const events = new Events(config.gateway, config.site?.id ?? null, parts);
   const tell = events.tell.bind(events);
   const buffer = await openBuffer({
@@ -170,7 +172,11 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     buffer.adjust(limitsOf(next));
     config = next;
     identity = null;
-    const changes = await connections.apply(next.connections);
+    const changes = await connections.apply(next.connections).catch((error: unknown) => {
+      // Half-way there is no going back: a restart begins from the file.
+      broken.resolve(error instanceof Error ? error : new Error(messageOf(error)));
+      throw error;
+    });
     buffer.forgetOthers(devicesOf(next));
     if (uplink) {
       const answer = AbortSignal.timeout(renewAnswerMs);
@@ -178,7 +184,18 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     }
     void announcer.announce(next);
     if (isClockNew) await clock.ask(timeSource(next.clock.source));
+    refusedConfig = null;
     tell(configChanged(changes, uplink !== null));
+  }
+
+  function refused(reason: string, problems: number): void {
+    refusedConfig = { atMs: clock.now().wallMs, reason };
+    tell({
+      event: 'config-refused',
+      severity: 'error',
+      message: `The changed configuration is refused, the gateway goes on as it was: ${reason}. Until ${config.file} is right, a restart fails. Look at it with: sluice check ${config.file}`,
+      facts: { problems, reason },
+    });
   }
 
   function status(): GatewayStatus {
@@ -194,20 +211,15 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
       uplink: { ...lanes.state(), ...publisher.state() },
       refusedReadings: losses.count,
       events: events.counts(),
+      refusedConfig,
     };
   }
 
   return {
-    failed: buffer.failed,
+    failed: Promise.race([buffer.failed, broken.promise]),
     writer: () => buffer.pulse(),
     reload,
-    refused: (reason, problems) =>
-      tell({
-        event: 'config-refused',
-        severity: 'error',
-        message: `The changed configuration is refused, the gateway goes on as it was: ${reason}. Look at it with: sluice check ${config.file}`,
-        facts: { problems, reason },
-      }),
+    refused,
     status,
     async stop(drainMs, signal) {
       atStop ??= connections.state();
@@ -256,17 +268,17 @@ function keepsNewest({ uplink }: SiteConfig, uplinks: UplinkFactory): UplinkFact
   return 'kafka' in uplink ? uplinks : null;
 }
 
-/** What a running gateway cannot change about itself: the first such key, with both values. */
+/** What a running gateway cannot change about itself: every such key that changed, with both values. */
 function keptForLife(now: SiteConfig, next: SiteConfig): string | null {
   const kept = [
     ['gateway', now.gateway, next.gateway],
     ['stateDir', now.stateDir, next.stateDir],
     ['buffer.path', now.buffer.path, next.buffer.path],
   ] as const;
-  const changed = kept.find(([, before, after]) => before !== after);
-  return changed === undefined
-    ? null
-    : `${changed[0]} changed from ${JSON.stringify(changed[1])} to ${JSON.stringify(changed[2])}`;
+  const changed = kept
+    .filter(([, before, after]) => before !== after)
+    .map(([key, before, after]) => `${key} changed from ${JSON.stringify(before)} to ${JSON.stringify(after)}`);
+  return changed.length === 0 ? null : changed.join(', ');
 }
 
 function configChanged({ opened, closed, rescheduled }: Changes, isUplinkNew: boolean): GatewayEvent {
@@ -283,7 +295,7 @@ function configChanged({ opened, closed, rescheduled }: Changes, isUplinkNew: bo
       'opened again',
       opened.filter((id) => closed.includes(id)),
     ),
-    ...listed('other times for', rescheduled),
+    ...listed('other rules for', rescheduled),
     ...(isUplinkNew ? ['uplink renewed'] : []),
   ];
   return {

@@ -44,8 +44,8 @@ export class ForwardedLanes {
   /** Takes the lanes over to this uplink. What was being sent gets until `signal` for its answer; then it is sent again, marked. */
   async renew({ identity, uplinks }: Prepared, signal: AbortSignal): Promise<void> {
     const { buffer, clock, event, log } = this.#options;
-    const before = this.state();
     await this.stop(signal);
+    const before = this.state();
     this.#identity = identity;
     this.#forwarders = new Map(
       streams.map((lane) => [

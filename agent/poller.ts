@@ -37,6 +37,16 @@ export interface PollerHandover {
   readonly agenda: Handover | null;
   readonly presence: Presence;
   readonly screen: Screen;
+  readonly tally: Tally;
+}
+
+/** What a poller counts, for as long as its device is polled. */
+interface Tally {
+  lastGood: Stamp | null;
+  polls: number;
+  readonly readings: { good: number; uncertain: number; bad: number };
+  /** The newest answer of points where it was bad. */
+  readonly badPoints: Map<string, Observation>;
 }
 
 export interface PollerState {
@@ -94,12 +104,17 @@ export function startPoller(options: PollerOptions): Poller {
   const faults = new Set<string>();
   const pulse = new Pulse(clock);
   let attempt: AbortController | null = null;
-  let lastGood: Stamp | null = null;
-  let polls = 0;
+  const tally: Tally = before?.tally ?? {
+    lastGood: null,
+    polls: 0,
+    readings: { good: 0, uncertain: 0, bad: 0 },
+    badPoints: new Map(),
+  };
+  const { readings, badPoints } = tally;
+  const names = new Set(device.points.map(({ info }) => info.point));
+  for (const name of badPoints.keys()) if (!names.has(name)) badPoints.delete(name);
   /** The session on which the device was asked who it is. */
   let identifiedOn: Session | null = null;
-  const readings = { good: 0, uncertain: 0, bad: 0 };
-  const badPoints = new Map<string, Observation>();
 
   function deliver(some: readonly Reading[]): void {
     const { kept, events } = screen.pass(some);
@@ -133,7 +148,7 @@ export function startPoller(options: PollerOptions): Poller {
   }
 
   async function poll(session: Session, ask: Ask): Promise<void> {
-    polls++;
+    tally.polls++;
     // The deadline, and a second grace for a link that was lost.
     pulse.within(DEADLINE_MS + 2 * GRACE_MS);
     const own = new AbortController();
@@ -159,7 +174,7 @@ export function startPoller(options: PollerOptions): Poller {
     seen = await identified(session, seen);
     const now = clock.now();
     const good = seen.filter((observation) => observation.quality !== 'bad');
-    if (good.length > 0) lastGood = now;
+    if (good.length > 0) tally.lastGood = now;
     if (stopping.signal.aborted) {
       deliver(agenda.answered(good, now));
       return;
@@ -191,7 +206,7 @@ export function startPoller(options: PollerOptions): Poller {
   }
 
   async function askWho(session: Session, point: PointInfo): Promise<Observation[]> {
-    polls++;
+    tally.polls++;
     pulse.within(DEADLINE_MS + 2 * GRACE_MS);
     const own = new AbortController();
     attempt = own;
@@ -254,12 +269,12 @@ export function startPoller(options: PollerOptions): Poller {
       device: device.id,
       presence: presence.state,
       lostSince: presence.lostSince,
-      lastGood,
+      lastGood: tally.lastGood,
       nextSlotMs: agenda.nextSlotMs(clock.now().wallMs),
       lostBecause: presence.because,
       badPoints: badPoints.size,
       firstBad: firstBad(),
-      polls,
+      polls: tally.polls,
       ...readings,
       skippedSlots: agenda.skippedSlots,
       dueMs: pulse.dueMs,
@@ -269,7 +284,7 @@ export function startPoller(options: PollerOptions): Poller {
       attempt?.abort(stopping.signal.reason);
       await running;
       pulse.rest();
-      return { agenda: agenda.handover(), presence, screen };
+      return { agenda: agenda.handover(), presence, screen, tally };
     },
   };
 }

@@ -1,8 +1,19 @@
 import type { Stamp } from './clock.ts';
 import type { GatewayEvent } from './reading.ts';
 
-/** Statuses of a point whose device said nothing; any other, an exception too, is an answer. */
-const silent: ReadonlySet<string> = new Set(['BadTimeout', 'BadNoCommunication', 'BadNotConnected']);
+/** Statuses of a point whose device said nothing, or nothing that can be read; any other, an exception too, is an answer. */
+const silent: ReadonlySet<string> = new Set([
+  'BadTimeout',
+  'BadNoCommunication',
+  'BadNotConnected',
+  'BadCommunicationError',
+]);
+
+const advice: Readonly<Record<string, string>> = {
+  BadNotConnected: 'its connection is not open; check host, port and network',
+  BadCommunicationError:
+    'what comes back cannot be its answer; check host, port, baud rate and parity, wiring, and that it speaks this protocol',
+};
 
 export function isSilence(status: string): boolean {
   return silent.has(status);
@@ -36,10 +47,7 @@ export class Presence {
   silence(status: string, now: Stamp): GatewayEvent | null {
     if (this.#lostSince !== null) return null;
     this.#lostSince = now;
-    const why =
-      status === 'BadNotConnected'
-        ? 'its connection is not open; check host, port and network'
-        : 'check its power, wiring and address';
+    const why = advice[status] ?? 'check its power, wiring and address';
     this.#because = `does not answer (${status}): ${why}`;
     return {
       event: 'device-lost',

@@ -177,7 +177,11 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
     state: () => ({ connection, state, since, error, failures, opened: timesOpened, failed }),
     async close() {
       closing.abort(new LinkError(`connection ${connection} is being closed`));
-      await session?.close();
+      await session
+        ?.close()
+        .catch((cause: unknown) =>
+          log('warning', `Connection ${connection} did not close in order: ${messageOf(cause)}`),
+        );
       await running;
       become('closed');
     },

@@ -71,6 +71,8 @@ class DurableBuffer implements Buffer {
   #limits: BufferLimits;
   /** A changed quota that the writer has not been told of. */
   #newMaxBytes: number | null = null;
+  /** The quota asked for last, whatever commit carries which. */
+  #wantedMaxBytes: number;
   #nextSeq: Seq;
   #gathering = new Gathering();
   #waitingBytes = 0;
@@ -92,6 +94,7 @@ class DurableBuffer implements Buffer {
   constructor(options: BufferOptions, thread: WriterThread, opened: Opened, latest: Latest) {
     this.#options = options;
     this.#limits = options;
+    this.#wantedMaxBytes = options.maxBytes;
     this.#thread = thread;
     this.#latest = latest;
     this.failed = thread.failed;
@@ -210,6 +213,7 @@ class DurableBuffer implements Buffer {
   }
 
   adjust({ maxBytes, commitEveryMs }: BufferLimits): void {
+    this.#wantedMaxBytes = maxBytes;
     this.#newMaxBytes = maxBytes === this.#limits.maxBytes ? null : maxBytes;
     this.#limits = { maxBytes: this.#limits.maxBytes, commitEveryMs };
     if (this.#timer === null) return;
@@ -223,7 +227,7 @@ class DurableBuffer implements Buffer {
     return {
       waiting: perLane((lane) => waiting[lane] ?? 0),
       bytes,
-      maxBytes: this.#newMaxBytes ?? this.#limits.maxBytes,
+      maxBytes: this.#wantedMaxBytes,
       full: this.#isFull('meter-readings', this.#lastRefused),
       segments,
       ...this.#counts,
@@ -324,7 +328,7 @@ class DurableBuffer implements Buffer {
       this.#hasNewSerial = false;
       const committed: Committed = await this.#thread.call('commit', { frames, described, slots, maxBytes });
       if (maxBytes !== null) this.#limits = { ...this.#limits, maxBytes };
-      if (maxBytes === this.#newMaxBytes) this.#newMaxBytes = null;
+      this.#newMaxBytes = this.#wantedMaxBytes === this.#limits.maxBytes ? null : this.#wantedMaxBytes;
       this.#latest.space = committed;
       this.#wantsSlots = committed.wantsSlots;
       this.#counts.commits += 1;

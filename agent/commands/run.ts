@@ -81,12 +81,13 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
       };
       reloads.open();
       const failure = await Promise.race([gateway.failed, aborted(io.signal)]);
+      const endedAtMs = performance.now();
       if (failure) log.error(`The daemon cannot go on: ${messageOf(failure)}`);
       else log.info('Stopping.');
       notify.stopping();
       const end = failure ? AbortSignal.timeout(stopMs) : late;
       await Promise.race([reloads.close(), aborted(end)]);
-      await gateway.stop(drainMs, end);
+      await gateway.stop(Math.max(0, Math.round(drainMs - (performance.now() - endedAtMs))), end);
       log.info('Stopped.');
       return failure ? 1 : 0;
     } finally {

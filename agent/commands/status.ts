@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { loadConfig } from '../config/load.ts';
+import { splitHostPort } from '../config/grammar.ts';
 import { problemText } from '../config/problems.ts';
+import { child, readSource } from '../config/source.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { ConfigError, SluiceError, messageOf } from '../errors.ts';
 import type { StatusPage } from '../status/page.ts';
@@ -31,16 +34,16 @@ export const status: Command = {
   exits: { 0: 'all is well', 1: 'something is not, or the daemon does not answer', 78: 'the configuration is wrong' },
 
   async run(args, io) {
-    const { config, file } = loaded(args, io);
-    if (config.status === null)
+    const { gateway, listen, file } = loaded(args, io);
+    if (listen === null)
       throw new SluiceError(
         'NO_STATUS',
         `${file} has no status to ask; add "status": { "listen": "127.0.0.1:8686" } and load it: systemctl reload sluice`,
       );
-    const page = await asked(config.status, io.signal);
+    const page = await asked(listen, io.signal);
     const { wrong, remarks } = page.health;
-    if (page.gateway !== config.gateway)
-      io.stderr.write(`sluice: gateway ${page.gateway} answers, and ${file} is that of ${config.gateway}\n`);
+    if (gateway !== null && page.gateway !== gateway)
+      io.stderr.write(`sluice: gateway ${page.gateway} answers, and ${file} is that of ${gateway}\n`);
     const colour = io.stdout.isTTY === true && (io.env['NO_COLOR'] ?? '') === '';
     const text =
       args.values['json'] === true
@@ -51,13 +54,35 @@ export const status: Command = {
   },
 };
 
-/** Warnings are for `check`; only what stands in the way is told here. */
-function loaded({ positionals }: CommandArgs, { env, stderr }: Io): { config: SiteConfig; file: string } {
+/** What is needed to ask. A file that is wrong elsewhere still says where to ask: the daemon may be running under the one before. */
+function loaded({ positionals }: CommandArgs, { env, stderr }: Io): Asking {
   const file = positionals[0] ?? defaultFile;
   const { config, problems } = loadConfig(file, { env, noSecrets: true });
-  if (config) return { config, file };
-  for (const problem of problems) if (problem.severity === 'error') stderr.write(`${problemText(problem)}\n`);
-  throw new ConfigError(`${file} has problems, so nobody was asked; a running daemon goes on as it was`);
+  if (config) return { file, gateway: config.gateway, listen: config.status };
+  const listen = statedListen(file);
+  if (listen === null) {
+    for (const problem of problems) if (problem.severity === 'error') stderr.write(`${problemText(problem)}\n`);
+    throw new ConfigError(`${file} has problems, so nobody was asked; a running daemon goes on as it was`);
+  }
+  stderr.write(`sluice: ${file} has problems (sluice check ${file}); asking at its status.listen all the same\n`);
+  return { file, gateway: null, listen };
+}
+
+interface Asking {
+  readonly file: string;
+  /** null: the file is wrong. */
+  readonly gateway: string | null;
+  readonly listen: Listen | null;
+}
+
+function statedListen(file: string): Listen | null {
+  try {
+    const { root } = readSource(file, readFileSync(file));
+    const node = child(child(root, 'status'), 'listen');
+    return typeof node?.value === 'string' ? (splitHostPort(node.value) ?? null) : null;
+  } catch {
+    return null;
+  }
 }
 
 async function asked(listen: Listen, signal: AbortSignal): Promise<StatusPage> {
@@ -97,7 +122,9 @@ function parsed(text: string): StatusPage | null {
   try {
     const page = JSON.parse(text) as Partial<StatusPage> | null;
     const { gateway, health, connections, devices, buffer, lanes } = page ?? {};
-    return gateway && health && connections && devices && buffer && lanes ? (page as StatusPage) : null;
+    const lists = [health?.wrong, health?.remarks, connections, devices];
+    const isOurs = typeof gateway === 'string' && lists.every(Array.isArray) && buffer && lanes;
+    return isOurs ? (page as StatusPage) : null;
   } catch {
     return null;
   }

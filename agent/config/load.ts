@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { registry as allDrivers, type Registry } from '../../drivers/registry.ts';
@@ -6,7 +6,7 @@ import { assemble } from './assemble.ts';
 import { checkFile } from './check-file.ts';
 import { tellDoubles } from './doubles.ts';
 import { Problems, TooManyProblems, type Problem } from './problems.ts';
-import { defaultProfileFolder, readProfiles } from './profile-folder.ts';
+import { profileFolderOf, readProfiles } from './profile-folder.ts';
 import { fileEntries, versionAllowed } from './schema.ts';
 import { Resolver, why } from './secrets.ts';
 import type { SiteConfig } from './site-config.ts';
@@ -33,6 +33,8 @@ export interface LoadResult {
 export function loadConfig(file: string, options: LoadOptions): LoadResult {
   let bytes: Uint8Array;
   try {
+    // A named pipe nobody writes to would hold the process where no signal reaches it; `<(…)` of a shell is one that somebody writes to.
+    if (statSync(file).isFIFO() && !/^\/(?:dev|proc)\//.test(file)) throw new Error('it is a named pipe');
     bytes = readFileSync(file === '-' ? 0 : file);
   } catch (error) {
     const problems = new Problems(noSource(file));
@@ -73,7 +75,7 @@ function checkSource(root: Node, problems: Problems, file: string, options: Load
   const noSecrets = options.noSecrets === true;
   const resolver = new Resolver(problems, folder, options.env, noSecrets);
   const registry = options.registry ?? allDrivers;
-  const profileFolder = options.profileFolder ?? defaultProfileFolder;
+  const profileFolder = options.profileFolder ?? profileFolderOf(folder);
   const { profiles, broken } = readProfiles(profileFolder);
   if (broken !== null) problems.add(broken, 'warning');
   const checked = checkFile(root, {

@@ -1,10 +1,16 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { why } from './secrets.ts';
 import { noSource, readSource, type Source } from './source.ts';
 
 /** Where profiles of one's own stand, one a file. */
 export const defaultProfileFolder = '/etc/sluice/profiles';
+
+/** For a configuration elsewhere (on a desk, in a checkout): `profiles` beside it, if there is such a folder. */
+export function profileFolderOf(folder: string): string {
+  const beside = join(folder, 'profiles');
+  return existsSync(beside) ? beside : defaultProfileFolder;
+}
 
 /** A profile in a file of its own; its name is that of the file without `.json`. */
 export interface ProfileFile {

@@ -19,8 +19,15 @@ export interface GatewayStatus {
   readonly uplink: Readonly<Record<string, ForwarderState>>;
   /** Readings that the buffer did not take, since the start. */
   readonly refusedReadings: number;
+  /** Why the file as it is now was not taken up, since when; null: what runs is what the file says, as far as anybody asked. */
+  readonly refusedConfig: RefusedConfig | null;
   /** How often each event happened since the start. */
   readonly events: ReadonlyMap<EventName, number>;
+}
+
+export interface RefusedConfig {
+  readonly atMs: number;
+  readonly reason: string;
 }
 
 export interface DeviceState extends PollerState {

@@ -26,8 +26,12 @@ export function ailments(status: GatewayStatus): string[] {
 
 /** What is not as it should be and harms no reading that was taken: the site's matters, and what is over. A sentence each. */
 export function remarks(status: GatewayStatus): string[] {
-  const { connections, devices, uplink, refusedReadings, now } = status;
+  const { connections, devices, uplink, refusedReadings, refusedConfig, now } = status;
   const found: string[] = [];
+  if (refusedConfig)
+    found.push(
+      `the changed configuration was refused at ${new Date(refusedConfig.atMs).toISOString()} (${refusedConfig.reason}): a restart may fail`,
+    );
   const closed = connections.filter(({ state }) => state !== 'open');
   const lost = devices.filter(({ presence }) => presence === 'lost');
   const partly = devices.filter(({ presence, badPoints }) => presence !== 'lost' && badPoints > 0);

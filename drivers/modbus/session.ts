@@ -277,14 +277,18 @@ export class ModbusSession implements Session {
   }
 
   /**
-   * A silent device is its own matter, until it fell silent twice and nothing at all was heard on the socket in between: then the
-   * socket may be half open, where TCP itself would notice only after minutes.
+   * A silent device is its own matter, until it fell silent twice, every neighbour that is alive was asked in vain, and nothing at all was heard on the
+   * socket in between: then the socket may be half open, where TCP itself would notice only after minutes.
    */
   #suspect(deviceId: string): void {
     if (!this.#link.canBeHalfOpen) return;
     const heard = this.#link.bytesHeard;
-    if (this.#silentSince.get(deviceId) === heard) this.#link.lose('nothing was heard through two polls of a device');
+    const isSilentAgain = this.#silentSince.get(deviceId) === heard;
     this.#silentSince.set(deviceId, heard);
+    const others = [...this.#devices.values()].filter(({ id, liveness }) => id !== deviceId && !liveness.isDegraded);
+    // As long as a neighbour was not asked in vain too, it is the device.
+    if (isSilentAgain && others.every(({ id }) => this.#silentSince.get(id) === heard))
+      this.#link.lose('nothing was heard through two polls of a device');
   }
 
   #fail(call: Call, error: Error): void {

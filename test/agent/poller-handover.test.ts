@@ -59,6 +59,40 @@ describe('a poller that takes over from another of the same device', () => {
     expect(s.told('volume')).toEqual(['13:01:30 1']);
   });
 
+  test.each([
+    ['other slots', [counter('energy', 30 * minute)]],
+    ['no such point', [gauge('power')]],
+  ])('gives a slot that is still due its one record where there are %s now', async (_, points) => {
+    const s = site([counter('energy'), gauge('power')]);
+    s.driver.answer = () => ({ energy: 'BadTimeout', power: 1 });
+    await s.start();
+    await s.clock.advance(15 * minute + 5 * second);
+    await s.takeOver(points);
+    await s.clock.advance(20 * minute);
+    expect(s.told('energy').slice(0, 2)).toEqual(['13:00:00 BadTimeout', '13:15:00 BadTimeout']);
+    const slots = s.told('energy').map((text) => text.slice(0, 8));
+    expect(new Set(slots).size).toBe(slots.length);
+  });
+
+  test('asks again for a due slot that is a slot of the new schedule too', async () => {
+    const s = site([counter('energy', 15 * minute)]);
+    s.driver.answer = (_, nth) => (nth === 1 ? 'BadTimeout' : 5);
+    await s.start();
+    await s.clock.advance(4 * second);
+    await s.takeOver([counter('energy', 30 * minute)]);
+    await s.clock.advance(minute);
+    expect(s.told('energy')).toEqual(['13:00:00 5']);
+  });
+
+  test('goes on counting, and knows when the device last answered', async () => {
+    const s = await site([counter('energy'), gauge('power')]).start();
+    await s.clock.advance(30 * second);
+    const before = s.poller.state();
+    await s.takeOver([counter('energy'), gauge('power')]);
+    expect(s.poller.state()).toMatchObject({ polls: before.polls, good: before.good, lastGood: before.lastGood });
+    expect(before.good).toBe(5);
+  });
+
   test('answers no slot twice, whatever the buffer knows of it', async () => {
     const s = await site([counter('energy', 30 * second, 10 * second)]).start();
     await s.takeOver([counter('energy', 30 * second, 10 * second), gauge('power')]);

@@ -326,6 +326,15 @@ describe('a device', () => {
     ]);
   });
 
+  test('whose answers are damaged, time and again, is lost once: nothing that can be read was heard', async () => {
+    const s = site([gauge('power')]);
+    s.driver.answer = (_, nth) => (nth % 2 === 0 ? 'lost' : 'BadCommunicationError');
+    await s.start();
+    await s.clock.advance(5 * minute);
+    expect(s.eventNames()).toEqual(['device-lost']);
+    expect(s.events[0]?.message).toMatch(/cannot be its answer/);
+  });
+
   test('whose one block is silent is not lost', async () => {
     const s = site([counter('energy', 15 * minute, minute), gauge('power')]);
     s.driver.answer = () => ({ energy: 'BadTimeout', power: 1 });

@@ -56,6 +56,18 @@ describe('a buffer whose limits change while it runs', () => {
     ).rejects.toThrow('of 1000000 bytes');
   });
 
+  it('holds the quota that was asked for last, also when it was put back during a commit', async () => {
+    const buffer = await site.opened({ maxBytes: 50_000_000 });
+    buffer.adjust({ maxBytes: 2_000_000, commitEveryMs: 20 });
+    const committing = buffer.append('meter-readings', [reading({})]);
+    while (buffer.stats().commits === 0 && buffer.stats().committingForMs === 0) await new Promise(setImmediate);
+    buffer.adjust({ maxBytes: 50_000_000, commitEveryMs: 20 });
+    await committing;
+    await buffer.append('meter-readings', [reading({})]);
+    for (let round = 0; round < 60; round++) await buffer.append('meter-readings', many());
+    expect(buffer.stats()).toMatchObject({ maxBytes: 50_000_000, full: false });
+  });
+
   it('commits at the new distance', async () => {
     const buffer = await site.opened({ commitEveryMs: 60_000 });
     await buffer.append('meter-readings', [reading({})]);

@@ -90,10 +90,16 @@ const steps: readonly Step[] = [
   },
   { name: 'the first file again', change: (site) => site, becomes: 'config-changed', calls: 1 },
   {
-    name: 'other times only',
-    change: (site) => Object.assign(second(site), { points: [point('polls', { every: '200ms' }), energy] }),
+    name: 'another patience only',
+    change: (site) => Object.assign(second(site), { points: [point('polls'), { ...energy, within: '300ms' }] }),
     becomes: 'config-changed',
     calls: 0,
+  },
+  {
+    name: 'other times',
+    change: (site) => Object.assign(second(site), { points: [point('polls', { every: '200ms' }), energy] }),
+    becomes: 'config-changed',
+    calls: 1,
   },
   {
     name: 'another name of the device',

@@ -39,6 +39,7 @@ export const wellStatus: GatewayStatus = {
     committingForMs: 5,
   },
   uplink: { 'meter-readings': goodLane },
+  refusedConfig: null,
   refusedReadings: 0,
   events: new Map([['start', 1]]),
 };

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -88,6 +88,28 @@ const sick: GatewayStatus = {
 };
 
 describe('sluice status', () => {
+  it('asks where the file says, also when the rest of the file is broken', async () => {
+    const file = await serving(wellStatus);
+    const text = readFileSync(file, 'utf8').replace('"devices":[]', '"devices":[{"id":7}],"upLnk":1');
+    writeFileSync(file, text);
+    const { code, stdout, stderr } = await run('status', file);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('ps-12')]);
+    expect(stderr).toMatch(/has problems \(sluice check .*asking at its status.listen/);
+  });
+
+  it('tells another program from Sluice, whatever it answers', async () => {
+    const other = createServer((_, response) =>
+      response.end('{"gateway":1,"health":{"wrong":1},"connections":1,"devices":1,"buffer":1,"lanes":1}'),
+    );
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const file = site({ status: { listen: `127.0.0.1:${(other.address() as AddressInfo).port}` } });
+    await expect(run('status', file)).resolves.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not this version of Sluice') as string,
+    });
+    other.close();
+  });
+
   it('shows what needs somebody first, then lost devices, then the rest up to a screen', async () => {
     const { code, stdout, stderr } = await run('status', await serving(sick));
     expect([code, stderr]).toEqual([1, '']);

@@ -32,6 +32,13 @@ describe('health', () => {
     ]);
   });
 
+  it('remarks on a changed configuration that was refused', () => {
+    const refusedConfig = { atMs: Date.parse('2026-11-22T13:00:00Z'), reason: 'it has 2 problems' };
+    expect(remarks({ ...wellStatus, refusedConfig })).toEqual([
+      'the changed configuration was refused at 2026-11-22T13:00:00.000Z (it has 2 problems): a restart may fail',
+    ]);
+  });
+
   it('remarks on what is the matter of the site or is over, without calling the gateway ill', () => {
     const lost = Array.from({ length: 7 }, (_, at) => deviceState(`EM-${at}`, { presence: 'lost', badPoints: 2 }));
     const lane = {

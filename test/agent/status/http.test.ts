@@ -175,7 +175,7 @@ describe('a Host header', () => {
     ['10.12.0.5:8686', '127.0.0.1', false],
     ['10.12.0.5:8686', '0.0.0.0', true],
     ['[fe80::1]', '::', true],
-    ['evil.example', '0.0.0.0', false],
+    ['gw12.lan:8686', '0.0.0.0', true],
     ['', '127.0.0.1', false],
     ['localhost:8686@evil.example', '127.0.0.1', false],
   ])('%s at a listener on %s: %s', (header, configured, expected) => {

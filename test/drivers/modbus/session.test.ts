@@ -93,17 +93,33 @@ test('a silent device leaves the next one its turn on the same socket', async ()
   expect(server.connections()).toBe(1);
 });
 
-test('a socket on which nothing is heard through two polls of a device is given up', async () => {
+/** Polls a device whose one request, and its one retry, stay unanswered. */
+async function pollInVain(device: string): Promise<void> {
+  const before = server.requests.length;
+  const seen = poll(device);
+  await until(() => server.requests.length === before + 1);
+  await clock.advance(1000);
+  await until(() => server.requests.length === before + 2);
+  await clock.advance(1000);
+  expect(statuses(await seen)).toContain('BadTimeout');
+}
+
+test('a socket on which nothing is heard through two polls of a device, nor from any neighbour, is given up', async () => {
   server.behave(() => {});
-  for (const round of [1, 2]) {
-    const seen = poll('B');
-    await until(() => server.requests.length === 2 * round - 1);
-    await clock.advance(1000);
-    await until(() => server.requests.length === 2 * round);
-    await clock.advance(1000);
-    expect(statuses(await seen)).toEqual(['BadTimeout']);
-  }
+  await pollInVain('A');
+  await pollInVain('B');
+  await pollInVain('B');
   expect(await session.ended).toBeInstanceOf(LinkError);
+});
+
+test('a device that falls silent twice before its neighbour has its turn takes no link from it', async () => {
+  server.behave((request, peer) => {
+    if (request.unitId === 1) honest(request, peer);
+  });
+  await pollInVain('B');
+  await pollInVain('B');
+  expect(statuses(await poll('A'))).not.toContain('BadTimeout');
+  expect(server.connections()).toBe(1);
 });
 
 test.each([
