@@ -95,6 +95,17 @@ export class Connections {
     };
   }
 
+  /** What puts one question to the line of this name when nobody here waits for it; a text: why that is not possible now; null: there is no such line. */
+  lineOf(name: string): ((question: unknown, signal: AbortSignal) => Promise<unknown>) | string | null {
+    for (const { config, supervisor } of this.#lines.values()) {
+      if (driverFor(config.driver)?.schema.lineOf?.(config.plan) !== name) continue;
+      const session = supervisor.current();
+      if (session?.ask !== undefined) return session.ask.bind(session);
+      return `connection ${config.id} is down (${supervisor.state().error ?? 'it is being opened'})`;
+    }
+    return null;
+  }
+
   /** Resolves when every connection has opened and the first requests are out, or `signal` fires. */
   async opened(signal: AbortSignal): Promise<void> {
     await Promise.allSettled([...this.#lines.values()].map(({ supervisor }) => supervisor.waitForSession(signal)));

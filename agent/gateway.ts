@@ -35,6 +35,8 @@ export interface GatewayParts {
 
 export interface Gateway {
   status(): GatewayStatus;
+  /** For those who borrow its lines, see `Connections.lineOf`. */
+  readonly lines: Pick<Connections, 'lineOf'>;
   /** How the thread that owns the disk is. */
   writer(): WriterPulse;
   /** Something without which the daemon is worthless died. Never rejects. */
@@ -218,6 +220,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
   return {
     failed: Promise.race([buffer.failed, broken.promise]),
     writer: () => buffer.pulse(),
+    lines: connections,
     reload,
     refused,
     status,

@@ -34,6 +34,8 @@ export interface DriverSchema<Plan = unknown> {
   clashes?(point: Settings): readonly { readonly key: string; readonly message: string }[];
   /** What a connection with these settings opens (`10.12.0.20:502`, a serial line), and how bad it is when another connection opens it too. */
   linkOf?(driver: string, connection: Settings): { readonly name: string; readonly shared: 'error' | 'warning' };
+  /** The line that a plan opens, as `LineOwner` names it. */
+  lineOf?(plan: Plan): string;
   /** Requests on the link when all points are due at once, for `sluice check`. */
   requestsPerCycle?(plan: Plan): number;
   /** For people in front of the device: where the point is found, e.g. `holding 12 (40013, 400013)`, whether `run` sends its raw words, and how long an answer is waited for. */
@@ -97,6 +99,11 @@ export interface Session {
   poll(job: PollJob, signal: AbortSignal): Promise<Observation[]>;
   /** The link was lost (the error), or `close` was called (undefined). Never rejects. */
   readonly ended: Promise<Error | undefined>;
+  /**
+   * One question of the driver's own kind, from a process that borrows this line (`LineOwner`), when nobody here waits for an answer. The question is
+   * foreign: what is none is refused with RangeError. Rejects with LinkError when the link is lost, with the signal's reason when that fires before its turn.
+   */
+  ask?(question: unknown, signal: AbortSignal): Promise<unknown>;
   /** Idempotent, within 2 s; polls under way reject with LinkError. */
   close(): Promise<void>;
 }
@@ -106,8 +113,22 @@ export interface DriverHost {
   readonly clock: Clock;
   /** Observations carry their raw words, whatever the plan says: for `sluice read`. */
   readonly everyRaw?: boolean;
+  /** Whoever may have the line open already; absent: it is opened here. */
+  readonly owner?: LineOwner;
   /** Pushed values. Resolves after the commit: acknowledge the source only then. Awaiting it is the back-pressure. */
   push(seen: readonly Observation[], signal: AbortSignal): Promise<void>;
   /** Never blocks, never throws. */
   event(event: GatewayEvent): void;
+}
+
+/** A process that has lines open already, and puts others' questions to them: a line is never opened twice. */
+export interface LineOwner {
+  /** null: it has no line of this name. Rejects with LinkError when it may not be asked, or its line is down. */
+  borrow(line: string, signal: AbortSignal): Promise<BorrowedLine | null>;
+}
+
+export interface BorrowedLine {
+  /** One at a time. Rejects with LinkError. */
+  ask(question: unknown): Promise<unknown>;
+  close(): void;
 }

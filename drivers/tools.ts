@@ -1,4 +1,5 @@
 import type { Clock } from '../agent/clock.ts';
+import type { LineOwner } from './driver.ts';
 
 /** What a driver offers to somebody in front of a device, without a configuration. Can only read. */
 export interface Tools {
@@ -22,6 +23,8 @@ export interface ScanOptions {
 
 export interface ToolHost {
   readonly clock: Clock;
+  /** Whoever may have the line open already. */
+  readonly owner: LineOwner;
   /** Ends early, with what was found. */
   readonly signal: AbortSignal;
   /** The profiles that a device can name, with the model each is for. */

@@ -1,5 +1,5 @@
 import type { Command } from './command.ts';
-import { useTools } from './tool.ts';
+import { configOption, useTools } from './tool.ts';
 
 export const probe: Command = {
   name: 'probe',
@@ -18,6 +18,7 @@ With what the meter's display shows, ranks the ways that make that number, with 
       value: 'NUMBER',
       about: 'what the meter shows now, with all its digits; neighbouring addresses and the other table are tried too',
     },
+    config: configOption,
     json: { about: 'one JSON value' },
   },
   notes: `Keys of the URL:

@@ -1,5 +1,5 @@
 import { driverFor } from '../../drivers/registry.ts';
-import type { Session } from '../../drivers/driver.ts';
+import type { DriverHost, LineOwner, Session } from '../../drivers/driver.ts';
 import type { ConnectionConfig, DeviceConfig } from '../config/site-config.ts';
 import { messageOf } from '../errors.ts';
 import { unanswered } from '../reading.ts';
@@ -43,18 +43,25 @@ export function placesOf(connection: ConnectionConfig, device: DeviceConfig): Po
 
 /**
  * Asks each of the devices once, one after the other. A link that is lost is opened again for the next device, since one device may be the
- * reason; one that cannot be opened is not tried again.
+ * reason; one that cannot be opened is not tried again. `owner`: whoever may have the line open already.
  */
 export async function* readConnection(
   connection: ConnectionConfig,
   devices: readonly DeviceConfig[],
   clock: SystemClock,
   signal: AbortSignal,
+  owner?: LineOwner,
 ): AsyncGenerator<SeenDevice> {
   const entry = driverFor(connection.driver);
   if (devices.length === 0 || !entry) return;
   const driver = await entry.load();
-  const host = { clock, everyRaw: true, push: () => Promise.resolve(), event: () => undefined };
+  const host: DriverHost = {
+    clock,
+    everyRaw: true,
+    push: () => Promise.resolve(),
+    event: () => undefined,
+    ...(owner && { owner }),
+  };
   let session: Session | null = null;
   let down: string | null = null;
   for (const device of devices) {

@@ -1,6 +1,7 @@
 import { builtAtMs } from '../build-time.ts';
 import { nearest } from '../config/nearest.ts';
 import type { SiteConfig } from '../config/site-config.ts';
+import { daemonAt, socketIn } from '../control/client.ts';
 import { UsageError } from '../errors.ts';
 import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
@@ -34,6 +35,7 @@ export const read: Command = {
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
     await clock.ready;
     const json = args.values['json'] === true;
+    const owner = daemonAt(socketIn(config.stateDir));
     const asked = config.connections.map((connection) => ({
       connection,
       devices: connection.devices.filter(({ id }) => wanted.has(id)),
@@ -45,7 +47,7 @@ export const read: Command = {
     let bad = 0;
     try {
       const told = asked.map(async ({ connection, devices }) => {
-        for await (const seen of readConnection(connection, devices, clock, io.signal)) {
+        for await (const seen of readConnection(connection, devices, clock, io.signal, owner)) {
           bad += seen.points.filter(({ observation }) => observation.quality === 'bad').length;
           print(seen);
         }

@@ -5,6 +5,9 @@ import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
 import { same } from '../config/same.ts';
 import type { SiteConfig } from '../config/site-config.ts';
+import { socketIn } from '../control/client.ts';
+import { serveControl } from '../control/server.ts';
+import type { ControlServer } from '../control/server.ts';
 import { messageOf } from '../errors.ts';
 import { startGateway } from '../gateway.ts';
 import type { Gateway, GatewayParts } from '../gateway.ts';
@@ -62,6 +65,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     // However far the start has come by then.
     const late = firesAfter(stopMs, io.signal);
     let status: StatusServer | null = null;
+    let control: ControlServer | null = null;
     try {
       const gateway = await opened(config, { clock, log, ...tapOf(args) }, notify, io.signal);
       notify.ready();
@@ -69,6 +73,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
       const serve = async ({ status: listen }: SiteConfig): Promise<StatusServer | null> =>
         listen && (await serveStatus({ listen, status: () => gateway.status(), version: version(), clock, log }));
       status = await serve(config);
+      control = await serveControl(socketIn(config.stateDir), gateway.lines, log);
       reload = async () => {
         notify.reloading();
         const next = await reloaded(config.file, io.env, gateway, log);
@@ -87,10 +92,12 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
       notify.stopping();
       const end = failure ? AbortSignal.timeout(stopMs) : late;
       await Promise.race([reloads.close(), aborted(end)]);
+      await control.close();
       await gateway.stop(Math.max(0, Math.round(drainMs - (performance.now() - endedAtMs))), end);
       log.info('Stopped.');
       return failure ? 1 : 0;
     } finally {
+      await control?.close();
       await status?.close();
       await log.close(lastLinesMs);
       clock.close();

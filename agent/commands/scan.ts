@@ -1,5 +1,5 @@
 import type { Command } from './command.ts';
-import { useTools } from './tool.ts';
+import { configOption, useTools } from './tool.ts';
 
 export const scan: Command = {
   name: 'scan',
@@ -15,6 +15,7 @@ An exception is an answer too. Says beforehand how long it takes at most; Ctrl-C
   options: {
     units: { value: 'LIST', about: 'only these units, e.g. 1-10,20 (1-247)' },
     sweep: { about: 'of a serial line: tries the usual settings until somebody answers; those in the URL stand' },
+    config: configOption,
     json: { about: 'one JSON value' },
   },
   notes: `Keys of the URL:

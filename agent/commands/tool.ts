@@ -7,8 +7,16 @@ import { child, valueOf } from '../config/source.ts';
 import { UsageError } from '../errors.ts';
 import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
-import type { CommandArgs, Io } from './command.ts';
+import { daemonAt, socketOf } from '../control/client.ts';
+import { defaultFile } from './command.ts';
+import type { CommandArgs, Io, Option } from './command.ts';
 import { tableText } from './printing.ts';
+
+/** Whose lines are borrowed. */
+export const configOption: Option = {
+  value: 'FILE',
+  about: `the configuration of the daemon that may have the line open (${defaultFile}); then it is asked through it`,
+};
 
 /** Runs what a driver offers for this URL, prints what it found, and gives the exit code. */
 export async function useTools(
@@ -18,10 +26,13 @@ export async function useTools(
 ): Promise<number> {
   const url = positionals[0] ?? '';
   const tools = await toolsFor(url);
+  const file = values['config'];
+  const owner = daemonAt(socketOf(typeof file === 'string' ? file : defaultFile, typeof file === 'string', io.env));
   const clock = systemClock({ source: timeSource('none'), builtAtMs });
   try {
     const { ok, json, parts } = await use(tools, url, {
       clock,
+      owner,
       signal: io.signal,
       profiles: knownProfiles,
       ...watched(io),

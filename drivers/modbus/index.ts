@@ -1,4 +1,5 @@
 import type { Driver } from '../driver.ts';
+import { borrowLink } from './borrowed-link.ts';
 import { openLink } from './open-link.ts';
 import type { ModbusPlan } from './plan.ts';
 import { ModbusSession } from './session.ts';
@@ -6,7 +7,8 @@ import { ModbusSession } from './session.ts';
 export const driver: Driver<ModbusPlan> = {
   async open(plan, host, signal) {
     const timeouts = plan.devices.flatMap((device) => device.points.map((point) => point.timeoutMs));
-    const link = await openLink(plan.transport, Math.max(0, ...timeouts), host.clock, signal);
+    const borrowed = await borrowLink(plan.transport, host, signal);
+    const link = borrowed ?? (await openLink(plan.transport, Math.max(0, ...timeouts), host.clock, signal));
     return new ModbusSession(plan, link, host);
   },
 };

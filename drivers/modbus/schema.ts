@@ -7,6 +7,7 @@ import { clashesOf, typeOf } from './build-point.ts';
 import type { PointSettings } from './build-point.ts';
 import { defaults } from './defaults.ts';
 import { placeText } from './place.ts';
+import { lineOf } from './line-key.ts';
 import { connections, linkOf } from './schema-connections.ts';
 import { planReads } from './plan-reads.ts';
 import type { ModbusPlan, ModbusPoint } from './plan.ts';
@@ -101,6 +102,7 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
   alternatives: [['address', 'reference', 'sum']],
   profileFolder: join(import.meta.dirname, 'profiles'),
   linkOf,
+  lineOf: ({ transport }) => lineOf(transport),
   kindOf(point) {
     const set = point as PointSettings;
     const type = typeOf(set);

@@ -12,6 +12,8 @@ import type { ReadyPoint, Seen } from './observe.ts';
 import type { ModbusPlan } from './plan.ts';
 import type { Block } from './plan-reads.ts';
 import { meansSilence } from './protocol.ts';
+import { outcomeJson, questionOf } from './questions.ts';
+import type { Question } from './questions.ts';
 import type { Table } from './protocol.ts';
 import { blocksOf, hasCounter, limitsOf, readyDevice, stepsOf, takeStep } from './ready-device.ts';
 import type { ReadyDevice, Step } from './ready-device.ts';
@@ -35,9 +37,16 @@ interface Call extends Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** One question of a process that borrows the line. */
+interface Ask extends Question {
+  readonly signal: AbortSignal;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
 /**
  * One line with one owner. Calls wait in one queue and are served request by request (`line-order.ts`); devices that are dead are probed when the queue is empty
- * (`liveness.ts`); what a device refuses to read at once is read in parts (`block-memory.ts`).
+ * (`liveness.ts`); what a device refuses to read at once is read in parts (`block-memory.ts`). Who borrows the line comes after all of them.
  */
 export class ModbusSession implements Session {
   readonly ended: Promise<Error | undefined>;
@@ -52,6 +61,7 @@ export class ModbusSession implements Session {
   readonly #places = new Map<string, number>();
   /** In the order of waiting. */
   #queue: Call[] = [];
+  #asks: Ask[] = [];
   readonly #busy = new Set<ReadyDevice>();
   #serving = false;
   #quietUntilMs = 0;
@@ -105,6 +115,23 @@ export class ModbusSession implements Session {
     });
   }
 
+  ask(question: unknown, signal: AbortSignal): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    if (this.#stopped.signal.aborted) return Promise.reject(this.#stopped.signal.reason as Error);
+    const ask: Ask = { ...questionOf(question), signal, resolve, reject };
+    const giveUp = (): void => {
+      this.#asks = this.#asks.filter((other) => other !== ask);
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) giveUp();
+    else {
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#asks.push(ask);
+      void this.#serve();
+    }
+    return promise.finally(() => signal.removeEventListener('abort', giveUp));
+  }
+
   async close(): Promise<void> {
     this.#link.close();
     await this.ended;
@@ -116,6 +143,7 @@ export class ModbusSession implements Session {
     this.#wake.abort(null);
     for (const call of this.#queue)
       if (!this.#busy.has(call.device)) this.#fail(call, this.#stopped.signal.reason as Error);
+    for (const { reject } of this.#asks) reject(this.#stopped.signal.reason as Error);
     return error;
   }
 
@@ -131,22 +159,35 @@ export class ModbusSession implements Session {
       const overdue = this.#toProbe(nowMs, 0);
       const next = overdue === undefined ? nextOf(this.#queue, nowMs) : undefined;
       if (next !== undefined) await this.#take(next);
-      else if (!(await this.#probe(nowMs)) && !(await this.#idle(nowMs))) break;
+      else if (!(await this.#probe(nowMs)) && !(await this.#lend()) && !(await this.#idle(nowMs))) break;
     }
     this.#serving = false;
     if (this.#stopped.signal.aborted)
       for (const call of this.#queue) this.#fail(call, this.#stopped.signal.reason as Error);
-    else if (this.#queue.some(({ settled }) => !settled)) void this.#serve();
+    else if (this.#asks.length > 0 || this.#queue.some(({ settled }) => !settled)) void this.#serve();
   }
 
   /** Until something is to be done; false: there is nothing to wait for. */
   async #idle(nowMs: number): Promise<boolean> {
-    if (this.#queue.some(({ settled }) => !settled)) return true;
+    if (this.#asks.length > 0 || this.#queue.some(({ settled }) => !settled)) return true;
     const probes = [...this.#devices.values()].filter(({ liveness }) => liveness.isDegraded);
     if (probes.length === 0) return false;
     const untilMs = Math.min(...probes.map(({ liveness }) => this.#probeAgainMs(liveness, nowMs)));
     this.#wake = new AbortController();
     await this.#clock.sleep(untilMs - nowMs, this.#wake.signal).catch(() => {});
+    return true;
+  }
+
+  /** Whether somebody who borrows the line was served. */
+  async #lend(): Promise<boolean> {
+    const ask = this.#asks.shift();
+    if (ask === undefined) return false;
+    try {
+      await this.#rest();
+      ask.resolve(outcomeJson(await this.#link.request(ask.request, ask.timeoutMs)));
+    } catch (error) {
+      ask.reject(error as Error);
+    }
     return true;
   }
 

@@ -1,5 +1,6 @@
-import type { Clock } from '../../../agent/clock.ts';
 import { LinkError } from '../../../agent/errors.ts';
+import type { ToolHost } from '../../tools.ts';
+import { borrowLink } from '../borrowed-link.ts';
 import type { Request } from '../codec.ts';
 import { meansSilence } from '../protocol.ts';
 import type { Outcome } from '../link.ts';
@@ -19,16 +20,14 @@ export interface Line {
 }
 
 /** Opens the line. Rejects with LinkError. */
-export async function openLine(
-  { transport, timeoutMs: longestMs }: Where,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<Line> {
-  const link = await openLink(transport, longestMs, clock, signal);
+export async function openLine({ transport, timeoutMs: longestMs }: Where, host: Host): Promise<Line> {
+  const { clock, signal } = host;
+  const borrowed = await borrowLink(transport, host, signal);
+  const link = borrowed ?? (await openLink(transport, longestMs, clock, signal));
   const giveUp = (): void => link.close();
   signal.addEventListener('abort', giveUp, { once: true });
   return {
-    name: lineName(transport),
+    name: `${lineName(transport)}${borrowed === null ? '' : ' through the daemon'}`,
     get isOpen() {
       return link.isOpen;
     },
@@ -42,6 +41,7 @@ export async function openLine(
 }
 
 type Where = Pick<LineUrl, 'transport' | 'timeoutMs'>;
+type Host = Pick<ToolHost, 'clock' | 'owner' | 'signal'>;
 
 /** Some gateways take a moment until they accept the next client. */
 const reopenMs = 1000;
@@ -52,17 +52,18 @@ export interface LastingLine extends Line {
 }
 
 /** A line that is opened anew when an answer, or the other end, was the end of the link. */
-export async function openLasting(url: Where, clock: Clock, signal: AbortSignal): Promise<LastingLine> {
-  let line = await openLine(url, clock, signal);
+export async function openLasting(url: Where, host: Host): Promise<LastingLine> {
+  const { clock, signal } = host;
+  let line = await openLine(url, host);
   let isLost = false;
   let closed = 0;
   const reopened = async (): Promise<Line> => {
     try {
-      return await openLine(url, clock, signal);
+      return await openLine(url, host);
     } catch (error) {
       if (signal.aborted) throw error;
       await clock.sleep(reopenMs, signal);
-      return openLine(url, clock, signal);
+      return openLine(url, host);
     }
   };
   return {

@@ -15,7 +15,7 @@ import type { Origin, Window } from './rank.ts';
 /** How many registers around the asked ones are looked at too, for a number that is near by. */
 const neighbours = 10;
 
-export async function probe(url: string, { display }: ProbeOptions, { clock, signal }: ToolHost): Promise<Finding> {
+export async function probe(url: string, { display }: ProbeOptions, host: ToolHost): Promise<Finding> {
   const target = targetOf(url);
   const { table, address, count } = target;
   const face = display === null ? null : faceOf(display);
@@ -24,7 +24,7 @@ export async function probe(url: string, { display }: ProbeOptions, { clock, sig
     throw new UsageError(
       `--display is for numbers in registers; a ${table} is 0 or 1; allowed with it: table=holding, table=input`,
     );
-  const line = await openLine(target.line, clock, signal);
+  const line = await openLine(target.line, host);
   try {
     if (face !== null) {
       const { windows, outcome } = await readAround(line, target);
@@ -32,9 +32,9 @@ export async function probe(url: string, { display }: ProbeOptions, { clock, sig
       const matches = rank(face, windows, target.origins, target.isCounted ? count : null);
       return matchesFound(target, line.name, face, windows, matches);
     }
-    const beganMs = clock.now().bootMs;
+    const beganMs = host.clock.now().bootMs;
     const outcome = await ask(line, target, { table, address }, count);
-    const tookMs = Math.round(clock.now().bootMs - beganMs);
+    const tookMs = Math.round(host.clock.now().bootMs - beganMs);
     if (outcome.kind !== 'data') return failed(target, line.name, outcome);
     const window = { table, address, words: outcome.data };
     return isBits ? bitsFound(target, line.name, window, tookMs) : wordsFound(target, line.name, window, tookMs);

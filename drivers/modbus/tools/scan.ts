@@ -56,12 +56,13 @@ interface Task {
 }
 
 async function scanLine({ line: transport, units, timeoutMs, leftMs }: Task, host: ToolHost): Promise<Scanned> {
+  const line = await openLasting({ transport, timeoutMs }, host);
   const scanned = {
     ...emptyScan(transport, units),
+    line: line.name,
     found: [] as FoundUnit[],
     damaged: [] as Scanned['damaged'][number][],
   };
-  const line = await openLasting({ transport, timeoutMs }, host.clock, host.signal);
   const unitMs = questionsMs(transport, timeoutMs);
   try {
     for (const unitId of units) {

@@ -249,3 +249,35 @@ test('every set of points is read for what it is, also after another of the same
     expect([seen?.point, seen?.status]).toEqual([info, 'Good']);
   }
 });
+
+test('who borrows the line comes after everybody who polls it', async () => {
+  server.behave(() => undefined);
+  const first = poll('B', 0);
+  await until(() => server.requests.length === 1);
+  server.behave(honest);
+  const asked = session.ask?.({ unitId: 9, table: 'input', address: 3, count: 2, timeoutMs: 1000 }, never);
+  const polled = poll('A', 60_000);
+  const [held] = server.requests;
+  await clock.advance(1000);
+  await Promise.all([first, polled]);
+  expect(held).toMatchObject({ unitId: 2 });
+  expect(await asked).toEqual({ kind: 'data', data: Buffer.from([72, 3, 72, 4]).toString('hex') });
+  expect(server.requests.at(-1)).toMatchObject({ unitId: 9, functionCode: 4, address: 3, count: 2 });
+});
+
+test('a borrowed question is given up before its turn, and ends with the link', async () => {
+  server.behave(() => undefined);
+  const first = poll('B', 0);
+  await until(() => server.requests.length === 1);
+  const question = { unitId: 9, table: 'input', address: 3, count: 2, timeoutMs: 1000 };
+  const stop = new AbortController();
+  const given = session.ask?.(question, stop.signal);
+  stop.abort(new Error('gone'));
+  await expect(given).rejects.toThrow('gone');
+  const left = session.ask?.(question, never);
+  const ends = Promise.allSettled([first, left]);
+  server.resetAll();
+  expect(await ends).toMatchObject([{ reason: expect.any(LinkError) }, { reason: expect.any(LinkError) }]);
+  await expect(session.ask?.(question, never)).rejects.toBeInstanceOf(LinkError);
+  expect(server.requests).toHaveLength(1);
+});
