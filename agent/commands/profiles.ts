@@ -164,11 +164,18 @@ function text({ name, manufacturer, model, description, document, points }: Show
     unit ?? '',
     where,
     ['type', 'byteOrder'].map((key) => worded(registers[key])).join(' '),
-    registers['scale'] === 1 ? '' : `x ${worded(registers['scale'])}`,
+    weightText(registers),
     obis ?? '',
   ]);
   const head = ['point', 'kind', 'unit', 'address', 'type', 'scale', 'OBIS'];
   return `${name}\n${tableText([], facts)}\n${tableText(head, rows)}`;
+}
+
+/** What the number in the registers is multiplied with, also by what other points say. */
+function weightText({ scale, scaleFrom, factorFrom }: Readonly<Record<string, unknown>>): string {
+  const power = typeof scaleFrom === 'string' ? [`10^${scaleFrom}`] : [];
+  const factors = Array.isArray(factorFrom) ? factorFrom.map(worded) : [];
+  return [...(scale === 1 ? [] : [worded(scale)]), ...power, ...factors].map((factor) => `x ${factor}`).join(' ');
 }
 
 const worded = (value: unknown): string => (typeof value === 'number' || typeof value === 'string' ? `${value}` : '');

@@ -52,6 +52,13 @@ describe('sluice profiles', () => {
     });
   });
 
+  it('says what the number in the registers is multiplied with', async () => {
+    expect((await run('profiles', 'siemens-mag6000')).stdout).toMatch(/^flow .* float32 ABCD +x 3600$/m);
+    const { stdout } = await run('profiles', 'solaredge-meter');
+    expect(stdout).toMatch(/^energy_import_total .* uint32 ABCD +x 0\.001 x 10\^energy_sf +1-0:1\.8\.0$/m);
+    expect(stdout).toMatch(/^energy_sf .* int16 ABCD$/m);
+  });
+
   it('asks back where there is none like that', async () => {
     expect(await run('profiles', 'eastrn-sdm630')).toMatchObject({
       code: 1,
