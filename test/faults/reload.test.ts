@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -141,15 +141,27 @@ async function until(holds: () => boolean, what: string): Promise<void> {
 }
 
 function delivered(): Delivered[] {
-  return ['out-1.ndjson', 'out-2.ndjson'].flatMap((name) =>
-    readFileSync(join(folder, name), 'utf8')
-      .trim()
-      .split('\n')
-      .flatMap((line) => {
-        const { topic, key, value } = JSON.parse(line) as { topic: string; key: string; value: unknown };
-        return topic === 'asset-metadata' ? [] : [{ place: `${name} ${topic}`, key, value: JSON.stringify(value) }];
-      }),
-  );
+  return ['out-1.ndjson', 'out-2.ndjson'].flatMap(recordsIn);
+}
+
+/** All but metadata: a tombstone has no identity, whether it comes right is another test's. */
+function recordsIn(name: string): Delivered[] {
+  return readFileSync(join(folder, name), 'utf8')
+    .trim()
+    .split('\n')
+    .flatMap((line) => {
+      const { topic, key, value } = JSON.parse(line) as { topic: string; key: string; value: unknown };
+      return topic === 'asset-metadata' ? [] : [{ place: `${name} ${topic}`, key, value: JSON.stringify(value) }];
+    });
+}
+
+/** What was accepted, but for metadata. */
+function accepted(): string[] {
+  const tap = daemon
+    .tap()
+    .split('\n')
+    .filter((line) => !line.includes(' asset-metadata '));
+  return acceptedIds(tap.join('\n'), 'ps-12');
 }
 
 describe('SIGHUP under load, good and broken files', () => {
@@ -201,12 +213,7 @@ describe('SIGHUP under load, good and broken files', () => {
   });
 
   it('loses nothing, alters nothing, and keeps the order', () => {
-    // A tombstone has no id: whether metadata comes right is another test's.
-    const tap = daemon
-      .tap()
-      .split('\n')
-      .filter((line) => !line.includes(' asset-metadata '));
-    const verdict = judge(acceptedIds(tap.join('\n'), 'ps-12'), delivered());
+    const verdict = judge(accepted(), delivered());
     expect(verdict.accepted).toBeGreaterThan(100);
     expect({ ...verdict, lost: verdict.lost, repeated: 0 }).toMatchObject({ lost: [], altered: [], disordered: [] });
   });
@@ -230,4 +237,86 @@ describe('SIGHUP under load, good and broken files', () => {
     const times = slots.map((slot) => Date.parse(slot));
     expect(times).toEqual(times.map((_, at) => (times[0] ?? 0) + at * 1000));
   });
+});
+
+/** Seeded, so that a failing run can be made again: SLUICE_SEED. */
+const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000);
+
+function randomFrom(start: number): (below: number) => number {
+  let state = start;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+/** A mistake of the keyboard: something gone, something doubled, something strange, or the rest of the file missing. */
+function mutated(text: string, random: (below: number) => number): string {
+  const at = random(text.length);
+  const length = 1 + random(12);
+  const [before, after] = [text.slice(0, at), text.slice(at)];
+  switch (random(4)) {
+    case 0:
+      return before + after.slice(length);
+    case 1:
+      return before + after.slice(0, length) + after;
+    case 2:
+      return before + '{}[],:"0x-é\u0000'.charAt(random(13)) + after;
+    default:
+      return random(5) === 0 ? before : text.replaceAll(String(random(10)), String(random(10)));
+  }
+}
+
+describe(`SIGHUP under load, files changed at random (SLUICE_SEED=${seed})`, () => {
+  const random = randomFrom(seed);
+  /** Nothing but loopback is called and nothing but the own folder is written, whatever the mutation says. */
+  const fixed = (text: string): boolean =>
+    [...text.matchAll(/"(?:host|path|stateDir)"\s*:\s*"([^"]*)"/g)].every(
+      ([, value = '']) => value === '127.0.0.1' || value.startsWith(`${folder}/`),
+    ) && text.split(folder).length === whole.split(folder).length;
+  let whole: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'sluice-reload-'));
+    kept = await startCountingServer({ units: [1], registers: 10 });
+    changed = await startCountingServer({ units: [2], registers: 10 });
+    daemon = new Daemon(folder, first());
+    whole = JSON.stringify({ version: 1, stateDir: join(folder, 'state'), ...first() });
+    daemon.start();
+    await until(() => kept.polls(1) > 3 && changed.polls(2) > 3, 'the first polls');
+  });
+  afterAll(async () => {
+    await daemon.end('SIGKILL');
+    await kept.close();
+    await changed.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('each is taken up or refused; the daemon goes on, and nothing accepted is lost or altered', async () => {
+    const outcomes = (): number => told('config-changed') + told('config-refused');
+    for (let round = 0; round < 30; round++) {
+      const text = mutated(whole, random);
+      if (!fixed(text)) continue;
+      const before = outcomes();
+      daemon.rewrite(text);
+      daemon.hangup();
+      // Two at once are one reload, or two.
+      if (random(3) === 0) daemon.hangup();
+      await until(() => outcomes() > before, `an answer to ${text}`);
+    }
+    expect(told('config-refused')).toBeGreaterThan(5);
+    daemon.rewrite(whole);
+    daemon.hangup();
+    const polls = kept.polls(1);
+    await until(() => kept.polls(1) > polls + 2 && changed.polls(2) > 3, 'polls under the first file');
+    expect(await daemon.end('SIGTERM')).toBe(0);
+    // A digit changed in its name is another file.
+    const files = readdirSync(folder).filter((name) => name.startsWith('out-'));
+    const arrived = files.flatMap((name) => recordsIn(name));
+    expect(judge(accepted(), arrived)).toMatchObject({
+      lost: [],
+      altered: [],
+      disordered: [],
+    });
+  }, 60_000);
 });
