@@ -34,14 +34,20 @@ export function loadConfig(file: string, options: LoadOptions): LoadResult {
   let bytes: Uint8Array;
   try {
     // A named pipe nobody writes to would hold the process where no signal reaches it; `<(…)` of a shell is one that somebody writes to.
-    if (statSync(file).isFIFO() && !/^\/(?:dev|proc)\//.test(file)) throw new Error('it is a named pipe');
+    if (file !== '-' && statSync(file).isFIFO() && !/^\/(?:dev|proc)\//.test(file)) {
+      return unreadable(file, 'is a named pipe, which may never end');
+    }
     bytes = readFileSync(file === '-' ? 0 : file);
   } catch (error) {
-    const problems = new Problems(noSource(file));
-    problems.atStart(`the file ${why(error)}; name another: sluice check FILE`);
-    return { problems: problems.list(), config: null };
+    return unreadable(file, why(error));
   }
   return readConfig(file, bytes, options);
+}
+
+function unreadable(file: string, reason: string): LoadResult {
+  const problems = new Problems(noSource(file));
+  problems.atStart(`the file ${reason}; name another: sluice check FILE`);
+  return { problems: problems.list(), config: null };
 }
 
 /** The same for bytes at hand; `file` names them, and its folder is where relative paths begin. */

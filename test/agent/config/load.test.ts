@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -513,4 +514,16 @@ it('a file that is not there is told as a problem of the whole file', () => {
     { severity: 'error', file: '/nowhere/sluice.json', line: 1, column: 1, path: '', device: null },
   ]);
   expect(problems[0]?.message).toMatch(/^the file does not exist/);
+});
+
+it('a named pipe that nobody writes to holds up nobody', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-pipe-'));
+  const pipe = join(folder, 'sluice.json');
+  execFileSync('mkfifo', [pipe]);
+  const { config, problems } = loadConfig(pipe, { env: {} });
+  rmSync(folder, { recursive: true });
+  expect(config).toBeNull();
+  expect(problems.map(({ message }) => message)).toEqual([
+    'the file is a named pipe, which may never end; name another: sluice check FILE',
+  ]);
 });
