@@ -62,6 +62,6 @@ export class ConfigError extends SluiceError {
 /** The text of anything that was thrown, with its causes, for one line of a log. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : `: ${messageOf(error.cause)}`;
-  return `${error.message}${cause}`;
+  if (error.cause === undefined) return error.message;
+  return `${error.message.replace(/\.$/, '')}: ${messageOf(error.cause)}`;
 }

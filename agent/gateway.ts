@@ -1,5 +1,4 @@
-import { statfsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { BufferLimits, WriterPulse } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
 import type { DriverHost } from '../drivers/driver.ts';
@@ -7,6 +6,7 @@ import { aborted } from './aborted.ts';
 import { Announcer } from './announcer.ts';
 import { contentHash } from './config/canonical.ts';
 import type { SiteConfig } from './config/site-config.ts';
+import { defaultQuota } from './default-quota.ts';
 import { Connections } from './connections.ts';
 import type { Changes } from './connections.ts';
 import { ConfigError, messageOf } from './errors.ts';
@@ -57,8 +57,6 @@ const ending = {
   clean: '',
   unclean: '; the start before it did not end in order, what was not noted as delivered is sent again',
 } as const;
-const defaultMaxBytes = 2_000_000_000;
-const defaultShareOfDisk = 0.2;
 /** A large site takes a tenth of a second to describe: the first polls do not wait for it. */
 const announceAfterMs = 1_000;
 /** For the answer to what is being sent when the drain is over, or when the uplink is renewed. */
@@ -319,16 +317,4 @@ const listed = (what: string, ids: readonly string[]): string[] =>
 
 function limitsOf({ buffer }: SiteConfig): BufferLimits {
   return { maxBytes: buffer.maxBytes ?? defaultQuota(buffer.path), commitEveryMs: buffer.commitEveryMs };
-}
-
-/** The smaller of 2 GB and a fifth of the file system. */
-function defaultQuota(path: string): number {
-  for (let folder = path; ; folder = dirname(folder)) {
-    try {
-      const { blocks, bsize } = statfsSync(folder);
-      return Math.min(defaultMaxBytes, Math.floor(blocks * bsize * defaultShareOfDisk));
-    } catch (error) {
-      if (folder === dirname(folder)) throw error;
-    }
-  }
 }

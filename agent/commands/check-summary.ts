@@ -1,3 +1,4 @@
+import { defaultQuota } from '../default-quota.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { bytesText, counted, tableText } from './printing.ts';
 
@@ -12,8 +13,8 @@ export interface Summary {
   /** On average; below one to four decimals, so that what is read once a month is not nothing. */
   readonly readingsPerHour: number;
   readonly perConnection: readonly ConnectionSummary[];
-  /** maxBytes null: worked out from the file system at the start. */
-  readonly buffer: { readonly path: string; readonly maxBytes: number | null };
+  /** isDefault: `buffer.maxSize` is not stated, so that maxBytes follows from the file system of this machine. */
+  readonly buffer: { readonly path: string; readonly maxBytes: number; readonly isDefault: boolean };
   readonly uplink:
     | {
         readonly brokers: readonly string[];
@@ -52,7 +53,11 @@ export function summaryOf(config: SiteConfig): Summary {
       points: devices.reduce((sum, device) => sum + device.points.length, 0),
       requestsPerCycle,
     })),
-    buffer: { path: buffer.path, maxBytes: buffer.maxBytes },
+    buffer: {
+      path: buffer.path,
+      maxBytes: buffer.maxBytes ?? defaultQuota(buffer.path),
+      isDefault: buffer.maxBytes === null,
+    },
     uplink:
       'file' in uplink
         ? { file: uplink.file.path }
@@ -89,14 +94,13 @@ function paceOf(perHour: number): string {
 
 /** A line for each connection, the buffer and the uplink. */
 export function summaryLines({ perConnection, buffer, uplink }: Summary): string[] {
-  const most =
-    buffer.maxBytes === null ? 'as large as the file system allows' : `at most ${bytesText(buffer.maxBytes)}`;
+  const why = buffer.isDefault ? ' (the smaller of 2 GB and a fifth of its file system)' : '';
   const rows = [
     ...perConnection.map(({ connection, driver, devices, points, requestsPerCycle }) => [
       'connection',
       `${connection}: ${driver}, ${amounts(devices, points, requestsPerCycle).join(', ')}`,
     ]),
-    ['buffer', `${buffer.path}, ${most}`],
+    ['buffer', `${buffer.path}, at most ${bytesText(buffer.maxBytes)}${why}`],
     ...uplinkRows(uplink),
   ];
   return tableText([], rows).trimEnd().split('\n');

@@ -53,6 +53,10 @@ export interface Option {
   readonly multiple?: boolean;
   readonly about: string;
   readonly choices?: readonly string[];
+  /** A value as somebody would write it, told to whoever forgot it. */
+  readonly example?: string;
+  /** Of a value `DEVICE=WORD`: the words, for completion. */
+  readonly wordsBehind?: readonly string[];
 }
 
 export interface Example {

@@ -9,7 +9,7 @@ export function bashCompletion(listed: readonly ListedCommand[]): string {
   const commands = singles(listed);
   return `# Completion of sluice for bash. Made by: sluice completion bash
 _sluice() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} first=1 name file word IFS=$'\\n'
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} first=1 at name file word IFS=$'\\n'
   # bash splits --option=value into three words.
   if [[ $cur == '=' ]]; then cur=; elif [[ $prev == '=' ]]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
   [[ \${COMP_WORDS[1]} == help ]] && first=2
@@ -22,6 +22,16 @@ _sluice() {
 ${groups.map(groupCase).join('\n')}
   esac
   [[ $first == 2 ]] && return
+  # --option DEVICE=WORD and --option=DEVICE=WORD: at is the equals sign in front of the word.
+  at=$COMP_CWORD
+  [[ \${COMP_WORDS[at]} == '=' ]] || (( at-- ))
+  if [[ \${COMP_WORDS[at]} == '=' ]]; then
+    word=\${COMP_WORDS[at-2]}
+    [[ $word == '=' ]] && word=\${COMP_WORDS[at-3]}
+    case "$name $word" in
+${commands.flatMap(behindCases).join('\n')}
+    esac
+  fi
   case "$name $prev" in
 ${commands.flatMap(valueCases).join('\n')}
   esac
@@ -53,6 +63,13 @@ function groupCase({ word, subs }: { word: string; subs: readonly string[] }): s
       name="$name \${COMP_WORDS[first+1]}" ;;`;
 }
 
+/** `--fault EM-104=silent`: by option, what is offered behind the last equals sign. */
+function behindCases({ name, options }: Command): string[] {
+  return Object.entries(options).flatMap(([option, { wordsBehind }]) =>
+    wordsBehind === undefined ? [] : [`      '${name} --${option}') ${words(wordsBehind)}; return ;;`],
+  );
+}
+
 function valueCases({ name, options }: Command): string[] {
   return Object.entries(options).flatMap(([option, stated]) =>
     stated.value === undefined ? [] : [`    '${name} --${option}') ${completing(stated)}return ;;`],
@@ -60,8 +77,10 @@ function valueCases({ name, options }: Command): string[] {
 }
 
 /** Nothing for what nobody can guess. */
-function completing({ value, choices, name }: Partial<Option & Argument>): string {
+function completing({ value, choices, wordsBehind, name }: Partial<Option & Argument>): string {
   if (choices !== undefined) return `${words(choices)}; `;
+  if (wordsBehind !== undefined)
+    return `${devices}; COMPREPLY=("\${COMPREPLY[@]/%/=}"); compopt -o nospace 2>/dev/null; `;
   const what = value ?? name;
   if (what === 'FILE') return `${files}; `;
   if (what === 'FOLDER') return `${folders}; `;

@@ -37,7 +37,10 @@ export function helpOf(command: Command): string {
 /** For `sluice --help`, and for a group: the commands under a name. `name` null: `sluice` itself. */
 export function listOf(group: CommandGroup | null, table: CommandTable): string {
   const prefix = group === null ? '' : `${group.name} `;
-  const rows = Object.entries(table).map(([name, { summary }]): [string, string] => [`${prefix}${name}`, summary]);
+  const rows = [
+    ...Object.entries(table).map(([name, { summary }]): [string, string] => [`${prefix}${name}`, summary]),
+    ...(group === null ? [['help', 'explains a command: sluice help COMMAND'] as const] : []),
+  ];
   return `sluice ${prefix}COMMAND [FILE] [OPTIONS]
 
 ${group === null ? '' : `${group.about}\n\n`}${columns(rows)}

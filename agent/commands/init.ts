@@ -49,7 +49,11 @@ On a terminal it asks for what the options do not say; elsewhere it asks nothing
     ...Object.fromEntries(
       questions.map(({ option, value, text, usual }) => [
         option,
-        { value, about: `${text}${option === 'gateway' ? ' (from the host name)' : ` (${usual()})`}` },
+        {
+          value,
+          example: usual(),
+          about: `${text}${option === 'gateway' ? ' (from the host name)' : ` (${usual()})`}`,
+        },
       ]),
     ),
     json: { about: 'one JSON value: {"file","schema"}; "schema" is null if there was one already' },

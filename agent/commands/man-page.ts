@@ -1,5 +1,6 @@
 import { singles, type ListedCommand } from './all.ts';
 import { defaultFile, type Command } from './command.ts';
+import { defaultProfileFolder } from '../config/profile-folder.ts';
 import { exitsOf, optionText, usageOf } from './help.ts';
 
 /** `sluice(1)` in the man macros. `version`: of the package. */
@@ -56,6 +57,12 @@ puts a copy of the segment that is being written to, up to 20 MB for a moment
 .TP
 .I ${escaped(defaultFile)}
 the configuration
+.TP
+.I ${escaped(defaultProfileFolder)}
+profiles of meters that are not built in, a file each
+.TP
+.I /etc/sluice/secrets
+passwords, where the configuration names files there; of the user that runs the daemon, mode 0600
 .TP
 .I /var/lib/sluice
 the buffer and what else outlives a start, unless "stateDir" says otherwise

@@ -55,6 +55,14 @@ export function parse(command: Command, args: readonly string[]): CommandArgs | 
   return { values, positionals };
 }
 
+/** What may stand for such a value. */
+const usual: Readonly<Record<string, string>> = {
+  DEVICE: 'EM-104',
+  FILE: 'site.json',
+  FOLDER: '/var/lib/sluice/buffer',
+  N: '10',
+};
+
 function valueOf(
   command: Command,
   rawName: string,
@@ -66,11 +74,14 @@ function valueOf(
     if (value !== undefined) throw new UsageError(`${command.name}: ${rawName} takes no value`);
     return true;
   }
-  // `--device --json` forgot something; `--device=--json` means it.
-  if (value === undefined || value === '' || (!isInline && /^-./.test(value)))
+  // `--device --json` forgot something; `--device=--json` means it, and -1 is a number.
+  if (value === undefined || value === '' || (!isInline && /^-\D/.test(value))) {
+    const { choices, example = choices?.[0] ?? usual[option.value] } = option;
+    const words = choices === undefined ? '' : `, one of ${choices.join(', ')}`;
     throw new UsageError(
-      `${command.name}: ${rawName} needs ${option.value}${option.choices === undefined ? '' : `, one of ${option.choices.join(', ')}`}, e.g. ${rawName} ${option.choices?.[0] ?? option.value}`,
+      `${command.name}: ${rawName} needs ${option.value}${words}${example === undefined ? '' : `, e.g. ${rawName} ${example}`}`,
     );
+  }
   refuseOthers(rawName, value, option.choices);
   return value;
 }
@@ -87,7 +98,7 @@ function refuseOthers(what: string, given: string, choices: readonly string[] | 
 export function nameIn(table: CommandTable, word: string, prefix: string): string {
   if (Object.hasOwn(table, word)) return word;
   const names = Object.keys(table);
-  const meant = nearest(word, names);
+  const meant = nearest(word, prefix === '' ? [...names, 'help', '--version'] : names);
   const hint =
     meant === undefined
       ? `the commands are ${names.map((name) => `${prefix}${name}`).join(', ')}`
@@ -101,5 +112,7 @@ export function numberOf(args: CommandArgs, name: string, from: number, to: numb
   if (stated === undefined) return undefined;
   const number = /^\d{1,15}$/.test(String(stated)) ? Number(stated) : Number.NaN;
   if (number >= from && number <= to) return number;
-  throw new UsageError(`--${name} is ${JSON.stringify(stated)}; allowed: a whole number, ${from}…${to}`);
+  throw new UsageError(
+    `--${name} is ${JSON.stringify(stated)}; allowed: a whole number, ${to === Number.MAX_SAFE_INTEGER ? `${from} or more` : `${from}…${to}`}`,
+  );
 }

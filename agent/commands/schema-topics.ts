@@ -1,5 +1,5 @@
 import { ConfigError, UsageError } from '../errors.ts';
-import { defaultPartitions, defaultReplicationFactor, destinations, topicsOf } from '../uplink/topics.ts';
+import { defaultPartitions, defaultReplicationFactor, destinations, reasons, topicsOf } from '../uplink/topics.ts';
 import type { Topic } from '../uplink/topics.ts';
 import type { Destination } from '../uplink/uplink.ts';
 import { fileArgument } from './command.ts';
@@ -71,7 +71,7 @@ function numberOf({ values }: CommandArgs, name: string): number | undefined {
   return number;
 }
 
-/** For any shell; every command can be run alone. */
+/** For any shell; every command can be run alone. What is special about a setting is said in front. */
 function script(brokers: readonly string[] | null, topics: readonly Topic[]): string {
   const from = brokers === null ? '${BROKERS:?set it to HOST:PORT,…}' : `\${BROKERS:-${brokers.join(',')}}`;
   const commands = topics.map(({ topic, partitions, replicationFactor, config }) =>
@@ -81,5 +81,11 @@ function script(brokers: readonly string[] | null, topics: readonly Topic[]): st
       ...Object.entries(config).map(([name, value]) => `--config ${name}=${value}`),
     ].join(' \\\n  '),
   );
-  return `${commands.join('\n\n')}\n`;
+  const used = new Map(topics.flatMap(({ config }) => Object.entries(config)));
+  const notes = [...used]
+    .filter(([name]) => reasons[name] !== undefined)
+    .map(([name, value]) => `# ${name}=${value}\n#   ${reasons[name]}`);
+  const head =
+    '# The topics of Sluice, once for a fleet. A topic that exists is left as it is. The first that fails ends it.';
+  return `${[[head, ...notes].join('\n'), 'set -e', ...commands].join('\n\n')}\n`;
 }

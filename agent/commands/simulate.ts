@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { applyEdits, modify } from 'jsonc-parser';
 import type { ModbusPlan } from '../../drivers/modbus/plan.ts';
 import { simulatedRegisters } from '../../drivers/modbus/simulated-device.ts';
-import { faultNames, isLoopback, startSimulator } from '../../drivers/modbus/simulator.ts';
+import { faultNames, isLoopback, refuseUnknownFault, startSimulator } from '../../drivers/modbus/simulator.ts';
 import type { Simulator } from '../../drivers/modbus/simulator.ts';
 import { aborted } from '../aborted.ts';
 import { builtAtMs } from '../build-time.ts';
@@ -38,7 +38,13 @@ A point in the unit {polls} counts its reads.`,
       about: 'saves the same configuration pointing at the simulated meters, for `sluice read` and `sluice run`',
     },
     seed: { value: 'N', about: 'other values (1)' },
-    fault: { value: 'DEVICE=FAULT', multiple: true, about: 'switches a fault on at the start' },
+    fault: {
+      value: 'DEVICE=FAULT',
+      multiple: true,
+      about: 'switches a fault on at the start',
+      example: 'EM-104=silent',
+      wordsBehind: faultNames,
+    },
     json: { about: 'one JSON value a line' },
   },
   notes: `Lines on standard input:
@@ -57,16 +63,22 @@ A point in the unit {polls} counts its reads.`,
     const copy = typeof values['write'] === 'string' ? values['write'] : undefined;
     const config = configured(args, io, { noSecrets: true, again: true });
     if (copy !== undefined && samePlace(copy, file)) throw new UsageError(`--write ${copy} would overwrite ${file}`);
+    const plans = config.connections
+      .filter(({ driver }) => driver.startsWith('modbus-'))
+      .map(({ id, plan }) => [id, plan as ModbusPlan] as const);
+    const faults = faultsOf(values['fault']);
+    refuseFaults(
+      faults,
+      plans.map(([, plan]) => ({ plan })),
+    );
     const tell: Tell = (text, json) => {
       io.stdout.write(values['json'] === true ? `${JSON.stringify(json)}\n` : `${text}\n`);
     };
     const clock = systemClock({ source: timeSource('none'), builtAtMs });
     const served: Served[] = [];
     try {
-      for (const { id, driver, plan } of config.connections) {
-        if (driver.startsWith('modbus-')) served.push(await serve(id, plan as ModbusPlan, seed, clock));
-      }
-      for (const fault of faultsOf(values['fault'])) switchFault(served, fault.device, fault.name, UsageError);
+      for (const [id, plan] of plans) served.push(await serve(id, plan, seed, clock));
+      for (const { device, name } of faults) ownerOf(served, device).simulator.fault(device, name);
       for (const one of served) tellServed(one, tell);
       if (copy !== undefined) {
         writeFileSync(copy, pointedAt(readFileSync(file, 'utf8'), served));
@@ -87,6 +99,11 @@ A point in the unit {polls} counts its reads.`,
   },
 };
 
+const whatToDo: Readonly<Record<string, string>> = {
+  EADDRINUSE: ', something listens there already: end it, or state another "port" of this connection',
+  EACCES: ', ports below 1024 are for root: state another "port" of this connection',
+};
+
 async function serve(
   connection: string,
   plan: ModbusPlan,
@@ -100,7 +117,11 @@ async function serve(
   try {
     return { connection, plan, host, simulator: await startSimulator({ plan, host, port, clock, seed }) };
   } catch (cause) {
-    throw new SluiceError('PORT_NOT_FREE', `connection "${connection}": ${host}:${port} cannot be served`, { cause });
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    const hint = whatToDo[code] ?? '';
+    throw new SluiceError('PORT_NOT_FREE', `connection "${connection}": ${host}:${port} cannot be served${hint}`, {
+      cause,
+    });
   }
 }
 
@@ -141,7 +162,7 @@ async function obey(served: readonly Served[], { signal, stderr, stdin }: Io, te
     const [word = '', device = '', name = '', ...more] = line.trim().split(/\s+/);
     try {
       if (word === 'fault' && name !== '' && more.length === 0) {
-        switchFault(served, device, name, RangeError);
+        ownerOf(served, device).simulator.fault(device, name);
         tell(`${device}: ${name === 'off' ? 'no fault' : name}`, { event: 'fault', device, fault: name });
       } else if (word === 'stats' && device === '') tellStats(served, tell);
       else if (word !== '') throw new RangeError(`not understood: ${line.trim()}; say: fault DEVICE FAULT, or: stats`);
@@ -169,21 +190,26 @@ function tellStats(served: readonly Served[], tell: Tell): void {
   }
 }
 
-function switchFault(
-  served: readonly Served[],
-  device: string,
-  name: string,
-  Kind: new (message: string) => Error,
-): void {
+/** Throws RangeError with the devices that there are. */
+function ownerOf<One extends Pick<Served, 'plan'>>(served: readonly One[], device: string): One {
   const owner = served.find(({ plan }) => plan.devices.some(({ id }) => id === device));
-  if (owner === undefined) {
-    const known = served.flatMap(({ plan }) => plan.devices.map(({ id }) => id));
-    throw new Kind(`there is no simulated device "${device}"; there are: ${known.join(', ')}`);
-  }
+  if (owner !== undefined) return owner;
+  const known = served.flatMap(({ plan }) => plan.devices.map(({ id }) => id));
+  throw new RangeError(`there is no simulated device "${device}"; there are: ${known.join(', ')}`);
+}
+
+/** Before any port is opened. */
+function refuseFaults(
+  faults: readonly { readonly device: string; readonly name: string }[],
+  served: readonly Pick<Served, 'plan'>[],
+): void {
   try {
-    owner.simulator.fault(device, name);
+    for (const { device, name } of faults) {
+      ownerOf(served, device);
+      refuseUnknownFault(name);
+    }
   } catch (error) {
-    throw new Kind(messageOf(error));
+    throw new UsageError(messageOf(error));
   }
 }
 

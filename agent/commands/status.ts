@@ -23,7 +23,9 @@ export const status: Command = {
   about: `What the running daemon is doing: first what needs somebody, then connections, devices, buffer and lanes. Asks it at \`status.listen\`.`,
   arguments: [fileArgument],
   options: {
-    json: { about: 'one JSON value: /status.json as the daemon gives it' },
+    json: {
+      about: 'one JSON value: /status.json as the daemon gives it; {"reachable":false,"reason"} where none answers',
+    },
     all: { about: 'every device, however many' },
   },
   examples: [
@@ -34,21 +36,22 @@ export const status: Command = {
   exits: { 0: 'all is well', 1: 'something is not, or the daemon does not answer', 78: 'the configuration is wrong' },
 
   async run(args, io) {
+    const isJson = args.values['json'] === true;
     const { gateway, listen, file } = loaded(args, io);
     if (listen === null)
       throw new SluiceError(
         'NO_STATUS',
         `${file} has no status to ask; add "status": { "listen": "127.0.0.1:8686" } and load it: systemctl reload sluice`,
       );
-    const page = await asked(listen, io.signal);
+    const page = await asked(listen, io.signal).catch((error: unknown) => {
+      if (isJson) io.stdout.write(`${JSON.stringify({ reachable: false, reason: messageOf(error) })}\n`);
+      throw error;
+    });
     const { wrong, remarks } = page.health;
     if (gateway !== null && page.gateway !== gateway)
       io.stderr.write(`sluice: gateway ${page.gateway} answers, and ${file} is that of ${gateway}\n`);
     const colour = io.stdout.isTTY === true && (io.env['NO_COLOR'] ?? '') === '';
-    const text =
-      args.values['json'] === true
-        ? `${JSON.stringify(page)}\n`
-        : statusText(page, { colour, all: args.values['all'] === true });
+    const text = isJson ? `${JSON.stringify(page)}\n` : statusText(page, { colour, all: args.values['all'] === true });
     io.stdout.write(text);
     return wrong.length === 0 && remarks.length === 0 ? 0 : 1;
   },

@@ -24,14 +24,24 @@ export const defaultPartitions = 6;
 export const defaultReplicationFactor = 3;
 
 const dayMs = 86_400_000;
-/** Longer than a year of bills, and than the longest gateway that was cut off. */
 const retentionDays = 400;
-/** How long a consumer may be away and still see that a device was removed. */
 const tombstoneDays = 30;
-/** No record is too old: a backlog bears the time at which it was read. Kafka's default, and its greatest value; brokers may have another. */
+/** Kafka's default, and its greatest value; brokers may have another. */
 const anyAge = '9223372036854775807';
-/** A register map of some thousand points, uncompressed. */
 const metadataBytes = 4 * 1024 * 1024;
+
+/** Why each setting is as it is, for whoever runs the brokers. */
+export const reasons: Readonly<Record<string, string>> = {
+  'retention.ms': `${retentionDays} days: longer than a year of bills, and than the longest outage of a gateway`,
+  'retention.bytes': 'no limit by size: the time above holds',
+  'message.timestamp.type': 'a record bears the time of its reading, not that of its arrival',
+  'message.timestamp.before.max.ms':
+    'no record is too old: after an outage readings come late. Brokers before Kafka 3.6 do not know it: leave it out there, if message.timestamp.difference.max.ms is at its default',
+  'min.insync.replicas': 'with acks=all: what was acknowledged survives the loss of a broker, and one may be down',
+  'delete.retention.ms': `${tombstoneDays} days: how long a consumer may be away and still see that a device was removed`,
+  'max.message.bytes': `${metadataBytes / 1024 / 1024} MiB: a register map of some thousand points is one record`,
+  'segment.ms': '1 day: compaction begins behind the segment that is being written',
+};
 
 /** `names`: as the configuration calls them. A topic that several streams share is told once, for the first of them. */
 export function topicsOf(names: Readonly<Record<Destination, string>>, options: TopicOptions = {}): Topic[] {
@@ -48,7 +58,6 @@ export function topicsOf(names: Readonly<Record<Destination, string>>, options: 
       ...(stream === 'asset-metadata' || stream === 'gateway-status' ? newestOnly(stream) : everything()),
       'message.timestamp.type': 'CreateTime',
       'message.timestamp.before.max.ms': anyAge,
-      // With acks=all: what was acknowledged survives the loss of a broker, and one may be down.
       'min.insync.replicas': String(Math.max(1, Math.min(2, replicationFactor - 1))),
     },
   }));
@@ -62,6 +71,5 @@ function newestOnly(stream: 'asset-metadata' | 'gateway-status'): Record<string,
   const compacted = { 'cleanup.policy': 'compact', 'delete.retention.ms': String(tombstoneDays * dayMs) };
   return stream === 'asset-metadata'
     ? { ...compacted, 'max.message.bytes': String(metadataBytes) }
-    : // Written every minute by every gateway: compaction begins behind the segment that is being written.
-      { ...compacted, 'segment.ms': String(dayMs) };
+    : { ...compacted, 'segment.ms': String(dayMs) };
 }

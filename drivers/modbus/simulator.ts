@@ -12,6 +12,12 @@ import { randomOf } from './simulated-values.ts';
 
 export const faultNames = ['silent', 'late', 'exception:N', 'reset', 'garbage', 'off'] as const;
 
+/** Throws RangeError with what there is. */
+export function refuseUnknownFault(fault: string): void {
+  if (!/^(?:silent|late|reset|garbage|off|exception:(?:[1-9]|\d\d|1\d\d|2[0-4]\d|25[0-5]))$/.test(fault))
+    throw new RangeError(`no fault "${fault}"; there are: ${faultNames.join(', ')}`);
+}
+
 export interface SimulatorOptions {
   readonly plan: ModbusPlan;
   /** Loopback only. */
@@ -117,9 +123,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
           `no device "${name}" here; there are: ${devices.map(({ device }) => device.id).join(', ')}`,
         );
       }
-      if (!/^(?:silent|late|reset|garbage|off|exception:(?:[1-9]|\d\d|1\d\d|2[0-4]\d|25[0-5]))$/.test(fault)) {
-        throw new RangeError(`no fault "${fault}"; there are: ${faultNames.join(', ')}`);
-      }
+      refuseUnknownFault(fault);
       found.fault = fault;
     },
     stats: () => ({

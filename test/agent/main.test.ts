@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -58,10 +58,12 @@ describe('the command line', () => {
     [['check', 'a', 'b'], 'check takes no "b"; see sluice check --help'],
     [['check', '--json=yes'], 'check: --json takes no value'],
     [['check', '-x'], 'check has no option -x; see sluice check --help'],
-    [['read', '--device'], 'read: --device needs DEVICE, e.g. --device DEVICE'],
-    [['read', '--device', '--json'], 'read: --device needs DEVICE, e.g. --device DEVICE'],
+    [['read', '--device'], 'read: --device needs DEVICE, e.g. --device EM-104'],
+    [['read', '--device', '--json'], 'read: --device needs DEVICE, e.g. --device EM-104'],
     [['run', '--tap', 'a', '--tap', 'b'], 'run: --tap stands twice; once is allowed'],
     [['--json', 'check'], 'sluice has no option --json; the command stands first, see sluice --help'],
+    [['init', '--brokers', ''], 'init: --brokers needs HOST:PORT,..., e.g. --brokers kafka.example:9092'],
+    [['version'], 'there is no command "version"; did you mean `--version`?'],
     [['help', 'chekc'], 'there is no command "chekc"; did you mean `check`?'],
     [['check', '__proto__', '--__proto__'], 'check has no option --__proto__; see sluice check --help'],
   ])('%j is refused in words: %s', async (argv, message) =>
@@ -115,9 +117,23 @@ describe('check', () => {
   it('names each connection, the buffer, the brokers and the topics', async () => {
     const { stdout } = await run('check', '--no-secrets', 'deploy/demo/sluice.json');
     expect(stdout).toMatch(/^connection {2}switchboard: modbus-tcp, 6 devices, \d+ points, \d+ requests per cycle$/m);
-    expect(stdout).toMatch(/^buffer {6}\/\S+\/buffer, (as large as the file system allows|at most \S+ [KMG]B)$/m);
+    expect(stdout).toMatch(
+      /^buffer {6}\/\S+\/buffer, at most \S+ [KMG]B( \(the smaller of 2 GB and a fifth of its file system\))?$/m,
+    );
     expect(stdout).toMatch(/^uplink {6}Kafka \S+:\d+(, \S+:\d+)*, (no )?TLS, (no SASL|\S+)$/m);
     expect(stdout).toMatch(/^topics {6}.*\bmeter-readings\b.*gateway-events/m);
+  });
+
+  it('says as a figure how large a buffer without maxSize may become', async () => {
+    const { stdout } = await run('check', '--json', fine);
+    const { summary } = JSON.parse(stdout) as { summary: { buffer: { maxBytes: number; isDefault: boolean } } };
+    const [, blocks = ''] = execFileSync('df', ['--block-size=1', '--output=size', 'test'], { encoding: 'utf8' }).split(
+      '\n',
+    );
+    expect(summary.buffer).toMatchObject({ isDefault: true, maxBytes: Math.min(2e9, Math.floor(Number(blocks) / 5)) });
+    expect((await run('check', fine)).stdout).toMatch(
+      /, at most \S+ [KMG]B \(the smaller of 2 GB and a fifth of its file system\)$/m,
+    );
   });
 
   it('exits 78 for a wrong file, each problem on a line of its own', async () => {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BufferError, BufferFull } from '../../agent/errors.ts';
+import { BufferError, BufferFull, messageOf } from '../../agent/errors.ts';
 import type { Kept, Note, Reading, Stream } from '../../agent/reading.ts';
 import type { Batch, Buffer } from '../../buffer/buffer.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
@@ -146,7 +146,9 @@ describe('the buffer', () => {
 
   it('refuses a second owner and leaves the first unharmed', async () => {
     const first = await site.opened();
-    await expect(site.opened()).rejects.toMatchObject({ code: 'BUFFER_IN_USE' });
+    const refused: unknown = await site.opened().catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'BUFFER_IN_USE' });
+    expect(messageOf(refused)).toMatch(/its own "stateDir": \w/);
     await first.append('meter-readings', counted(0, 1));
     expect(await drain(first, 'meter-readings', 1)).toHaveLength(1);
   });

@@ -292,7 +292,8 @@ it('a lane, a number or a combination that cannot be is refused before anything 
       '--lane is "meter-reading"; allowed: meter-readings, sensor-values, asset-metadata, gateway-events (did you mean `meter-readings`?)',
     ],
     [['--last', '0'], '--last is "0"; allowed: a whole number, 1…100000'],
-    [['--limit', '1e3'], '--limit is "1e3"; allowed: a whole number, 1…9007199254740991'],
+    [['--limit', '1e3'], '--limit is "1e3"; allowed: a whole number, 1 or more'],
+    [['--limit', '-1'], '--limit is "-1"; allowed: a whole number, 1 or more'],
     [['--limit', '5', '--last', '5'], '--last and --limit exclude each other; one is allowed'],
   ] as const)
     expect(await run('buffer', 'show', '--folder', '/nowhere', ...args)).toEqual({

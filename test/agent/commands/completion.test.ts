@@ -58,6 +58,14 @@ describe.skipIf(noBash !== undefined)('completion in bash', () => {
     expect(offered('completion', 'b')).toEqual(['bash']);
   });
 
+  it('offers a device and then a fault where both belong', () => {
+    expect(offered('simulate', site, '--fault', 'EM')).toEqual(['EM-104=']);
+    expect(offered('simulate', site, '--fault', 'EM-104', '=', 'si')).toEqual(['silent']);
+    expect(offered('simulate', site, '--fault', 'EM-104', '=')).toContain('garbage');
+    expect(offered('simulate', site, '--fault', '=', 'EM')).toEqual(['EM-104=']);
+    expect(offered('simulate', site, '--fault', '=', 'EM-104', '=', 'l')).toEqual(['late']);
+  });
+
   it('offers files where a file belongs, folders where a folder does, with spaces in their names', () => {
     expect(offered('check', 'a').toSorted()).toEqual(['a folder', 'a site.json']);
     expect(offered('run', '--tap', 'a s')).toEqual(['a site.json']);

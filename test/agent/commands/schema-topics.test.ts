@@ -130,6 +130,27 @@ describe('sluice schema topics', () => {
     ]);
   });
 
+  it('ends with the first command that fails', async () => {
+    const { stdout } = await run('schema', 'topics', file);
+    called(stdout);
+    writeFileSync(join(folder, 'kafka-topics.sh'), `#!/bin/sh\necho called >> ${folder}/calls\nexit 1\n`);
+    writeFileSync(join(folder, 'calls'), '');
+    const env = { PATH: `${folder}:/bin:/usr/bin` };
+    expect(() => execFileSync('/bin/sh', ['-c', stdout], { stdio: 'pipe', env })).toThrow(/Command failed/);
+    expect(readFileSync(join(folder, 'calls'), 'utf8')).toBe('called\n');
+  });
+
+  it('says in front why a setting is special, each one', async () => {
+    const { stdout } = await run('schema', 'topics');
+    const set = new Set([...stdout.matchAll(/--config (\S+=\S+)/g)].map(([, pair]) => pair));
+    const explained = [...stdout.matchAll(/^# (\S+=\S+)\n# {3}\S/gm)].map(([, pair]) => pair);
+    expect(explained.length).toBeGreaterThan(5);
+    expect(new Set(explained)).toEqual(
+      new Set([...set].filter((pair) => pair?.startsWith('cleanup.policy=') === false)),
+    );
+    expect(stdout).toContain('# retention.ms=34560000000\n#   400 days');
+  });
+
   it('makes a topic that two streams share once', async () => {
     const shared = { 'meter-readings': 'readings', 'sensor-values': 'readings' };
     writeFileSync(join(folder, 'shared.json'), JSON.stringify(site({ kafka: { brokers: ['k:1'], topics: shared } })));

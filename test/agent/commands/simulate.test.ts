@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -129,6 +131,19 @@ test.each([
   const { code: seen, told } = await finished(sluice('simulate', 'site.json', ...args));
   expect(told).toContain(message);
   expect(seen).toBe(code);
+});
+
+test('a wrong fault is told before any port is opened, and a port that is taken with what to do', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  writeFileSync(join(folder, 'taken.json'), site.replace('"10.12.0.20"', `"127.0.0.1", "port": ${port}`));
+  const wrong = await finished(sluice('simulate', 'taken.json', '--fault', 'EM-104=slow'));
+  expect(wrong).toEqual({ code: 2, told: expect.stringContaining('no fault "slow"') as string });
+  const { code, told } = await finished(sluice('simulate', 'taken.json'));
+  taken.close();
+  expect(code).toBe(1);
+  expect(told).toMatch(/something listens there already: end it, or state another "port".*EADDRINUSE/);
 });
 
 test('a serial line is exchanged for the place where it is served', () => {

@@ -169,6 +169,14 @@ describe('sluice status', () => {
     expect(JSON.parse(stdout)).toEqual(statusPage(sick, '1.2.3'));
   });
 
+  it('tells a program in JSON, too, that nobody answers', async () => {
+    const file = await serving(wellStatus);
+    await server?.close();
+    const { code, stdout, stderr } = await run('status', '--json', file);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({ reachable: false, reason: stderr.slice('sluice: '.length).trimEnd() });
+  });
+
   it('says how to look when nobody answers', async () => {
     const file = await serving(wellStatus);
     await server?.close();
