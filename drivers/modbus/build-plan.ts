@@ -16,6 +16,8 @@ export function buildPlan(connection: PlannedConnection, report: Report): Modbus
   return {
     connection: connection.id,
     transport: buildTransport(connection, report),
+    pauseAfterConnectMs: (connection.settings['pauseAfterConnect'] as number | undefined) ?? 0,
+    closeWhenIdle: connection.settings['closeWhenIdle'] === true,
     devices,
   };
 }

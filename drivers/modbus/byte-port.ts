@@ -7,6 +7,8 @@ export interface BytePort {
   listen(heard: (bytes: Buffer) => void): void;
   /** It broke, or was pulled out (the error), or `close` was called (undefined). Never rejects. */
   readonly ended: Promise<Error | undefined>;
+  /** Whether what was opened can be found no more: then silence is not the devices'. */
+  isGone?(): boolean;
   /** Idempotent. Resolves when the line is free for another owner. */
   close(): Promise<void>;
 }

@@ -8,7 +8,7 @@ export const driver: Driver<ModbusPlan> = {
   async open(plan, host, signal) {
     const timeouts = plan.devices.flatMap((device) => device.points.map((point) => point.timeoutMs));
     const borrowed = await borrowLink(plan.transport, host, signal);
-    const link = borrowed ?? (await openLink(plan.transport, Math.max(0, ...timeouts), host.clock, signal));
+    const link = borrowed ?? (await openLink(plan, Math.max(0, ...timeouts), host.clock, signal));
     return new ModbusSession(plan, link, host);
   },
 };

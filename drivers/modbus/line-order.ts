@@ -2,7 +2,7 @@
 export interface Waiting {
   /** When it was due. */
   readonly dueMs: number;
-  /** What its requests have taken of the line already. */
+  /** What its requests have taken of the line already, silence with its weight; also that of its cycles before, while they end in silence. */
   readonly spentMs: number;
   /** It has a counter to bring. */
   readonly isCounter: boolean;
@@ -28,6 +28,9 @@ function isSooner(a: Waiting, b: Waiting, nowMs: number): boolean {
 
 const isLateCounter = (each: Waiting, nowMs: number): boolean => each.isCounter && isLate(each, nowMs);
 
-export function isLate({ dueMs }: Pick<Waiting, 'dueMs'>, nowMs: number): boolean {
-  return nowMs - dueMs > lateMs;
+export function isLate({ dueMs, spentMs }: Waiting, nowMs: number): boolean {
+  return nowMs - dueMs - spentMs > lateMs;
 }
+
+/** Time in which nobody answered counts so many times: who is silent waits for all that are due within that time. */
+export const silenceWeight = 20;

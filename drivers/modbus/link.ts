@@ -22,6 +22,8 @@ export interface Link {
   readonly ended: Promise<Error | undefined>;
   /** Rejects with LinkError when the link is lost before an answer. */
   request(request: Request, timeoutMs: number): Promise<Outcome>;
+  /** Nobody asks for now: it may let go of what it holds until the next request. */
+  idle?(): void;
   /** Gives the link up; a request under way rejects. */
   lose(reason: string): void;
   close(): void;

@@ -16,6 +16,11 @@ export class Liveness {
   #probes = 0;
   #probeDueMs = Infinity;
 
+  /** Cycles in a row that ended in silence. */
+  get failures(): number {
+    return this.#failures;
+  }
+
   get isDegraded(): boolean {
     return this.#failures >= cyclesToDegrade;
   }

@@ -55,5 +55,7 @@ export interface SerialLine {
 export interface ModbusPlan {
   readonly connection: string;
   readonly transport: Transport;
+  readonly pauseAfterConnectMs: number;
+  readonly closeWhenIdle: boolean;
   readonly devices: readonly ModbusDevice[];
 }

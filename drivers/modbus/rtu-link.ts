@@ -31,6 +31,8 @@ type Renew = (signal: AbortSignal) => Promise<BytePort>;
 export interface RtuLinkOptions {
   readonly clock: Clock;
   readonly wire: WireTimes;
+  /** Of the line: what is in doubt outlives a link that is closed and opened. */
+  readonly doubts?: Doubts;
   /** Takes a fresh port after a request stayed unanswered: nothing late can come through it. Absent: the line is the same for ever. */
   readonly renew?: Renew | undefined;
 }
@@ -63,7 +65,7 @@ export class RtuLink implements Link {
   readonly #wire: WireTimes;
   readonly #renew: Renew | undefined;
   readonly #ending = new AbortController();
-  readonly #doubts = new Doubts();
+  readonly #doubts: Doubts;
   readonly #end: (error: Error | undefined) => void;
   #port: BytePort;
   #received: Buffer = Buffer.alloc(0);
@@ -74,7 +76,8 @@ export class RtuLink implements Link {
   #busyUntilMs = 0;
   #isStale = false;
 
-  constructor(port: BytePort, { clock, wire, renew }: RtuLinkOptions) {
+  constructor(port: BytePort, { clock, wire, renew, doubts = new Doubts() }: RtuLinkOptions) {
+    this.#doubts = doubts;
     this.#port = port;
     this.#clock = clock;
     this.#wire = wire;
@@ -243,6 +246,7 @@ export class RtuLink implements Link {
     }
     this.#doubts.unanswered(waiting.request, performance.now(), waiting.timeoutMs);
     this.#settle({ kind: 'silence', at: this.#clock.now() });
+    if (this.#port.isGone?.() === true) this.lose('the line is not there any more');
   }
 
   /** Its own answer may be still to come. */

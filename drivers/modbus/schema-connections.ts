@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { allowed, doc, host, integer, later, oneOf, port } from '../../agent/config/grammar.ts';
+import { allowed, doc, duration, flag, host, integer, later, oneOf, port } from '../../agent/config/grammar.ts';
 import type { Settings } from '../driver.ts';
 import { defaults } from './defaults.ts';
 
@@ -19,7 +19,23 @@ function serialPath() {
   return v.pipe(v.string(message), v.regex(/^\/[^\p{Cc}]{1,4095}$/u, message));
 }
 
-const inTime = { maxInFlight: later(), pauseAfterConnect: later(), closeWhenIdle: later() };
+const inTime = {
+  pauseAfterConnect: v.optional(
+    doc(
+      duration({ maxMs: 60_000 }),
+      'Quiet time after the connection was made, before the first request. For gateways and adapters that need a moment.',
+      { default: '0ms', examples: ['500ms'] },
+    ),
+  ),
+  maxInFlight: later(),
+  closeWhenIdle: v.optional(
+    doc(
+      flag(),
+      '`true` closes the connection whenever nothing is to be read, and opens it for the next reading. For gateways that allow few clients.',
+      { default: false },
+    ),
+  ),
+};
 
 /** The keys of a connection besides the inherited ones, by its driver. */
 export const connections = {

@@ -1,6 +1,15 @@
+import { existsSync } from 'node:fs';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { BytePort } from './byte-port.ts';
 import type { SerialLine } from './plan.ts';
+
+/** The binding tells no codes, only texts. */
+function hintFor(said: string): string {
+  if (/no such file/i.test(said)) return ' (is the adapter plugged in?)';
+  if (/permission denied/i.test(said)) return ' (is the user of Sluice in the group of the line, mostly dialout?)';
+  if (/lock|busy|temporarily unavailable/i.test(said)) return ' (another program holds it)';
+  return '';
+}
 
 /** Opens the line for this process alone. Rejects with LinkError; `signal` gives the attempt up. */
 export async function openSerialPort(line: SerialLine, signal: AbortSignal): Promise<BytePort> {
@@ -8,7 +17,7 @@ export async function openSerialPort(line: SerialLine, signal: AbortSignal): Pro
   if (signal.aborted) throw new LinkError(`${path}: the attempt was given up`, { cause: signal.reason });
   const { LinuxBinding } = await import('@serialport/bindings-cpp');
   const port = await LinuxBinding.open({ path, ...settings, dataBits: 8, lock: true }).catch((cause: unknown) => {
-    throw new LinkError(`${path} cannot be opened`, { cause });
+    throw new LinkError(`${path} cannot be opened${hintFor(messageOf(cause))}`, { cause });
   });
   // Else some adapters keep what they heard for 16 ms. Where it cannot be set, the line works all the same.
   await port.set({ lowLatency: true }).catch(() => undefined);
@@ -36,6 +45,7 @@ export async function openSerialPort(line: SerialLine, signal: AbortSignal): Pro
     write(bytes) {
       port.write(bytes).catch((error: unknown) => end(error instanceof Error ? error : new Error(messageOf(error))));
     },
+    isGone: () => !existsSync(path),
     listen(listener) {
       heard = listener;
     },

@@ -3,7 +3,7 @@ import { LinkError } from '../../agent/errors.ts';
 import { unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost, PollJob, Session } from '../driver.ts';
-import { isLate, nextOf } from './line-order.ts';
+import { isLate, nextOf, silenceWeight } from './line-order.ts';
 import type { Waiting } from './line-order.ts';
 import type { Link, Outcome } from './link.ts';
 import type { Liveness } from './liveness.ts';
@@ -97,9 +97,11 @@ export class ModbusSession implements Session {
       resolve,
       reject,
     };
-    const call: Call = { ...own, isCounter: hasCounter(left), spentMs: 0, settled: false };
+    const first = left[0] === undefined ? 0 : limitsOf(left[0].block).timeoutMs;
+    const spentMs = device.liveness.failures * first * silenceWeight;
+    const call: Call = { ...own, isCounter: hasCounter(left), spentMs, settled: false };
     const giveUp = (): void => {
-      if (this.#queue.includes(call) && call.spentMs === 0 && !this.#busy.has(device))
+      if (this.#queue.includes(call) && call.seen.size === 0 && !this.#busy.has(device))
         this.#places.set(job.device, dueMs);
       this.#settle(call, 'BadTimeout');
     };
@@ -171,6 +173,7 @@ export class ModbusSession implements Session {
   async #idle(nowMs: number): Promise<boolean> {
     if (this.#asks.length > 0 || this.#queue.some(({ settled }) => !settled)) return true;
     const probes = [...this.#devices.values()].filter(({ liveness }) => liveness.isDegraded);
+    this.#link.idle?.();
     if (probes.length === 0) return false;
     const untilMs = Math.min(...probes.map(({ liveness }) => this.#probeAgainMs(liveness, nowMs)));
     this.#wake = new AbortController();
@@ -204,7 +207,7 @@ export class ModbusSession implements Session {
     try {
       const beganMs = this.#clock.now().bootMs;
       const outcome = await this.#ask(device, step.block, limitsOf(step.block).timeoutMs);
-      call.spentMs += this.#clock.now().bootMs - beganMs;
+      call.spentMs += (this.#clock.now().bootMs - beganMs) * (isSilence(outcome) ? silenceWeight : 1);
       this.#digest(call, step, outcome);
     } catch (error) {
       this.#fail(call, error as Error);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -37,8 +37,11 @@ export const noSocat: string | undefined = existsSync(socat) ? undefined : 'soca
 if (noSocat !== undefined && process.env['CI'] === 'true') throw new Error(`CI needs serial pairs: ${noSocat}`);
 
 /** A pair of ptys; on the far end listens whoever `behaviour` plays. */
-export async function startRtuLine(first: RtuBehaviour): Promise<RtuLine> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-line-'));
+export async function startRtuLine(
+  first: RtuBehaviour,
+  folder = mkdtempSync(join(tmpdir(), 'sluice-line-')),
+): Promise<RtuLine> {
+  mkdirSync(folder, { recursive: true });
   const [path, far] = [join(folder, 'near'), join(folder, 'far')];
   const pair = spawn(socat, [`pty,raw,echo=0,link=${path}`, `pty,raw,echo=0,link=${far}`], { stdio: 'ignore' });
   const ended = new Promise((resolve) => pair.once('exit', resolve));

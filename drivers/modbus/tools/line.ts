@@ -23,7 +23,7 @@ export interface Line {
 export async function openLine({ transport, timeoutMs: longestMs }: Where, host: Host): Promise<Line> {
   const { clock, signal } = host;
   const borrowed = await borrowLink(transport, host, signal);
-  const link = borrowed ?? (await openLink(transport, longestMs, clock, signal));
+  const link = borrowed ?? (await openLink({ transport }, longestMs, clock, signal));
   const giveUp = (): void => link.close();
   signal.addEventListener('abort', giveUp, { once: true });
   return {
