@@ -104,14 +104,23 @@ export function encodeFrame(anchor: Stamp, entries: readonly Numbered[], idOf: (
   return pack(writer.done());
 }
 
-/** Throws RangeError (or zlib's error) on bytes that are no frame. */
-export function decodeFrame(bytes: Uint8Array, context: FrameContext): Kept[] {
-  const reader = new ByteReader(unpack(bytes));
+/** When the frame was committed. Unix ms. Throws as `decodeFrame`. */
+export function committedMs(bytes: Uint8Array): number {
+  return readAnchor(new ByteReader(unpack(bytes))).wallMs;
+}
+
+function readAnchor(reader: ByteReader): Stamp {
   const boot = reader.text();
   const bootMs = reader.unsigned();
   const wallMs = reader.signed();
-  const trust = pick(trusts, reader.byte());
-  const anchor: Stamp = { boot, bootMs, wallMs, trust };
+  return { boot, bootMs, wallMs, trust: pick(trusts, reader.byte()) };
+}
+
+/** Throws RangeError (or zlib's error) on bytes that are no frame. */
+export function decodeFrame(bytes: Uint8Array, context: FrameContext): Kept[] {
+  const reader = new ByteReader(unpack(bytes));
+  const anchor = readAnchor(reader);
+  const { bootMs, trust } = anchor;
   const count = reader.unsigned();
   if (count > mostEntries) throw new RangeError(`a frame of ${count} entries`);
   const { epoch, stream } = context;

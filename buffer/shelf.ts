@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { streams } from '../agent/reading.ts';
 import type { Seq } from '../agent/reading.ts';
+import { committedMs } from './frame.ts';
 import type { Commit, Described, Descriptor } from './protocol.ts';
 import type { Range, Settled } from './ranges.ts';
 import { fileTails, isDamage, parseSegmentName, segmentName, SegmentFile, sizeOf } from './segment.ts';
@@ -176,6 +177,16 @@ export class Shelf {
 
   slots(): { seq: Seq; body: Uint8Array } | null {
     return this.#open().slots();
+  }
+
+  /** When the newest frame that can be read was committed, by the gateway's clock; null: there is none, or it cannot be read now. Unix ms. */
+  lastCommitMs(): number | null {
+    try {
+      for (const { body, isSound } of this.#open().frames(true)) if (isSound) return committedMs(body);
+    } catch {
+      // Whoever reads its entries meets the same and deals with it.
+    }
+    return null;
   }
 
   isSettled(settled: readonly Settled[]): boolean {

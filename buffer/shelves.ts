@@ -7,6 +7,8 @@ import { streamOf } from './protocol.ts';
 import type { Settled } from './ranges.ts';
 import { fileTails, isDamage, parseSegmentName, syncFolder } from './segment.ts';
 import { Shelf } from './shelf.ts';
+import { examineBefore, walEvents } from './wal-damage.ts';
+import type { WalDamage } from './wal-damage.ts';
 
 /** Segments whose handle and index stay open for readers: one a lane, about. */
 const mostOpen = streams.length;
@@ -47,7 +49,14 @@ export class Shelves {
       .toSorted(
         (a, b) => (a.parsed?.first ?? 0) - (b.parsed?.first ?? 0) || (a.parsed?.starts ?? 0) - (b.parsed?.starts ?? 0),
       );
-    for (const { name } of names) this.#takeStockOf(new Shelf(this.#folder, name), name === names.at(-1)?.name);
+    for (const [at, { name, parsed }] of names.entries()) {
+      const next = names[at + 1]?.parsed;
+      const shelf = new Shelf(this.#folder, name);
+      const damage = examineBefore(shelf.file, this.#quarantineFolder());
+      shelf.isDamaged = damage?.wal.verdict === 'damaged';
+      this.#takeStockOf(shelf, next === undefined && damage === null);
+      if (damage !== null) this.#tellWal(shelf, damage, next?.epoch === parsed?.epoch ? (next?.first ?? 0) - 1 : null);
+    }
   }
 
   add(shelf: Shelf): void {
@@ -122,7 +131,17 @@ export class Shelves {
     for (const shelf of this.#all) shelf.park();
   }
 
-  #takeStockOf(shelf: Shelf, isNewest: boolean): void {
+  /** `lastSeq`: where the segment ended, if the next one goes on in its epoch. */
+  #tellWal(shelf: Shelf, damage: WalDamage, lastSeq: Seq | null): void {
+    const firstSeq = shelf.lastSeq + 1;
+    // All is there that ever was.
+    if (lastSeq !== null && lastSeq < firstSeq) return;
+    const readMs = this.#all.includes(shelf) ? shelf.lastCommitMs() : null;
+    for (const event of walEvents(damage, shelf, { firstSeq, lastSeq, readMs })) this.#tell(event);
+  }
+
+  /** `mayBeRuin`: nothing came after it, and nothing says that anything was in it. */
+  #takeStockOf(shelf: Shelf, mayBeRuin: boolean): void {
     try {
       shelf.stock();
       for (const found of shelf.settled())
@@ -134,7 +153,7 @@ export class Shelves {
       this.use(shelf, () => undefined);
     } catch (error) {
       // A kill between the making of a file and its first commit leaves an empty one: nothing in it was ever accepted.
-      const isRuin = isNewest && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
+      const isRuin = mayBeRuin && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
       if (isRuin) for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
       else this.#setAside(shelf, error);
     }
@@ -170,14 +189,22 @@ export class Shelves {
   }
 
   #moveAside(shelf: Shelf): string {
-    const folder = join(this.#folder, 'quarantine');
+    const folder = this.#quarantineFolder();
     mkdirSync(folder, { recursive: true });
     const there = readdirSync(this.#folder);
+    // A copy holds more: it was made before SQLite dropped what it could not play back.
+    const hasCopy = existsSync(join(folder, `${shelf.name}.db`));
     for (const tail of fileTails)
-      if (there.includes(`${shelf.name}.db${tail}`))
-        renameSync(shelf.file + tail, join(folder, `${shelf.name}.db${tail}`));
+      if (there.includes(`${shelf.name}.db${tail}`)) {
+        if (hasCopy) rmSync(shelf.file + tail, { force: true });
+        else renameSync(shelf.file + tail, join(folder, `${shelf.name}.db${tail}`));
+      }
     syncFolder(this.#folder);
     return folder;
+  }
+
+  #quarantineFolder(): string {
+    return join(this.#folder, 'quarantine');
   }
 
   #tellDamage(shelf: Shelf): void {

@@ -11,6 +11,8 @@ import { streamOf } from './protocol.ts';
 import { Settled } from './ranges.ts';
 import { parseSegmentName, SegmentFile, sizeOf } from './segment.ts';
 import { firstBytes, isMissing, stableCopy } from './stable-copy.ts';
+import { lookAtWal } from './wal-look.ts';
+import type { WalFindings } from './wal.ts';
 
 export interface ViewedSegment {
   /** `000000000001-1-k3v9q0za`, as CRCs name it. */
@@ -44,6 +46,8 @@ export class BufferView {
   readonly settled: readonly Settled[] = streams.map(() => new Settled());
   /** Segments that cannot be opened, and why. Nothing else is known of them. */
   readonly unreadable: readonly { readonly segment: string; readonly why: string }[];
+  /** Segments whose WAL cannot be played back whole, those that cannot be opened among them. */
+  readonly wals: readonly { readonly segment: string; readonly wal: WalFindings }[];
   readonly #copies = new Map<string, string>();
   #temporary: string | null = null;
 
@@ -69,19 +73,23 @@ export class BufferView {
     this.folder = folder;
     const unreadable: { segment: string; why: string }[] = [];
     this.unreadable = unreadable;
+    const wals: { segment: string; wal: WalFindings }[] = [];
+    this.wals = wals;
     const empty = new Set<string>();
     try {
       this.segments = names
         .flatMap((name) => viewed(folder, name))
         .toSorted((a, b) => a.firstSeq - b.firstSeq || startsOf(a) - startsOf(b));
       for (const segment of this.segments) {
+        const wal = lookedAt(segment);
+        if (wal !== null) wals.push({ segment: segment.name, wal });
         try {
           this.use(segment, ({ file }) => this.#learnSettled(file));
         } catch (error) {
           const code = error instanceof BufferError ? error.code : '';
           if (code === 'NO_COPY' || code === 'NEVER_STILL') throw error;
           // Made, and nothing committed to it yet.
-          const isRuin = code === 'EMPTY_SEGMENT' && segment === this.segments.at(-1);
+          const isRuin = wal === null && code === 'EMPTY_SEGMENT' && segment === this.segments.at(-1);
           if (isRuin) empty.add(segment.name);
           else unreadable.push({ segment: segment.name, why: messageOf(error) });
         }
@@ -208,6 +216,17 @@ function isAtRest(file: string): boolean {
     header[18] === 1 &&
     ['-wal', '-journal'].every((tail) => statSync(file + tail, { throwIfNoEntry: false }) === undefined)
   );
+}
+
+/** null: its WAL is sound, or the segment was removed meanwhile. What cannot be read its opening tells. */
+function lookedAt({ file, isSealed }: ViewedSegment): WalFindings | null {
+  if (isSealed) return null;
+  try {
+    const wal = lookAtWal(file);
+    return wal.verdict === 'sound' || !existsSync(file) || isAtRest(file) ? null : wal;
+  } catch {
+    return null;
+  }
 }
 
 function decoderOf({ epoch }: ViewedSegment, file: SegmentFile): OpenSegment['decode'] {

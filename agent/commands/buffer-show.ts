@@ -1,6 +1,7 @@
 import { commitsOf } from '../../buffer/view-entries.ts';
 import type { ViewedEntry } from '../../buffer/view-entries.ts';
 import type { BufferView, ViewedSegment } from '../../buffer/view.ts';
+import { walText } from '../../buffer/wal-look.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { messageOf, UsageError } from '../errors.ts';
 import { streams } from '../reading.ts';
@@ -112,6 +113,8 @@ class Finder {
     this.#tell = tell;
     this.#turns = turns;
     for (const { segment, why } of view.unreadable) this.#damage(`segment ${segment} cannot be read: ${why}`);
+    for (const { segment, wal } of view.wals)
+      if (wal.verdict === 'damaged') this.#damage(`segment ${segment}: ${walText(wal)}`);
   }
 
   async *fromOldest(): AsyncGenerator<ViewedEntry> {

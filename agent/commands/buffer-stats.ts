@@ -1,5 +1,6 @@
 import { laneStats } from '../../buffer/view-lanes.ts';
 import type { BufferView } from '../../buffer/view.ts';
+import { walText } from '../../buffer/wal-look.ts';
 import { messageOf } from '../errors.ts';
 import { asked, folderOption, looking, noBufferYet } from './buffer-folder.ts';
 import { fileArgument, type Command } from './command.ts';
@@ -37,7 +38,7 @@ export const bufferStats: Command = {
       (view) => {
         const found = statsOf(view, where.config?.buffer.maxBytes ?? null);
         io.stdout.write(json ? `${JSON.stringify(found)}\n` : textOf(found));
-        return found.unreadable.length + found.damagedFrames > 0 ? 1 : 0;
+        return found.unreadable.length + found.damagedFrames + found.damagedWals.length > 0 ? 1 : 0;
       },
     );
   },
@@ -63,6 +64,9 @@ function statsOf(view: BufferView, maxBytes: number | null) {
     quarantined: view.quarantined(),
     unreadable,
     damagedFrames,
+    damagedWals: view.wals
+      .filter(({ wal }) => wal.verdict === 'damaged')
+      .map(({ segment, wal }) => ({ segment, why: walText(wal) })),
   };
 }
 
@@ -76,7 +80,8 @@ function deadLetters(view: BufferView): number | string {
 }
 
 function textOf(found: ReturnType<typeof statsOf>): string {
-  const { folder, segments, bytes, maxBytes, epochs, lanes, quarantined, unreadable, damagedFrames } = found;
+  const { folder, segments, bytes, maxBytes, epochs, lanes, quarantined, unreadable, damagedFrames, damagedWals } =
+    found;
   const most = maxBytes === null ? '' : ` of at most ${bytesText(maxBytes)}`;
   const lines = [
     `${folder}: ${counted(segments, 'segment')}, ${bytesText(bytes)}${most}; ${epochsText(epochs)}\n`,
@@ -98,6 +103,7 @@ function textOf(found: ReturnType<typeof statsOf>): string {
   if (quarantined.length > 0)
     lines.push(`${counted(quarantined.length, 'file')} in quarantine/: keep them, their readings may be recoverable\n`);
   for (const { segment, why } of unreadable) lines.push(`segment ${segment} cannot be read: ${why}\n`);
+  for (const { segment, why } of damagedWals) lines.push(`segment ${segment}: ${why}\n`);
   if (damagedFrames > 0)
     lines.push(`${counted(damagedFrames, 'damaged frame')}; look closer with: sluice buffer verify\n`);
   return lines.join('');

@@ -1,6 +1,7 @@
 import { auditDeadLetters, auditSegment } from '../../buffer/view-damage.ts';
 import type { Damaged, Missing } from '../../buffer/view-damage.ts';
 import type { BufferView } from '../../buffer/view.ts';
+import { walText } from '../../buffer/wal-look.ts';
 import { streams } from '../reading.ts';
 import { asked, folderOption, looking, noBufferYet } from './buffer-folder.ts';
 import { fileArgument, type Command } from './command.ts';
@@ -14,6 +15,8 @@ interface Verdict {
   readonly entries: number;
   readonly damaged: readonly Damaged[];
   readonly missing: readonly Missing[];
+  /** What a power cut may have left as well as damage. */
+  readonly unsure: readonly Damaged[];
   /** Missing and not delivered before, at most. */
   readonly lost: number;
   /** The signal came before the end. */
@@ -26,7 +29,7 @@ export const bufferVerify: Command = {
 Changes nothing; the daemon itself passes over damaged rows and tells them as loss.`,
   arguments: [fileArgument],
   options: {
-    json: { about: 'one JSON value: {"ok","folder","segments","rows","entries","damaged","missing","lost"}' },
+    json: { about: 'one JSON value: {"ok","folder","segments","rows","entries","damaged","missing","unsure","lost"}' },
     folder: folderOption,
   },
   examples: [
@@ -47,7 +50,7 @@ Changes nothing; the daemon itself passes over damaged rows and tells them as lo
       () => {
         io.stdout.write(
           json
-            ? `${JSON.stringify({ ok: true, folder, segments: 0, rows: 0, entries: 0, damaged: [], missing: [], lost: 0 })}\n`
+            ? `${JSON.stringify({ ok: true, folder, segments: 0, rows: 0, entries: 0, damaged: [], missing: [], unsure: [], lost: 0 })}\n`
             : `${noBufferYet(folder)}\n`,
         );
         return 0;
@@ -67,6 +70,9 @@ Changes nothing; the daemon itself passes over damaged rows and tells them as lo
 
 async function verified(view: BufferView, turns: LongPrint): Promise<Verdict> {
   const damaged: Damaged[] = view.unreadable.map(({ segment, why }) => ({ segment, table: null, row: null, why }));
+  const unsure: Damaged[] = [];
+  for (const { segment, wal } of view.wals)
+    (wal.verdict === 'damaged' ? damaged : unsure).push({ segment, table: 'WAL', row: null, why: walText(wal) });
   const missing: Missing[] = [];
   const sums = { segments: 0, rows: 0, entries: 0 };
   let isWhole = true;
@@ -81,19 +87,22 @@ async function verified(view: BufferView, turns: LongPrint): Promise<Verdict> {
     if (found.missing) missing.push(found.missing);
   }
   damaged.push(...auditDeadLetters(view));
-  return { ...sums, damaged, missing, lost: missing.reduce((sum, { lost }) => sum + lost, 0), isWhole };
+  return { ...sums, damaged, missing, unsure, lost: missing.reduce((sum, { lost }) => sum + lost, 0), isWhole };
 }
 
 function textOf(
   folder: string,
-  { segments, rows, entries, damaged, missing, lost, isWhole }: Verdict,
+  { segments, rows, entries, damaged, missing, unsure, lost, isWhole }: Verdict,
   quarantined: number,
 ): string {
   const lines = damaged.map(({ segment, table, row, why }) =>
-    row === null
-      ? `${segment}: cannot be read${table === null ? '' : ` (${table})`}: ${why}`
-      : `${segment}: ${table ?? ''} row ${row}: ${why}`,
+    table === 'WAL'
+      ? `${segment}: ${why}`
+      : row === null
+        ? `${segment}: cannot be read${table === null ? '' : ` (${table})`}: ${why}`
+        : `${segment}: ${table ?? ''} row ${row}: ${why}`,
   );
+  for (const { segment, why } of unsure) lines.push(`${segment}: ${why}`);
   for (const one of missing) {
     const delivered = one.count - one.lost;
     const fate = [
@@ -111,9 +120,15 @@ function textOf(
   else if (damaged.length + missing.length === 0) lines.push(`${folder}: ${looked}: all sound`);
   else
     lines.push(
-      `${folder}: ${looked}: damaged; ${lost === 0 ? 'nothing that was not delivered is lost' : `up to ${lost} undelivered entries are lost`}. What is sound will be sent. Keep a copy of the folder; a card that damages files should be replaced.`,
+      `${folder}: ${looked}: damaged; ${lossText(lost, damaged)}. What is sound will be sent. Keep a copy of the folder; a card that damages files should be replaced.`,
     );
   return `${lines.join('\n')}\n`;
+}
+
+function lossText(lost: number, damaged: readonly Damaged[]): string {
+  const hasLostWal = damaged.some(({ table }) => table === 'WAL');
+  if (lost === 0) return hasLostWal ? 'how much is lost cannot be known' : 'nothing that was not delivered is lost';
+  return `up to ${lost} undelivered entries are lost${hasLostWal ? ', and more, but how many cannot be known' : ''}`;
 }
 
 function rangesText({ ranges }: Missing): string {
