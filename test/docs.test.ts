@@ -57,7 +57,7 @@ function wholeOf({ part, text }: Example): string {
 
 it('the pages have examples of every sort', () => {
   expect(pages.map(({ file }) => file)).toEqual(
-    expect.arrayContaining(['README.md', 'docs/configuration.md', 'docs/records.md']),
+    expect.arrayContaining(['README.md', 'docs/configuration.md', 'docs/install.md', 'docs/records.md']),
   );
   expect([...new Set(examples.map(({ language }) => language))].toSorted()).toEqual(['json', 'jsonc', 'sh']);
   const fences = pages.flatMap(({ text }) => [...text.matchAll(/^```/gm)]);
@@ -113,12 +113,17 @@ async function find(words: readonly string[], table: CommandTable = commands, be
   else if (found !== undefined) parse(found, rest);
 }
 
+/** Of the machine that it is installed on. */
+const systemTools: ReadonlySet<string> = new Set('cd chmod cp git install ln systemctl useradd'.split(' '));
+
 /** What is wrong with a command of a shell, as far as it is ours. */
 async function faultOf(command: string): Promise<string | undefined> {
   const [program = '', ...words] = command
     .replace(/\s[>#].*$/, '')
     .trim()
     .split(/\s+/);
+  if (program === 'sudo' && words[0] === '-u') return faultOf(words.slice(2).join(' '));
+  if (systemTools.has(program)) return undefined;
   const [verb = '', ...more] = words;
   const [script = '', dashes, ...args] = more.filter((word) => word !== '-s');
   if (program === 'npm' && (verb === 'ci' || verb === 'test')) return undefined;
@@ -163,4 +168,42 @@ it('the page of records explains every status that a reading can have', () => {
   expect(used.size).toBeGreaterThan(10);
   expect([...used].filter((name) => !explained.has(name))).toEqual([]);
   for (const [name, quality] of explained) expect(name.toLowerCase().startsWith(quality)).toBe(true);
+});
+
+/** Every event that the sources tell: its name, its severity, and the keys of its facts where they stand beside it. */
+function eventsTold(): { name: string; severity: string; facts: string[] }[] {
+  const sources = globSync('{agent,buffer,drivers}/**/*.ts', { cwd: root }).map((file) =>
+    readFileSync(join(root, file), 'utf8'),
+  );
+  const told = /event: '([a-z-]+)',\s*severity: '(\w+)'(?:(?!event: ').)*?(?:facts: \{([^{}]*)\}|\n\}|\}\))/gs;
+  return sources.flatMap((text) =>
+    [...text.matchAll(told)].map(([, name = '', severity = '', facts = '']) => ({
+      name,
+      severity,
+      facts: [...facts.matchAll(/(?:^|,)\s*(\w+)(?=[:,\s]|$)/g)].map(([, key = '']) => key),
+    })),
+  );
+}
+
+it('the page of records explains every event that is told, with its facts', () => {
+  const page = readFileSync(join(root, 'docs/records.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| `([a-z-]+)` \| (info|warning|error) \| [^|]+ \| ([^|]+) \|$/gm)].map(
+    ([, name = '', severity = '', facts = '']) => ({ name, severity, facts }),
+  );
+  const told = eventsTold();
+  expect(new Set(told.map(({ name }) => name)).size).toBeGreaterThan(12);
+  expect(told.filter(({ facts }) => facts.length > 0).length).toBeGreaterThan(12);
+  const unexplained = told.filter(
+    (event) =>
+      !rows.some(
+        ({ name, severity, facts }) =>
+          name === event.name &&
+          severity === event.severity &&
+          event.facts.every((key) => facts.includes(`\`${key}\``)),
+      ),
+  );
+  expect(unexplained).toEqual([]);
+  const names = (JSON.parse(publishedSchema('event')) as { properties: { event: { enum: string[] } } }).properties.event
+    .enum;
+  expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
 });
