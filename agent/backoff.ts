@@ -20,7 +20,13 @@ const shortOutageCapMs = 5_000;
 const longOutageCapMs = 30_000;
 
 /** Full jitter for a link that has been down for `downForMs`: back within seconds after a short outage, gentle in a long one. */
-export function outageBackoff(failures: number, downForMs: number, baseMs: number, random?: () => number): number {
-  const capMs = downForMs > shortOutageMs ? longOutageCapMs : shortOutageCapMs;
+export function outageBackoff(
+  failures: number,
+  downForMs: number,
+  baseMs: number,
+  random?: () => number,
+  longCapMs = longOutageCapMs,
+): number {
+  const capMs = downForMs > shortOutageMs ? longCapMs : shortOutageCapMs;
   return fullJitter(failures, { baseMs, capMs }, random);
 }

@@ -39,6 +39,8 @@ export interface Supervisor {
 
 /** Longest wait before the second attempt. */
 const BACKOFF_BASE_MS = 500;
+/** A line that was pulled out for an hour is back within 10 s all the same. */
+const LONG_OUTAGE_MS = 10_000;
 /** A session that ended sooner counts as a failed attempt: a peer that accepts and hangs up must not be called without a pause. */
 const SHORTEST_LIFE_MS = 2_000;
 /** Drivers have their own timeouts; this ends an attempt that forgot about them. */
@@ -146,7 +148,8 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
       }
       if (closing.signal.aborted) break;
       become('waiting');
-      const waitMs = outageBackoff(failures, clock.now().bootMs - downSinceMs, BACKOFF_BASE_MS, options.random);
+      const downForMs = clock.now().bootMs - downSinceMs;
+      const waitMs = outageBackoff(failures, downForMs, BACKOFF_BASE_MS, options.random, LONG_OUTAGE_MS);
       await clock.sleep(waitMs, closing.signal).catch(() => {});
     }
   }

@@ -48,6 +48,8 @@ interface Waiting {
 /** Before one request; each leaves less in doubt. */
 const mostQuestions = 4;
 
+/** Of the 2 s that closing a session may take. */
+const releaseMs = 1_500;
 /** Adapters hand on what they heard in pieces: a pause shorter than this may still be inside of an answer. */
 const leastPieceMs = 30;
 
@@ -126,7 +128,11 @@ export class RtuLink implements Link {
   }
 
   async #release(error: Error | undefined): Promise<void> {
-    await this.#port.close();
+    // A driver of the kernel that does not let go must not hold the session's end.
+    const enough = new AbortController();
+    const late = this.#clock.sleep(releaseMs, enough.signal).catch(() => undefined);
+    await Promise.race([this.#port.close(), late]);
+    enough.abort();
     this.#end(error);
   }
 
