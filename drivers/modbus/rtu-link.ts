@@ -127,13 +127,13 @@ export class RtuLink implements Link {
     void this.#release(told ? error : undefined);
   }
 
-  async #release(error: Error | undefined): Promise<void> {
+  async #release(reason: Error | undefined): Promise<void> {
     // A driver of the kernel that does not let go must not hold the session's end.
     const enough = new AbortController();
     const late = this.#clock.sleep(releaseMs, enough.signal).catch(() => undefined);
     await Promise.race([this.#port.close(), late]);
     enough.abort();
-    this.#end(error);
+    this.#end(reason);
   }
 
   #adopt(port: BytePort): void {
