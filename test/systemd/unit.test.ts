@@ -37,6 +37,8 @@ describe.skipIf(isMissing)('the unit', () => {
     expect(value('RestartPreventExitStatus')?.split(' ')).toContain('78');
     expect(Number(value('TimeoutStopSec'))).toBeGreaterThan(5);
     expect(value('StartLimitIntervalSec')).toBe('0');
+    // Of root, whatever User= says: whoever is not root must be able to read it.
+    expect(value('ConfigurationDirectoryMode')).toBe('0755');
     for (const off of ['MemoryDenyWriteExecute', 'ProtectClock', 'ProcSubset']) expect(value(off)).toBeUndefined();
   });
 
