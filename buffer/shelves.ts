@@ -54,7 +54,7 @@ export class Shelves {
       const shelf = new Shelf(this.#folder, name);
       const damage = examineBefore(shelf.file, this.#quarantineFolder());
       shelf.isDamaged = damage?.wal.verdict === 'damaged';
-      this.#takeStockOf(shelf, next === undefined && damage === null);
+      this.#takeStockOf(shelf, next === undefined);
       if (damage !== null) this.#tellWal(shelf, damage, next?.epoch === parsed?.epoch ? (next?.first ?? 0) - 1 : null);
     }
   }
@@ -140,8 +140,7 @@ export class Shelves {
     for (const event of walEvents(damage, shelf, { firstSeq, lastSeq, readMs })) this.#tell(event);
   }
 
-  /** `mayBeRuin`: nothing came after it, and nothing says that anything was in it. */
-  #takeStockOf(shelf: Shelf, mayBeRuin: boolean): void {
+  #takeStockOf(shelf: Shelf, isNewest: boolean): void {
     try {
       shelf.stock();
       for (const found of shelf.settled())
@@ -152,8 +151,8 @@ export class Shelves {
       this.#all.push(shelf);
       this.use(shelf, () => undefined);
     } catch (error) {
-      // A kill between the making of a file and its first commit leaves an empty one: nothing in it was ever accepted.
-      const isRuin = mayBeRuin && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
+      // A kill between the making of a file and its first commit leaves an empty one. What a WAL beside it held has been copied, and is told.
+      const isRuin = isNewest && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
       if (isRuin) for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
       else this.#setAside(shelf, error);
     }

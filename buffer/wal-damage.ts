@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
-import { fileTails, syncFolder } from './segment.ts';
+import { syncFolder } from './segment.ts';
 import { lookAtWal, walText } from './wal-look.ts';
 import type { WalFindings } from './wal.ts';
 
@@ -92,8 +92,16 @@ function keepCopy(file: string, folder: string): string | null {
     syncFolder(folder);
     return folder;
   } catch {
-    for (const tail of ['.part', ...fileTails]) rmSync(copy + tail, { force: true });
+    removeParts(copy);
     return null;
+  }
+}
+
+function removeParts(copy: string): void {
+  try {
+    for (const tail of ['.part', '-wal']) rmSync(copy + tail, { force: true });
+  } catch {
+    // Where nothing can be made there is nothing to remove.
   }
 }
 

@@ -184,6 +184,15 @@ describe('damage to a WAL', () => {
     expect(existsSync(join(path, 'quarantine', `${name}-wal`))).toBe(true);
   });
 
+  it.each([5000, 100_000])('at %i is told and ends no start where no copy can be kept', (at) => {
+    const { events, silent } = started((segment) => {
+      writeFileSync(join(segment, '..', 'quarantine'), 'no folder');
+      flipped(at)(segment);
+    });
+    expect(silent).toEqual([]);
+    expect(events).toMatchObject([{ event: 'possible-loss', message: expect.stringMatching(/No copy could be kept/) }]);
+  });
+
   it.each([5000, 20_000, 100_000])('at %i is seen by whoever looks into the buffer', async (at) => {
     const path = newFolder();
     cpSync(left, path, { recursive: true });
