@@ -41,6 +41,9 @@ export async function benchRate(options: BenchOptions, pointsEach: number): Prom
   while (next <= mostPollsPerSecond && (broken === Infinity || broken - held > leastStep * broken)) {
     const step = await oneRate(options, pointsEach, next);
     steps.push(step);
+    console.error(
+      `  ${step.pollsPerSecond} polls/s: ${step.limit === 'nothing' ? 'held' : step.limit}, ${step.cpuPercent} %`,
+    );
     if (step.held) held = next;
     else broken = next;
     next = Number.isFinite(broken) ? Math.round((held + broken) / 2 / 10) * 10 : held * 2;
