@@ -1,4 +1,4 @@
-import type { Stamp } from '../../agent/clock.ts';
+import type { Clock, Stamp } from '../../agent/clock.ts';
 import type { Answer, Request } from './codec.ts';
 
 /** What became of a request: an answer, silence until the deadline, or bytes that cannot be its answer. */
@@ -27,4 +27,20 @@ export interface Link {
   /** Gives the link up; a request under way rejects. */
   lose(reason: string): void;
   close(): void;
+}
+
+/** The answer, whenever it comes; after `ms` without it `giveUp` is called, which sees to it that one comes. */
+export async function answeredWithin<Answered>(
+  clock: Clock,
+  ms: number,
+  answer: Promise<Answered>,
+  giveUp: () => unknown,
+): Promise<Answered> {
+  const answered = new AbortController();
+  clock.sleep(ms, answered.signal).then(giveUp, () => {});
+  try {
+    return await answer;
+  } finally {
+    answered.abort(null);
+  }
 }

@@ -5,6 +5,7 @@ import type { BytePort } from './byte-port.ts';
 import { answerTo } from './codec.ts';
 import type { Request, UnitPdu } from './codec.ts';
 import { Doubts } from './doubts.ts';
+import { answeredWithin } from './link.ts';
 import type { Link, Outcome } from './link.ts';
 import { meansSilence } from './protocol.ts';
 import { encodeRtu, nextRtuFrame } from './rtu-codec.ts';
@@ -164,16 +165,7 @@ export class RtuLink implements Link {
     this.#port.write(sent);
     const sendMs = sent.length * this.#wire.characterMs;
     this.#busyUntilMs = performance.now() + sendMs + this.#wire.gapMs;
-    const answered = new AbortController();
-    this.#clock.sleep(Math.ceil(sendMs + timeoutMs), answered.signal).then(
-      () => this.#giveUp(waiting),
-      () => {},
-    );
-    try {
-      return await promise;
-    } finally {
-      answered.abort(null);
-    }
+    return answeredWithin(this.#clock, Math.ceil(sendMs + timeoutMs), promise, () => this.#giveUp(waiting));
   }
 
   /** What is in doubt stays so: a gateway may hand what its line still says to whoever is connected then. */

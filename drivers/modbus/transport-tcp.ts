@@ -5,6 +5,7 @@ import type { Clock } from '../../agent/clock.ts';
 import { LinkError } from '../../agent/errors.ts';
 import { answerTo, encodeTcp, firstFrame } from './codec.ts';
 import type { Frame, Request } from './codec.ts';
+import { answeredWithin } from './link.ts';
 import type { Link, Outcome } from './link.ts';
 import { openSocket } from './socket.ts';
 import type { Address } from './socket.ts';
@@ -91,16 +92,7 @@ export class TcpLink implements Link {
     const waiting: Waiting = { transactionId, request, resolve, reject };
     this.#waiting = waiting;
     this.#socket.write(encodeTcp(transactionId, request));
-    const answered = new AbortController();
-    this.#clock.sleep(timeoutMs, answered.signal).then(
-      () => this.#giveUp(waiting),
-      () => {},
-    );
-    try {
-      return await promise;
-    } finally {
-      answered.abort(null);
-    }
+    return answeredWithin(this.#clock, timeoutMs, promise, () => this.#giveUp(waiting));
   }
 
   lose(reason: string, cause?: unknown): void {
