@@ -22,7 +22,7 @@ export interface ConnectionsOptions extends Pick<PollerOptions, 'sink' | 'event'
 export interface Changes {
   readonly opened: readonly string[];
   readonly closed: readonly string[];
-  /** The connection stays open; its devices are polled at other times. */
+  /** The connection stays open; its devices are polled by other rules. */
   readonly rescheduled: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export class Connections {
   }
 
   /**
-   * Opens and closes exactly the connections whose plan changed; on the others only devices whose schedule changed get a new poller. What is
+   * Opens and closes exactly the connections whose plan changed; on the others only devices whose rules changed get a new poller. What is
    * closed is closed before anything opens: no device is asked over two links. One call at a time.
    */
   async apply(wanted: readonly ConnectionConfig[]): Promise<Changes> {
@@ -70,7 +70,7 @@ export class Connections {
         const devices = new Map(after.get(line.config.id)?.devices.map((device) => [device.id, device]));
         for (const [id, handover] of await stopPollers(
           line,
-          (device) => isClosed || !same(polled(device), polled(devices.get(device.id))),
+          (device) => isClosed || !isPolledAlike(device, devices.get(device.id)),
         ))
           handovers.set(id, handover);
         if (isClosed) await line.supervisor.close();
@@ -167,14 +167,16 @@ function keepsSession(before: ConnectionConfig, after: ConnectionConfig | undefi
   return after !== undefined && before.driver === after.driver && same(before.plan, after.plan);
 }
 
-/** What a poller goes by; labels and the like are the asset register's. */
-function polled(device: DeviceConfig | undefined): unknown {
-  return device?.points.map((point: PointConfig) => ({ ...point, description: null, labels: null, obis: null }));
+/** By all that a poller goes by; labels and the like are the asset register's. */
+function isPolledAlike(before: DeviceConfig, after: DeviceConfig | undefined): boolean {
+  return same(before.points.map(rulesOf), after?.points.map(rulesOf));
 }
+
+const rulesOf = (point: PointConfig): unknown => ({ ...point, description: null, labels: null, obis: null });
 
 function samePolls(before: ConnectionConfig, after: ConnectionConfig | undefined): boolean {
   const wanted = new Map(after?.devices.map((device) => [device.id, device]));
-  return before.devices.every((device) => same(polled(device), polled(wanted.get(device.id))));
+  return before.devices.every((device) => isPolledAlike(device, wanted.get(device.id)));
 }
 
 async function stopPollers(line: Line, which: (device: DeviceConfig) => boolean): Promise<[string, PollerHandover][]> {
