@@ -2,22 +2,37 @@ import { existsSync } from 'node:fs';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { BytePort } from './byte-port.ts';
 import type { SerialLine } from './plan.ts';
+import { holdersOf, holdersText } from './port-holders.ts';
+import type { PortHolder } from './port-holders.ts';
 
 /** The binding tells no codes, only texts. */
-function hintFor(said: string): string {
+async function hintFor(said: string, path: string): Promise<string> {
   if (/no such file/i.test(said)) return ' (is the adapter plugged in?)';
   if (/permission denied/i.test(said)) return ' (is the user of Sluice in the group of the line, mostly dialout?)';
-  if (/lock|busy|temporarily unavailable/i.test(said)) return ' (another program holds it)';
-  return '';
+  if (!/lock|busy|temporarily unavailable/i.test(said)) return '';
+  const holders = await holdersOf(path);
+  return holders.length === 0
+    ? ` (it is in use; root can see by whom: sudo fuser -v ${path})`
+    : ` (${heldBy(holders)})`;
 }
 
-/** Opens the line for this process alone. Rejects with LinkError; `signal` gives the attempt up. */
+function heldBy(holders: readonly PortHolder[]): string {
+  return `${holdersText(holders)} ${holders.length === 1 ? 'has' : 'have'} it open; two that ask on one line spoil each other's answers: end the other`;
+}
+
+/**
+ * Opens the line for this process alone: not beside a program that has it open, even if that one locks nothing. Rejects with LinkError; `signal` gives
+ * the attempt up.
+ */
 export async function openSerialPort(line: SerialLine, signal: AbortSignal): Promise<BytePort> {
   const { path, ...settings } = line;
   if (signal.aborted) throw new LinkError(`${path}: the attempt was given up`, { cause: signal.reason });
+  // Before it is opened, since opening changes the settings under whoever uses it.
+  const holders = await holdersOf(path);
+  if (holders.length > 0) throw new LinkError(`${path} cannot be opened: ${heldBy(holders)}`);
   const { LinuxBinding } = await import('@serialport/bindings-cpp');
-  const port = await LinuxBinding.open({ path, ...settings, dataBits: 8, lock: true }).catch((cause: unknown) => {
-    throw new LinkError(`${path} cannot be opened${hintFor(messageOf(cause))}`, { cause });
+  const port = await LinuxBinding.open({ path, ...settings, dataBits: 8, lock: true }).catch(async (cause: unknown) => {
+    throw new LinkError(`${path} cannot be opened${await hintFor(messageOf(cause), path)}`, { cause });
   });
   // Else some adapters keep what they heard for 16 ms. Where it cannot be set, the line works all the same.
   await port.set({ lowLatency: true }).catch(() => undefined);
