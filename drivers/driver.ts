@@ -38,6 +38,8 @@ export interface DriverSchema<Plan = unknown> {
   lineOf?(plan: Plan): string;
   /** Requests on the link when all points are due at once, for `sluice check`. */
   requestsPerCycle?(plan: Plan): number;
+  /** How full the link of this plan will be, for `sluice check`; reports what cannot work. */
+  loadOf?(plan: Plan, timingOf: (point: PointInfo) => PointTiming, report: Report): LinkLoad;
   /** For people in front of the device: where the point is found, e.g. `holding 12 (40013, 400013)`, whether `run` sends its raw words, and how long an answer is waited for. */
   describe?(
     plan: Plan,
@@ -48,6 +50,21 @@ export interface DriverSchema<Plan = unknown> {
    * that words which were decoded wrongly can be decoded again years later. Without it: the points are published with unit and kind alone.
    */
   registersOf?(plan: Plan, device: string): Readonly<Record<string, Settings>>;
+}
+
+/** When a point is read, and how long its slot stays due when it is a counter. */
+export interface PointTiming {
+  readonly everyMs: number;
+  readonly withinMs: number;
+}
+
+export interface LinkLoad {
+  /** Of the link's time, when every device answers at once; 1 is all of it. null: what carries the bytes is not known. */
+  readonly share: number | null;
+  /** What it takes when all points are due at once; null as above. */
+  readonly cycleMs: number | null;
+  /** How long one device that does not answer holds up the others, each time it is polled. */
+  readonly silenceMs: number;
 }
 
 /** Settings as the schema read them (durations in ms), inherited ones filled in. */

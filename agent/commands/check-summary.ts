@@ -1,4 +1,5 @@
 import { defaultQuota } from '../default-quota.ts';
+import type { LinkLoad } from '../../drivers/driver.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { bytesText, counted, tableText } from './printing.ts';
 
@@ -31,6 +32,7 @@ interface ConnectionSummary {
   readonly devices: number;
   readonly points: number;
   readonly requestsPerCycle: number | null;
+  readonly load: LinkLoad | null;
 }
 
 export function summaryOf(config: SiteConfig): Summary {
@@ -46,12 +48,13 @@ export function summaryOf(config: SiteConfig): Summary {
       0,
     ),
     readingsPerHour: rounded(points.reduce((sum, { everyMs }) => sum + 3_600_000 / everyMs, 0)),
-    perConnection: connections.map(({ id, driver, devices, requestsPerCycle }) => ({
+    perConnection: connections.map(({ id, driver, devices, requestsPerCycle, load }) => ({
       connection: id,
       driver,
       devices: devices.length,
       points: devices.reduce((sum, device) => sum + device.points.length, 0),
       requestsPerCycle,
+      load,
     })),
     buffer: {
       path: buffer.path,
@@ -96,9 +99,9 @@ function paceOf(perHour: number): string {
 export function summaryLines({ perConnection, buffer, uplink }: Summary): string[] {
   const why = buffer.isDefault ? ' (the smaller of 2 GB and a fifth of its file system)' : '';
   const rows = [
-    ...perConnection.map(({ connection, driver, devices, points, requestsPerCycle }) => [
+    ...perConnection.map(({ connection, driver, devices, points, requestsPerCycle, load }) => [
       'connection',
-      `${connection}: ${driver}, ${amounts(devices, points, requestsPerCycle).join(', ')}`,
+      `${connection}: ${[driver, ...amounts(devices, points, requestsPerCycle), ...loadParts(load)].join(', ')}`,
     ]),
     ['buffer', `${buffer.path}, at most ${bytesText(buffer.maxBytes)}${why}`],
     ...uplinkRows(uplink),
@@ -110,6 +113,16 @@ function amounts(devices: number, points: number, requestsPerCycle: number | nul
   const requests = requestsPerCycle === null ? [] : [`${counted(requestsPerCycle, 'request')} per cycle`];
   return [counted(devices, 'device'), counted(points, 'point'), ...requests];
 }
+
+/** Of a line that is known: `43 % full (3.4 s when all is due at once; 2 s more for each device that does not answer)` */
+function loadParts(load: LinkLoad | null): string[] {
+  if (load === null || load.share === null || load.cycleMs === null) return [];
+  const share = load.share < 0.01 ? 'under 1 %' : `${Math.ceil(load.share * 100)} %`;
+  const cycle = `${secondsText(load.cycleMs)} when all is due at once`;
+  return [`${share} full (${cycle}; ${secondsText(load.silenceMs)} more for a device that does not answer)`];
+}
+
+const secondsText = (ms: number): string => `${Number((ms / 1000).toPrecision(2))} s`;
 
 function uplinkRows(uplink: Summary['uplink']): string[][] {
   if ('file' in uplink) return [['uplink', `file ${uplink.file}`]];

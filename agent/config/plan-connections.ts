@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import type { DriverSchema, PlannedConnection, Report } from '../../drivers/driver.ts';
+import type { DriverSchema, PlannedConnection, PointTiming, Report } from '../../drivers/driver.ts';
+import type { PointInfo } from '../reading.ts';
 import { deepFreeze } from './canonical.ts';
 import type { CheckedConnection, CheckedDevice, CheckedFile } from './check-file.ts';
 import type { Checked } from './inspect.ts';
@@ -174,12 +175,16 @@ function planConnection(
       leftOut,
     })),
   };
-  const plan: unknown = deepFreeze(schema.plan(asked, reportTo(problems, connection.checked, devices)));
+  const report = reportTo(problems, connection.checked, devices);
+  const plan: unknown = deepFreeze(schema.plan(asked, report));
+  const timings = new Map(devices.flatMap(({ points }) => points.map(({ config }) => [config.info, config] as const)));
+  const timingOf = (point: PointInfo): PointTiming => timings.get(point) ?? { everyMs: Infinity, withinMs: Infinity };
   return {
     id,
     driver: connection.driver,
     plan,
     requestsPerCycle: schema.requestsPerCycle?.(plan) ?? null,
+    load: schema.loadOf?.(plan, timingOf, report) ?? null,
     devices: devices.map(({ id: name, device, asset, points }) => ({
       id: name,
       connection: id,

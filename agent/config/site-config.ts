@@ -1,3 +1,4 @@
+import type { LinkLoad } from '../../drivers/driver.ts';
 import type { Kind, PointInfo } from '../reading.ts';
 import type { CounterRule } from '../counters.ts';
 import type { ReportRule } from '../report.ts';
@@ -59,6 +60,8 @@ export interface ConnectionConfig {
   readonly plan: unknown;
   /** Requests when all points are due at once; null: the driver does not say. */
   readonly requestsPerCycle: number | null;
+  /** How full its link will be; null: the driver does not say. */
+  readonly load: LinkLoad | null;
   readonly devices: readonly DeviceConfig[];
 }
 

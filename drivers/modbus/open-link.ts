@@ -5,11 +5,12 @@ import { Doubts } from './doubts.ts';
 import { IdleLink } from './idle-link.ts';
 import type { Link } from './link.ts';
 import type { ModbusPlan } from './plan.ts';
-import { RtuLink, wireTimes } from './rtu-link.ts';
+import { RtuLink } from './rtu-link.ts';
 import { openSerialPort } from './serial-port.ts';
 import { openSocket } from './socket.ts';
 import { socketPort } from './socket-port.ts';
 import { openTcpLink } from './transport-tcp.ts';
+import { wireTimes } from './wire-times.ts';
 
 /** A lost SYN is sent again after one second: a shorter deadline would fail where TCP does not. */
 const leastConnectMs = 3000;

@@ -4,7 +4,9 @@ import type { Settings } from '../driver.ts';
 import { defaults } from './defaults.ts';
 
 /** Baud rates that meters and adapters know. */
-const baudRates = [300, 600, 1200, 2400, 4800, 9600, 14_400, 19_200, 28_800, 38_400, 57_600, 76_800, 115_200, 230_400];
+export const baudRates = [
+  300, 600, 1200, 2400, 4800, 9600, 14_400, 19_200, 28_800, 38_400, 57_600, 76_800, 115_200, 230_400,
+];
 
 function baudRate() {
   return v.pipe(

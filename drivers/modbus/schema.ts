@@ -8,6 +8,7 @@ import type { PointSettings } from './build-point.ts';
 import { defaults } from './defaults.ts';
 import { placeText } from './place.ts';
 import { lineOf } from './line-key.ts';
+import { loadOf } from './line-load.ts';
 import { connections, linkOf } from './schema-connections.ts';
 import { planReads } from './plan-reads.ts';
 import type { ModbusPlan, ModbusPoint } from './plan.ts';
@@ -112,6 +113,7 @@ export const modbusSchema: DriverSchema<ModbusPlan> = {
   plan: buildPlan,
   clashes: clashesOf,
   requestsPerCycle: (plan) => plan.devices.reduce((sum, { points }) => sum + planReads(points).length, 0),
+  loadOf,
   describe(plan, { device, point: name }) {
     const points = plan.devices.find(({ id }) => id === device)?.points;
     const point = points?.find(({ info }) => info.point === name);

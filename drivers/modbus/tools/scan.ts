@@ -3,7 +3,7 @@ import { UsageError, messageOf } from '../../../agent/errors.ts';
 import type { Outcome } from '../link.ts';
 import type { Transport } from '../plan.ts';
 import type { Table } from '../protocol.ts';
-import { wireTimes } from '../rtu-link.ts';
+import { wireTimes } from '../wire-times.ts';
 import { profilesLike } from './identity.ts';
 import { identify } from './identify.ts';
 import { isSilence, openLasting } from './line.ts';
