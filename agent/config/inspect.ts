@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { notYet, type Role } from './grammar.ts';
+import type { Role } from './grammar.ts';
 import { keyHint, valueHint } from './hints.ts';
 import { nameOf, quoted, type Problems } from './problems.ts';
 import {
@@ -114,7 +114,7 @@ function inspectValue(outer: Schema, node: Node, options: InspectOptions): Found
     return whole(schema, node, values, options);
   }
   if (type === 'never') {
-    options.problems.atValue('error', node, `${nameOf(node)} is ${notYet}`);
+    options.problems.atValue('error', node, `${nameOf(node)} is ${messageOf(schema)}`);
     return wrong;
   }
   if (entries !== undefined || item !== undefined || type === 'record') {

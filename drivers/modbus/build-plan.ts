@@ -18,6 +18,7 @@ export function buildPlan(connection: PlannedConnection, report: Report): Modbus
     transport: buildTransport(connection, report),
     pauseAfterConnectMs: (connection.settings['pauseAfterConnect'] as number | undefined) ?? 0,
     closeWhenIdle: connection.settings['closeWhenIdle'] === true,
+    maxInFlight: (connection.settings['maxInFlight'] as number | undefined) ?? defaults.maxInFlight,
     devices,
   };
 }

@@ -106,6 +106,23 @@ export function firstFrame(received: Buffer): { frame: Frame; bytes: number } | 
   return { frame, bytes };
 }
 
+/** A header without its unit: by fewer bytes no frame is told from data. */
+const shortestSign = 6;
+
+/** Whether a frame that answers this request begins inside of these bytes: an answer that broke off takes in what follows it. */
+export function holdsAnswer(bytes: Buffer, transactionId: number, request: Request): boolean {
+  const id = Buffer.from([transactionId >> 8, transactionId & 0xff, 0, 0]);
+  for (let at = bytes.indexOf(id); at >= 0; at = bytes.indexOf(id, at + 1)) {
+    const sign = bytes.subarray(at, at + headerBytes + 1);
+    if (sign.length < shortestSign || sign.readUInt16BE(4) < shortestLength || sign.readUInt16BE(4) > longestLength)
+      continue;
+    const asked = functionCodeOf(request);
+    const [unit = request.unitId, functionCode = asked] = sign.subarray(headerBytes - 1);
+    if (unit === request.unitId && (functionCode & 0x7f) === asked) return true;
+  }
+  return false;
+}
+
 export type Answer =
   | { readonly kind: 'data'; readonly data: Buffer }
   | { readonly kind: 'exception'; readonly code: number };
@@ -114,7 +131,7 @@ export type Answer =
 export function answerTo(request: Request, frame: UnitPdu): Answer | string {
   if (frame.unitId !== request.unitId) return `unit ${frame.unitId} answered a request to unit ${request.unitId}`;
   const { pdu } = frame;
-  const asked = isRead(request) ? readFunctions[request.table] : identifyFunctions[request.identify];
+  const asked = functionCodeOf(request);
   const functionCode = pdu.readUInt8(0);
   if (functionCode === (asked | 0x80)) {
     return pdu.length === 2
@@ -130,6 +147,11 @@ export function answerTo(request: Request, frame: UnitPdu): Answer | string {
   }
   return { kind: 'data', data: pdu.subarray(2) };
 }
+
+type Asked = Pick<ReadRequest, 'table'> | Pick<IdentifyRequest, 'identify'>;
+
+const functionCodeOf = (request: Asked): number =>
+  'table' in request ? readFunctions[request.table] : identifyFunctions[request.identify];
 
 /** Where it ends is known by its frame. What it says inside is looked at by whoever shows it: many devices count wrongly here, and no value is made of it. */
 function identityIn({ identify }: IdentifyRequest, pdu: Buffer): Answer | string {

@@ -8,6 +8,7 @@ export const defaults = {
   baudRate: 9600,
   parity: 'even',
   stopBits: 1,
+  maxInFlight: 1,
   table: 'holding',
   addressBase: 0,
   type: 'uint16',

@@ -9,6 +9,8 @@ export class IdleLink implements Link {
   readonly #end: (error: Error | undefined) => void;
   readonly #ending = new AbortController();
   #inner: Link | undefined;
+  /** While it is being opened: several may ask at once. */
+  #opening: Promise<Link> | undefined;
   #closing: Promise<unknown> = Promise.resolve();
   #heardBefore = 0;
   #lost: Error | undefined;
@@ -35,7 +37,8 @@ export class IdleLink implements Link {
 
   async request(request: Request, timeoutMs: number): Promise<Outcome> {
     if (this.#lost !== undefined) throw this.#lost;
-    return (this.#inner ?? (await this.#reopened())).request(request, timeoutMs);
+    const inner = this.#inner ?? (await (this.#opening ??= this.#reopened()));
+    return inner.request(request, timeoutMs);
   }
 
   idle(): void {
@@ -67,6 +70,8 @@ export class IdleLink implements Link {
     } catch (error) {
       void this.#finish(error as Error, true);
       throw error;
+    } finally {
+      this.#opening = undefined;
     }
   }
 

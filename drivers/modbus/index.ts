@@ -9,6 +9,7 @@ export const driver: Driver<ModbusPlan> = {
     const timeouts = plan.devices.flatMap((device) => device.points.map((point) => point.timeoutMs));
     const borrowed = await borrowLink(plan.transport, host, signal);
     const link = borrowed ?? (await openLink(plan, Math.max(0, ...timeouts), host.clock, signal));
-    return new ModbusSession(plan, link, host);
+    // The owner of a borrowed line takes one question after the other.
+    return new ModbusSession(borrowed === null ? plan : { ...plan, maxInFlight: 1 }, link, host);
   },
 };

@@ -6,6 +6,8 @@ export interface Waiting {
   readonly spentMs: number;
   /** It has a counter to bring. */
   readonly isCounter: boolean;
+  /** Its device's, among those of the connection. */
+  readonly place: number;
 }
 
 /** From here on a counter goes before what is no counter: a gauge that is late is skipped at worst, a counter's slot is money. */
@@ -13,7 +15,8 @@ const lateMs = 1000;
 
 /**
  * Whose request goes next; undefined: nobody waits. The soonest due goes first, where what somebody has had of the line counts as if he were due that much later: a
- * slow device lets the others between its requests, and nobody starves, since whoever comes later is due later. Of equals the one that waits longest, which is the order of `all`.
+ * slow device lets the others between its requests, and nobody starves, since whoever comes later is due later. Of equals the first by its place: so the time between two polls of a device
+ * is the same whoever of them woke first.
  */
 export function nextOf<Each extends Waiting>(all: readonly Each[], nowMs: number): Each | undefined {
   let best: Each | undefined;
@@ -23,7 +26,9 @@ export function nextOf<Each extends Waiting>(all: readonly Each[], nowMs: number
 
 function isSooner(a: Waiting, b: Waiting, nowMs: number): boolean {
   const [lateA, lateB] = [isLateCounter(a, nowMs), isLateCounter(b, nowMs)];
-  return lateA === lateB ? a.dueMs + a.spentMs < b.dueMs + b.spentMs : lateA;
+  if (lateA !== lateB) return lateA;
+  const soonerMs = b.dueMs + b.spentMs - a.dueMs - a.spentMs;
+  return soonerMs > 0 || (soonerMs === 0 && a.place < b.place);
 }
 
 const isLateCounter = (each: Waiting, nowMs: number): boolean => each.isCounter && isLate(each, nowMs);
@@ -34,3 +39,17 @@ export function isLate({ dueMs, spentMs }: Waiting, nowMs: number): boolean {
 
 /** Time in which nobody answered counts so many times: who is silent waits for all that are due within that time. */
 export const silenceWeight = 20;
+
+/** One slot is due at instants this far apart: each poller rounds the wall's and boot time to whole ms for itself. */
+const sameRoundMs = 5;
+
+/** Makes equal what is due at the same slot. */
+export class Rounds {
+  #dueMs = -Infinity;
+
+  /** Boot ms: of the round that this belongs to, or itself where it begins another. */
+  dueMs(dueMs: number): number {
+    if (Math.abs(dueMs - this.#dueMs) > sameRoundMs) this.#dueMs = dueMs;
+    return this.#dueMs;
+  }
+}

@@ -10,7 +10,7 @@ export type Outcome = (
   readonly at: Stamp;
 };
 
-/** One line, one request at a time. A value is only ever made from bytes that are proven to answer the request that waits. */
+/** One line. Over Modbus TCP several requests may be under way, elsewhere one at a time. A value is only ever made from bytes that are proven to answer the request that waits. */
 export interface Link {
   /** Signs of life: grows with every byte that arrives. */
   readonly bytesHeard: number;
@@ -24,7 +24,7 @@ export interface Link {
   request(request: Request, timeoutMs: number): Promise<Outcome>;
   /** Nobody asks for now: it may let go of what it holds until the next request. */
   idle?(): void;
-  /** Gives the link up; a request under way rejects. */
+  /** Gives the link up; requests under way reject. */
   lose(reason: string): void;
   close(): void;
 }

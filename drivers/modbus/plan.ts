@@ -57,5 +57,7 @@ export interface ModbusPlan {
   readonly transport: Transport;
   readonly pauseAfterConnectMs: number;
   readonly closeWhenIdle: boolean;
+  /** Requests at once; 1 on a serial line. */
+  readonly maxInFlight: number;
   readonly devices: readonly ModbusDevice[];
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { allowed, doc, duration, flag, host, integer, later, oneOf, port } from '../../agent/config/grammar.ts';
+import { allowed, doc, duration, flag, host, integer, oneOf, port, unfit } from '../../agent/config/grammar.ts';
 import type { Settings } from '../driver.ts';
 import { defaults } from './defaults.ts';
 
@@ -29,7 +29,6 @@ const inTime = {
       { default: '0ms', examples: ['500ms'] },
     ),
   ),
-  maxInFlight: later(),
   closeWhenIdle: v.optional(
     doc(
       flag(),
@@ -39,6 +38,11 @@ const inTime = {
   ),
 };
 
+/** More at once than devices take (the Modbus Messaging on TCP/IP Implementation Guide lets them stop at 1 to 16) only fills queues. */
+const mostInFlight = 16;
+
+const oneAtATime = unfit('not for a serial line, which carries one question at a time; remove it');
+
 /** The keys of a connection besides the inherited ones, by its driver. */
 export const connections = {
   'modbus-tcp': {
@@ -46,6 +50,13 @@ export const connections = {
       examples: ['10.12.0.20'],
     }),
     port: v.optional(doc(port(), 'TCP port.', { default: defaults.port })),
+    maxInFlight: v.optional(
+      doc(
+        integer(1, mostInFlight, `1…${mostInFlight}`),
+        'Requests that may wait for their answers at once, at most one for each `unitId`. Raise it only for a gateway that asks its meters side by side: where it asks one after the other, a dead meter makes the requests behind it late.',
+        { default: defaults.maxInFlight, examples: [4] },
+      ),
+    ),
     ...inTime,
   },
   'modbus-rtu': {
@@ -72,6 +83,7 @@ export const connections = {
     stopBits: v.optional(
       doc(integer(1, 2, '1 or 2'), 'Stop bits: mostly 1, or 2 without parity.', { default: defaults.stopBits }),
     ),
+    maxInFlight: oneAtATime,
     ...inTime,
   },
   'modbus-rtu-over-tcp': {
@@ -79,6 +91,7 @@ export const connections = {
       examples: ['10.12.0.21'],
     }),
     port: v.optional(doc(port(), 'TCP port.', { default: defaults.port, examples: [4001] })),
+    maxInFlight: oneAtATime,
     ...inTime,
   },
 };

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../agent/clock.ts';
 import { LinkError } from '../../agent/errors.ts';
-import { answerTo, encodeTcp, firstFrame } from './codec.ts';
+import { answerTo, encodeTcp, firstFrame, holdsAnswer } from './codec.ts';
 import type { Frame, Request } from './codec.ts';
 import { answeredWithin } from './link.ts';
 import type { Link, Outcome } from './link.ts';
@@ -34,10 +34,12 @@ export async function openTcpLink(
 }
 
 /**
- * One socket, one request at a time. Properties:
+ * One socket, requests in any number, answered in any order. Properties:
  * - only a frame with the request's own transaction id, unit, function code and byte count is its answer;
  * - a late answer is known by its id and thrown away;
- * - anything else that arrives means that the two ends no longer agree: the socket is destroyed, the link lost.
+ * - anything else that arrives means that the two ends no longer agree: the socket is destroyed, the link lost. Where it shows whose answer was meant, that request is `damaged` and the others
+ *   end with the link; else all are `damaged`;
+ * - each request has its own deadline, and its silence says nothing about the others.
  */
 export class TcpLink implements Link {
   readonly ended: Promise<Error | undefined>;
@@ -48,7 +50,9 @@ export class TcpLink implements Link {
   readonly #abandoned = new Set<number>();
   readonly #end: (error: Error | undefined) => void;
   #received: Buffer = Buffer.alloc(0);
-  #waiting: Waiting | undefined;
+  readonly #waiting = new Map<number, Waiting>();
+  /** Given up while a part of another answer was in hand: theirs may be inside of it. */
+  #givenUp: Waiting[] = [];
   #lost: LinkError | undefined;
   // Random, so that an answer which a gateway kept for an earlier connection is foreign to this one.
   #lastId = randomInt(0x10000);
@@ -84,13 +88,13 @@ export class TcpLink implements Link {
 
   async request(request: Request, timeoutMs: number): Promise<Outcome> {
     if (this.#abandoned.size >= mostAbandoned) this.lose(`${mostAbandoned} requests stayed unanswered`);
-    if (this.#received.length > 0) this.lose('half an answer arrived that nobody waits for');
+    if (this.#received.length > 0 && !this.#isAwaited(this.#received))
+      this.lose('half an answer arrived that nobody waits for');
     if (this.#lost !== undefined) throw this.#lost;
-    if (this.#waiting !== undefined) throw new Error('a request is under way: one at a time');
     const transactionId = this.#nextId();
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const waiting: Waiting = { transactionId, request, resolve, reject };
-    this.#waiting = waiting;
+    this.#waiting.set(transactionId, waiting);
     this.#socket.write(encodeTcp(transactionId, request));
     return answeredWithin(this.#clock, timeoutMs, promise, () => this.#giveUp(waiting));
   }
@@ -107,63 +111,80 @@ export class TcpLink implements Link {
     if (this.#lost !== undefined) return;
     this.#lost = error;
     this.#socket.destroy();
-    this.#waiting?.reject(error);
-    this.#waiting = undefined;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
     this.#end(told ? error : undefined);
   }
 
   #nextId(): number {
     do this.#lastId = (this.#lastId + 1) % 0x10000;
-    while (this.#abandoned.has(this.#lastId));
+    while (this.#abandoned.has(this.#lastId) || this.#waiting.has(this.#lastId));
     return this.#lastId;
   }
 
   async #giveUp(waiting: Waiting): Promise<void> {
     // A busy process may be late itself: what the socket already holds is looked at first.
     await setImmediate();
-    if (this.#waiting !== waiting) return;
+    if (!this.#waiting.has(waiting.transactionId)) return;
     if (this.#received.length > 0) {
-      this.#doubt('the answer broke off');
-      return;
+      if (!this.#isAwaited(this.#received, waiting)) {
+        this.#doubt('the answer broke off', [waiting]);
+        return;
+      }
+      this.#givenUp.push(waiting);
     }
     this.#abandoned.add(waiting.transactionId);
-    this.#settle({ kind: 'silence', at: this.#clock.now() });
+    this.#settle(waiting, { kind: 'silence', at: this.#clock.now() });
+  }
+
+  /** Whether this may be the beginning of the answer to a request that waits, other than `but`. */
+  #isAwaited(part: Buffer, but?: Waiting): boolean {
+    const others = [...this.#waiting.keys()].filter((id) => id !== but?.transactionId);
+    return part.length < 2 ? others.length > 0 : others.includes(part.readUInt16BE(0));
   }
 
   #take(chunk: Buffer): void {
+    if (this.#lost !== undefined) return;
     this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
-    while (this.#lost === undefined) {
+    // What came together is believed together: a frame that broke off has taken its end from the next one, whose rest is none.
+    const frames: Frame[] = [];
+    for (;;) {
       const first = firstFrame(this.#received);
-      if (first === undefined) return;
+      if (first === undefined) break;
       if (typeof first === 'string') {
         this.#doubt(first);
         return;
       }
       this.#received = this.#received.subarray(first.bytes);
-      this.#judge(first.frame);
+      frames.push(first.frame);
     }
+    for (const frame of frames) if (this.isOpen) this.#judge(frame);
+    if (this.#received.length === 0) this.#givenUp = [];
   }
 
   #judge(frame: Frame): void {
     if (this.#abandoned.delete(frame.transactionId)) return;
-    const waiting = this.#waiting;
-    if (waiting?.transactionId !== frame.transactionId) {
+    const waiting = this.#waiting.get(frame.transactionId);
+    if (waiting === undefined) {
       this.#doubt('an answer to a transaction that nobody began');
       return;
     }
     const answer = answerTo(waiting.request, frame);
-    if (typeof answer === 'string') this.#doubt(answer);
-    else this.#settle({ ...answer, at: this.#clock.now() });
+    const others = [...this.#waiting.values(), ...this.#givenUp].filter((other) => other !== waiting);
+    if (typeof answer === 'string') this.#doubt(answer, [waiting]);
+    else if (others.some(({ transactionId, request }) => holdsAnswer(frame.pdu, transactionId, request)))
+      this.#doubt('an answer broke off and another began inside of it', [waiting]);
+    else this.#settle(waiting, { ...answer, at: this.#clock.now() });
   }
 
-  #doubt(reason: string): void {
-    this.#settle({ kind: 'damaged', reason, at: this.#clock.now() });
+  /** `whose`: the requests whose answers are meant, all that wait where that cannot be told. */
+  #doubt(reason: string, whose: readonly Waiting[] = [...this.#waiting.values()]): void {
+    for (const waiting of whose) this.#settle(waiting, { kind: 'damaged', reason, at: this.#clock.now() });
     this.lose(`${reason}; the connection is dropped`);
   }
 
-  #settle(outcome: Outcome): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    waiting?.resolve(outcome);
+  #settle(waiting: Waiting, outcome: Outcome): void {
+    this.#waiting.delete(waiting.transactionId);
+    waiting.resolve(outcome);
   }
 }

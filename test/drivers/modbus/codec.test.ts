@@ -62,6 +62,7 @@ test('no function code that writes can be built, whatever is asked for', () => {
     'deviceIdBytes',
     'encodeTcp',
     'firstFrame',
+    'holdsAnswer',
     'isRead',
     'requestPdu',
   ]);

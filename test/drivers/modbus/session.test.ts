@@ -218,8 +218,13 @@ test('where every reading shall carry its words, it does', async () => {
 });
 
 test('of polls made in the same turn the soonest due goes first', async () => {
-  await Promise.all([poll('A', 2), poll('B', 1)]);
+  await Promise.all([poll('A', 20), poll('B', 10)]);
   expect(server.requests.map(({ unitId }) => unitId)).toEqual([2, 1, 1]);
+});
+
+test('of polls of one slot the order is that of the devices, whoever comes first and whichever ms he counts', async () => {
+  for (const jitterMs of [0, 1, -1]) await Promise.all([poll('B', 1000), poll('A', 1000 + jitterMs)]);
+  expect(server.requests.map(({ unitId }) => unitId)).toEqual([1, 1, 2, 1, 1, 2, 1, 1, 2]);
 });
 
 test('an answer that already lies in the socket counts, however late this process looks', async () => {
