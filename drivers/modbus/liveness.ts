@@ -2,8 +2,11 @@
 const cyclesToDegrade = 3;
 /** Shortest distance between two probes of one device. */
 const probeEveryMs = 60_000;
-/** So many probes apart one waits as long as the device may take: a slow one would never be heard else. */
-const fullEvery = 10;
+/**
+ * From then on the next probe waits as long as the device may take: a slow one would never be heard else. On a line without idle time probes are two minutes
+ * apart, so a slow one is heard within ten.
+ */
+const fullEveryMs = 480_000;
 /** A probe shorter than this hears nobody. */
 const leastProbeMs = 20;
 
@@ -13,7 +16,8 @@ const leastProbeMs = 20;
  */
 export class Liveness {
   #failures = 0;
-  #probes = 0;
+  /** When it was last waited for as long as it may take. */
+  #fullMs = 0;
   #probeDueMs = Infinity;
 
   /** Cycles in a row that ended in silence. */
@@ -32,12 +36,12 @@ export class Liveness {
 
   answered(): void {
     this.#failures = 0;
-    this.#probes = 0;
   }
 
   /** A request and its retries stayed unanswered, or a gateway said so. */
   failed(nowMs: number): void {
     this.#failures++;
+    this.#fullMs = nowMs;
     if (this.#failures === cyclesToDegrade) this.#probeDueMs = nowMs;
   }
 
@@ -47,7 +51,7 @@ export class Liveness {
    */
   probeMs(nowMs: number, idleMs: number, timeoutMs: number): number | null {
     if (nowMs < this.probeDueMs) return null;
-    if (this.isFullNext) return idleMs >= leastProbeMs || this.isOverdue(nowMs) ? timeoutMs : null;
+    if (this.#isFullDue(nowMs)) return idleMs >= leastProbeMs || this.isOverdue(nowMs) ? timeoutMs : null;
     if (idleMs >= leastProbeMs) return Math.min(timeoutMs, Math.floor(idleMs));
     return this.isOverdue(nowMs) ? Math.min(timeoutMs, leastProbeMs) : null;
   }
@@ -57,13 +61,13 @@ export class Liveness {
     return nowMs - this.probeDueMs >= probeEveryMs;
   }
 
-  get isFullNext(): boolean {
-    return this.#probes % fullEvery === fullEvery - 1;
+  #isFullDue(nowMs: number): boolean {
+    return nowMs - this.#fullMs >= fullEveryMs;
   }
 
   /** A probe is on its way. */
   probed(nowMs: number): void {
-    this.#probes++;
+    if (this.#isFullDue(nowMs)) this.#fullMs = nowMs;
     this.#probeDueMs = nowMs + probeEveryMs;
   }
 }

@@ -40,12 +40,23 @@ test('where there is no idle time it waits for some, but not for ever', () => {
   expect(one.probeMs(60_000, 0, 1000)).toBe(20);
 });
 
-test('every tenth gets its whole timeout', () => {
+test('once in eight minutes one gets its whole timeout', () => {
   const one = degraded();
   const waits: (number | null)[] = [];
-  for (let minute = 0; minute < 20; minute++) {
+  for (let minute = 0; minute < 17; minute++) {
     waits.push(one.probeMs(minute * 60_000, 100, 1000));
     one.probed(minute * 60_000);
   }
-  expect(waits).toEqual([...Array<number>(9).fill(100), 1000, ...Array<number>(9).fill(100), 1000]);
+  expect(waits).toEqual([...Array<number>(8).fill(100), 1000, ...Array<number>(7).fill(100), 1000]);
+});
+
+test('where there is never idle time too', () => {
+  const one = degraded();
+  const full: number[] = [];
+  for (let atMs = 0; atMs < 1_200_000; atMs += 1000) {
+    const waitMs = one.probeMs(atMs, 0, 1000);
+    if (waitMs === 1000) full.push(atMs / 60_000);
+    if (waitMs !== null) one.probed(atMs);
+  }
+  expect(full).toEqual([9, 17]);
 });
