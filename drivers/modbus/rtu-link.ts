@@ -169,7 +169,7 @@ export class RtuLink implements Link {
     }
   }
 
-  /** Until the line has been silent for the gap between frames; false when it does not come to that. The last fraction of a ms goes by turns of the loop: no timer is that fine. */
+  /** Until the line has been silent for the gap between frames; false when it does not come to that. A timer is late by up to a ms, so the last two go by turns of the loop. */
   async #quiet(mostMs: number): Promise<boolean> {
     const endMs = performance.now() + mostMs + this.#wire.gapMs;
     for (;;) {
@@ -177,7 +177,7 @@ export class RtuLink implements Link {
       const leftMs = this.#busyUntilMs - nowMs;
       if (leftMs <= 0 || this.#lost !== undefined) return true;
       if (nowMs > endMs) return false;
-      if (leftMs > 1) await sleep(Math.floor(leftMs));
+      if (leftMs > 2) await sleep(Math.floor(leftMs) - 1);
       else await setImmediate();
     }
   }

@@ -16,6 +16,7 @@ import { benchPoll } from './poll.ts';
 import { benchRate } from './rate.ts';
 import type { BenchOptions } from './site.ts';
 import { benchStart } from './start.ts';
+import { benchWire } from './wire.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -28,7 +29,10 @@ const parts: Readonly<Record<string, (options: BenchOptions) => Promise<object>>
   latency: benchLatency,
   rate: (options) => benchRate(options, 1),
   rate30: (options) => benchRate(options, 30),
+  wire: benchWire,
 };
+/** These run the driver alone. */
+const withoutBroker: ReadonlySet<string> = new Set(['wire']);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -41,7 +45,9 @@ const { values, positionals } = parseArgs({
 const unknown = positionals.filter((name) => !(name in parts));
 if (unknown.length > 0)
   throw new Error(`no part ${unknown.join(', ')}; the parts are ${Object.keys(parts).join(', ')}`);
-if (noKafka !== undefined) throw new Error(`the bench needs the real broker: ${noKafka}`);
+const chosen = positionals.length > 0 ? positionals : Object.keys(parts);
+if (noKafka !== undefined && !chosen.every((name) => withoutBroker.has(name)))
+  throw new Error(`the bench needs the real broker: ${noKafka}`);
 
 const dir = values.dir ?? join(root, 'node_modules/.cache');
 mkdirSync(dir, { recursive: true });
@@ -50,7 +56,7 @@ execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: ['ignore',
 
 const figures: Record<string, object> = {};
 for (const [name, bench] of Object.entries(parts)) {
-  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  if (!chosen.includes(name)) continue;
   const loadBefore = loadavg()[0] ?? 0;
   console.error(`${name} …`);
   figures[name] = { ...(await bench({ dir, nodeOptions: values['node-option'] })), loadBefore };
