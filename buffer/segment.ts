@@ -116,7 +116,7 @@ export class SegmentFile {
           'SEGMENT_VERSION',
           `${file} has segment version ${String(found)}; this sluice knows ${formatVersion}`,
         );
-      db.pragma('synchronous = FULL');
+      if (!readonly) db.pragma('synchronous = FULL');
       return new SegmentFile(file, db);
     } catch (error) {
       db.close();

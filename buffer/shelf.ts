@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { streams } from '../agent/reading.ts';
 import type { Seq } from '../agent/reading.ts';
+import { isAtRest } from './at-rest.ts';
 import { committedMs } from './frame.ts';
 import type { Commit, Described, Descriptor } from './protocol.ts';
 import type { Range, Settled } from './ranges.ts';
@@ -40,6 +41,8 @@ export class Shelf {
   isCondemned = false;
   /** Nothing is written to it any more. */
   isSealed = true;
+  /** Nobody will write to it, we neither. */
+  #isAtRest = false;
   #bytes = 0;
   #inode = 0;
 
@@ -66,11 +69,14 @@ export class Shelf {
 
   /** Takes stock of a segment of an earlier start, sealing it if nobody has. */
   stock(): void {
-    const handle = this.#open();
-    const summary = handle.summary();
+    this.#isAtRest = isAtRest(this.file);
+    const summary = this.#open().summary();
     if (summary) {
       this.lanes = summary;
     } else {
+      this.park();
+      this.#isAtRest = false;
+      const handle = this.#open();
       const { lanes, damagedRows } = handle.index();
       this.#index = lanes;
       this.lanes = lanes.map(extentOf);
@@ -223,7 +229,7 @@ export class Shelf {
   }
 
   #open(): SegmentFile {
-    this.#handle ??= SegmentFile.open(this.file);
+    this.#handle ??= this.#isAtRest ? SegmentFile.openReadOnly(this.file) : SegmentFile.open(this.file);
     return this.#handle;
   }
 

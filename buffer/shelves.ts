@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import { isAtRest } from './at-rest.ts';
 import { streamOf } from './protocol.ts';
 import type { Settled } from './ranges.ts';
 import { fileTails, isDamage, parseSegmentName, syncFolder } from './segment.ts';
@@ -52,11 +53,12 @@ export class Shelves {
     for (const [at, { name, parsed }] of names.entries()) {
       const next = names[at + 1]?.parsed;
       const shelf = new Shelf(this.#folder, name);
-      const damage = examineBefore(shelf.file, this.#quarantineFolder());
+      const damage = isAtRest(shelf.file) ? null : examineBefore(shelf.file, this.#quarantineFolder());
       shelf.isDamaged = damage?.wal.verdict === 'damaged';
       this.#takeStockOf(shelf, next === undefined);
       if (damage !== null) this.#tellWal(shelf, damage, next?.epoch === parsed?.epoch ? (next?.first ?? 0) - 1 : null);
     }
+    for (const shelf of this.#all.toReversed()) if (this.#learnSettled(shelf)) break;
   }
 
   add(shelf: Shelf): void {
@@ -143,11 +145,6 @@ export class Shelves {
   #takeStockOf(shelf: Shelf, isNewest: boolean): void {
     try {
       shelf.stock();
-      for (const found of shelf.settled())
-        for (const [lane, settled] of found.entries()) {
-          this.#settled[lane]?.add(1, settled.position);
-          for (const range of settled.ranges) this.#settled[lane]?.add(range.first, range.last);
-        }
       this.#all.push(shelf);
       this.use(shelf, () => undefined);
     } catch (error) {
@@ -155,6 +152,21 @@ export class Shelves {
       const isRuin = isNewest && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
       if (isRuin) for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
       else this.#setAside(shelf, error);
+    }
+  }
+
+  /** Positions only grow, so the newest segment that tells them tells all. False: this one tells nothing. */
+  #learnSettled(shelf: Shelf): boolean {
+    try {
+      const told = this.use(shelf, () => shelf.settled()) ?? [];
+      for (const found of told)
+        for (const [lane, settled] of found.entries()) {
+          this.#settled[lane]?.add(1, settled.position);
+          for (const range of settled.ranges) this.#settled[lane]?.add(range.first, range.last);
+        }
+      return told.length > 0;
+    } catch (error) {
+      throw mayPass(error) ? unreachable(shelf, error) : error;
     }
   }
 

@@ -1,16 +1,17 @@
-import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BufferError, messageOf } from '../agent/errors.ts';
 import type { Kept, PointInfo, Seq } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
+import { isAtRest } from './at-rest.ts';
 import { deadLettersFile, lettersIn } from './dead-letters.ts';
 import type { KeptLetter } from './dead-letters.ts';
 import { decodeFrame } from './frame.ts';
 import { streamOf } from './protocol.ts';
 import { Settled } from './ranges.ts';
 import { parseSegmentName, SegmentFile, sizeOf } from './segment.ts';
-import { firstBytes, isMissing, stableCopy } from './stable-copy.ts';
+import { isMissing, stableCopy } from './stable-copy.ts';
 import { lookAtWal } from './wal-look.ts';
 import type { WalFindings } from './wal.ts';
 
@@ -80,11 +81,13 @@ export class BufferView {
       this.segments = names
         .flatMap((name) => viewed(folder, name))
         .toSorted((a, b) => a.firstSeq - b.firstSeq || startsOf(a) - startsOf(b));
-      for (const segment of this.segments) {
+      // Positions only grow: the newest segment that tells them tells all.
+      let isSettledKnown = false;
+      for (const segment of this.segments.toReversed()) {
         const wal = lookedAt(segment);
         if (wal !== null) wals.push({ segment: segment.name, wal });
         try {
-          this.use(segment, ({ file }) => this.#learnSettled(file));
+          this.use(segment, ({ file }) => (isSettledKnown ||= this.#learnSettled(file)));
         } catch (error) {
           const code = error instanceof BufferError ? error.code : '';
           if (code === 'NO_COPY' || code === 'NEVER_STILL') throw error;
@@ -144,12 +147,15 @@ export class BufferView {
     this.#copies.clear();
   }
 
-  #learnSettled(file: SegmentFile): void {
-    for (const found of file.settled())
+  /** False when the segment tells nothing of it. */
+  #learnSettled(file: SegmentFile): boolean {
+    const told = file.settled();
+    for (const found of told)
       for (const [lane, { position, ranges }] of found.entries()) {
         this.settled[lane]?.add(1, position);
         for (const { first, last } of ranges) this.settled[lane]?.add(first, last);
       }
+    return told.length > 0;
   }
 
   #open({ file, isSealed }: ViewedSegment): SegmentFile | null {
@@ -207,15 +213,6 @@ function viewed(folder: string, name: string): ViewedSegment[] {
     if (isMissing(error)) return [];
     throw noAccess(file, error);
   }
-}
-
-/** Not in WAL mode (bytes 18 and 19 of SQLite's header) and nothing beside it that would have to be played back. */
-function isAtRest(file: string): boolean {
-  const header = firstBytes(file, 20);
-  return (
-    header[18] === 1 &&
-    ['-wal', '-journal'].every((tail) => statSync(file + tail, { throwIfNoEntry: false }) === undefined)
-  );
 }
 
 /** null: its WAL is sound, or the segment was removed meanwhile. What cannot be read its opening tells. */

@@ -89,6 +89,23 @@ describe('the buffer', () => {
     expect(second.epoch).not.toBe(first.epoch);
   });
 
+  it('knows what is settled by the newest segment, or the one before where that tells nothing any more', async () => {
+    const first = await site.opened();
+    await first.append('meter-readings', counted(0, 10));
+    first.settle('meter-readings', 1, 5);
+    await first.close(soon());
+    const second = await site.opened();
+    await second.append('meter-readings', counted(10, 10));
+    second.settle('meter-readings', 1, 7);
+    await second.close(soon());
+    const newest = new Database(join(site.path, site.segments().at(-1) ?? ''));
+    newest.exec('UPDATE settlements SET crc = crc + 1');
+    newest.exec('UPDATE frames SET crc = crc + 1');
+    newest.close();
+    const third = await site.opened();
+    expect(values(await third.next('meter-readings', 0, 100, soon()))).toEqual([5, 6, 7, 8, 9]);
+  });
+
   it('settles part of a frame for good', async () => {
     const first = await site.opened();
     await first.append('meter-readings', counted(0, 10));
