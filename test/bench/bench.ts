@@ -8,6 +8,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { noKafka } from '../support/kafka.ts';
+import { benchBacklog } from './backlog.ts';
 import { benchDrain } from './drain.ts';
 import { benchIdle } from './idle.ts';
 import { benchLatency } from './latency.ts';
@@ -30,9 +31,10 @@ const parts: Readonly<Record<string, (options: BenchOptions) => Promise<object>>
   rate: (options) => benchRate(options, 1),
   rate30: (options) => benchRate(options, 30),
   wire: benchWire,
+  backlog: benchBacklog,
 };
-/** These run the driver alone. */
-const withoutBroker: ReadonlySet<string> = new Set(['wire']);
+/** These run the driver or the buffer alone. */
+const withoutBroker: ReadonlySet<string> = new Set(['wire', 'backlog']);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
