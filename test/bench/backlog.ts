@@ -59,17 +59,17 @@ async function looked(args: readonly string[]): Promise<{ tookMs: number; peakRs
   const command = spawn(process.execPath, ['--max-semi-space-size=4', main, ...args], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const ended = once(command, 'exit') as Promise<[number | null]>;
+  const ended = (once(command, 'exit') as Promise<[number | null]>).then(([code]) => ({
+    code,
+    tookMs: rounded(performance.now() - beganMs),
+  }));
   let peakRssMb = 0;
-  let endedMs = 0;
-  void ended.then(() => (endedMs = performance.now()));
-  while (endedMs === 0) {
-    await sleep(lookMs);
-    if (endedMs === 0) peakRssMb = Math.max(peakRssMb, peakOf(command.pid ?? 0));
+  for (;;) {
+    const end = await Promise.race([ended, sleep(lookMs)]);
+    if (end?.code === 0) return { tookMs: end.tookMs, peakRssMb: rounded(peakRssMb) };
+    if (end) throw new Error(`sluice ${args.join(' ')} ended with ${end.code}`);
+    peakRssMb = Math.max(peakRssMb, peakOf(command.pid ?? 0));
   }
-  const [code] = await ended;
-  if (code !== 0) throw new Error(`sluice ${args.join(' ')} ended with ${code}`);
-  return { tookMs: rounded(endedMs - beganMs), peakRssMb: rounded(peakRssMb) };
 }
 
 /** 0 where it ended a moment ago. */
