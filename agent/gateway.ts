@@ -116,6 +116,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
           ofStream.map((one) => ({ ...one, slotMs: null })),
         );
     },
+    log: (message) => log.warning(message),
     event: tell,
   };
   const lanes = new ForwardedLanes({ buffer, clock, log, event: tell });

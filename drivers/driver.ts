@@ -134,6 +134,8 @@ export interface DriverHost {
   readonly owner?: LineOwner;
   /** Pushed values. Resolves after the commit: acknowledge the source only then. Awaiting it is the back-pressure. */
   push(seen: readonly Observation[], signal: AbortSignal): Promise<void>;
+  /** What only the person at the configuration can mend, and no record says well: a warning. The driver tells it once a session. */
+  log?(message: string): void;
   /** Never blocks, never throws. */
   event(event: GatewayEvent): void;
 }

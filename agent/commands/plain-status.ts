@@ -18,7 +18,7 @@ const words: Readonly<Record<string, string>> = {
 };
 
 const exceptions: Readonly<Record<number, string>> = {
-  1: 'the device does not know this function',
+  1: 'the device does not know this function: wrong `table`? (holding or input)',
   2: 'illegal address, the device has nothing there',
   3: 'illegal value, e.g. more registers than it gives at once',
   4: 'the device has failed',

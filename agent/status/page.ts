@@ -144,7 +144,10 @@ function deviceError({ lostBecause, firstBad, badPoints }: GatewayStatus['device
   if (lostBecause !== null) return lostBecause;
   if (firstBad === null) return null;
   const { point, status, exceptionCode } = firstBad;
-  const exception = exceptionCode === null ? '' : ` (exception ${exceptionCode})`;
+  const exception =
+    exceptionCode === null
+      ? ''
+      : ` (exception ${exceptionCode}${exceptionCode === 1 ? ': wrong `table`? holding or input' : ''})`;
   return `${point}: ${status}${exception}${badPoints > 1 ? `, and ${badPoints - 1} more ${badPoints === 2 ? 'point' : 'points'}` : ''}`;
 }
 

@@ -58,6 +58,11 @@ export class Call implements Waiting {
     return this.#settled;
   }
 
+  /** Tables that the device refused as such, and never answered a read of. */
+  get unknownTables(): Table[] {
+    return [...this.#unsupported].filter((table) => !this.device.memory.hasAnswered(table));
+  }
+
   /** Nothing was asked yet. */
   get isUntouched(): boolean {
     return this.#seen.size === 0 && !this.isAsking;

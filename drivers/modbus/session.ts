@@ -16,6 +16,7 @@ import { outcomeJson, questionOf } from './questions.ts';
 import type { Question } from './questions.ts';
 import { limitsOf, readyDevice } from './ready-device.ts';
 import type { ReadyDevice } from './ready-device.ts';
+import { TableHints } from './table-hints.ts';
 
 /** One question of a process that borrows the line. */
 interface Ask extends Question {
@@ -44,6 +45,7 @@ export class ModbusSession implements Session {
   readonly #plan: ModbusPlan;
   readonly #devices: ReadonlyMap<string, ReadyDevice>;
   readonly #halfOpen: HalfOpen;
+  readonly #hints: TableHints;
   readonly #rounds = new Rounds();
   readonly #stopped = new AbortController();
   /** Devices whose call was given up before its turn, with when it was due. */
@@ -56,12 +58,14 @@ export class ModbusSession implements Session {
   #quietUntilMs = 0;
   #wake = new AbortController();
 
-  constructor(plan: ModbusPlan, link: Link, { clock, everyRaw = false }: DriverHost) {
+  constructor(plan: ModbusPlan, link: Link, host: DriverHost) {
+    const { clock, everyRaw = false } = host;
     this.#link = link;
     this.#clock = clock;
     this.#plan = plan;
     this.#devices = new Map(plan.devices.map((device, place) => [device.id, readyDevice(device, place, everyRaw)]));
     this.#halfOpen = new HalfOpen(link);
+    this.#hints = new TableHints((message) => host.log?.(message));
     this.ended = this.#watch(link);
   }
 
@@ -87,6 +91,7 @@ export class ModbusSession implements Session {
     this.#queue.push(call);
     void this.#serve();
     return call.result.finally(() => {
+      for (const table of call.unknownTables) this.#hints.tell(device.id, table);
       signal.removeEventListener('abort', giveUp);
     });
   }

@@ -70,6 +70,10 @@ it.each([
   [{ status: 'Good', quality: 'good' }, 'good'],
   [{ status: 'BadTimeout' }, 'bad: no answer within 750ms (BadTimeout)'],
   [
+    { status: 'BadNotSupported', exceptionCode: 1 },
+    'bad: exception 01: the device does not know this function: wrong `table`? (holding or input) (BadNotSupported)',
+  ],
+  [
     { status: 'BadNodeIdUnknown', exceptionCode: 2 },
     'bad: exception 02: illegal address, the device has nothing there (BadNodeIdUnknown)',
   ],

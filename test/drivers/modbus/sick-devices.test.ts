@@ -14,6 +14,7 @@ let server: RawServer;
 let clock: FakeClock;
 let session: Session;
 let plan: ModbusPlan;
+let logged: string[];
 
 beforeEach(async () => {
   server = await startRawServer(honest);
@@ -26,7 +27,8 @@ afterEach(async () => {
 
 async function open(devices: readonly DevicePart[], common: Record<string, unknown> = {}): Promise<void> {
   plan = planOf(server.port, devices, { every: 10_000, retries: 0, ...common }).plan;
-  session = await driver.open(plan, hostOf(clock), never);
+  logged = [];
+  session = await driver.open(plan, { ...hostOf(clock), log: (message) => void logged.push(message) }, never);
 }
 
 const asked = (unitId: number): string[] =>
@@ -168,6 +170,18 @@ describe('an address that a device does not know', () => {
     expect(statuses(seen)).toEqual(['Good', ...Array<string>(4).fill('BadNotSupported')]);
     expect(seen.slice(1).map(({ exceptionCode }) => exceptionCode)).toEqual([1, 1, 1, 1]);
     expect(server.requests.filter(({ functionCode }) => functionCode === 4)).toHaveLength(2);
+    await poll('A');
+    expect(logged).toEqual([expect.stringMatching(/^Device A: .*exception 01.*table input.*Try holding/)]);
+  });
+
+  test('a single address that a device calls an unknown function (01) is no reason to doubt its table', async () => {
+    server.behave((request, peer) => {
+      if (request.address === 10) peer.send(exception(request, 1));
+      else honest(request, peer);
+    });
+    await open([{ id: 'A', unitId: 1, points: { wrong: { address: 10 }, right: { address: 20 } } }]);
+    expect(statuses(await poll('A'))).toEqual(['BadNotSupported', 'Good']);
+    expect(logged).toEqual([]);
   });
 });
 
