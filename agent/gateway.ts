@@ -12,6 +12,7 @@ import type { Changes } from './connections.ts';
 import { ConfigError, messageOf } from './errors.ts';
 import { Events } from './events.ts';
 import { ForwardedLanes } from './lanes.ts';
+import type { Prepared } from './lanes.ts';
 import type { Log } from './log.ts';
 import { Losses } from './losses.ts';
 import type { GatewayEvent, Reading, Seq, Stream } from './reading.ts';
@@ -43,7 +44,8 @@ export interface Gateway {
   readonly failed: Promise<Error>;
   /**
    * Goes on under another configuration: closes and opens exactly the connections whose plan changed, renews uplink and clock beside them. Rejects
-   * with ConfigError, and has changed nothing, where that needs a restart or the uplink cannot be used. One call at a time.
+   * with ConfigError, and has changed nothing, where that needs a restart or the uplink cannot be used. Any other error came half-way: it is told, and
+   * ends the daemon (`failed`). One call at a time.
    */
   reload(config: SiteConfig): Promise<void>;
   /** The file as it is now cannot be used; the gateway goes on as it was. */
@@ -168,16 +170,29 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     const uplink = await lanes.prepare(next.uplink).catch((error: unknown) => {
       throw new ConfigError(`the uplink cannot be used: ${messageOf(error)}`, { cause: error });
     });
+    try {
+      await takeUp(next, uplink);
+    } catch (error) {
+      // Half-way there is no going back: a restart begins from the file.
+      const reason = messageOf(error);
+      tell({
+        event: 'config-refused',
+        severity: 'error',
+        message: `The changed configuration was taken up only in part: ${reason}. The daemon ends now; its next start takes up ${next.file} as a whole`,
+        facts: { problems: 1, reason },
+      });
+      broken.resolve(error instanceof Error ? error : new Error(reason));
+      throw error;
+    }
+  }
+
+  async function takeUp(next: SiteConfig, uplink: Prepared | null): Promise<void> {
     const isClockNew = next.clock.source !== config.clock.source;
     events.renew(next.site?.id ?? null);
     buffer.adjust(limitsOf(next));
     config = next;
     identity = null;
-    const changes = await connections.apply(next.connections).catch((error: unknown) => {
-      // Half-way there is no going back: a restart begins from the file.
-      broken.resolve(error instanceof Error ? error : new Error(messageOf(error)));
-      throw error;
-    });
+    const changes = await connections.apply(next.connections);
     buffer.forgetOthers(devicesOf(next));
     if (uplink) {
       const answer = AbortSignal.timeout(renewAnswerMs);

@@ -94,6 +94,14 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
     log(severity, `Connection ${connection} ${text}`);
   }
 
+  async function letGo(closed: Session): Promise<void> {
+    try {
+      await closed.close();
+    } catch (cause) {
+      tell('warning', `did not close in order: ${messageOf(cause)}`);
+    }
+  }
+
   /** Resolves when the session has ended and let go of its line: whether it had held. */
   async function liveThrough(opened: Session): Promise<boolean> {
     session = opened;
@@ -119,7 +127,7 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
       failures = 0;
     }
     const reason = await end;
-    await opened.close();
+    await letGo(opened);
     failures++;
     if (!closing.signal.aborted) {
       error = reason === undefined ? 'the driver closed it' : messageOf(reason);
@@ -135,7 +143,7 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
       try {
         const opened = await open();
         if (closing.signal.aborted) {
-          await opened.close();
+          await letGo(opened);
           break;
         }
         if (await liveThrough(opened)) downSinceMs = clock.now().bootMs;
@@ -180,11 +188,7 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
     state: () => ({ connection, state, since, error, failures, opened: timesOpened, failed }),
     async close() {
       closing.abort(new LinkError(`connection ${connection} is being closed`));
-      await session
-        ?.close()
-        .catch((cause: unknown) =>
-          log('warning', `Connection ${connection} did not close in order: ${messageOf(cause)}`),
-        );
+      if (session !== null) await letGo(session);
       await running;
       become('closed');
     },

@@ -1,8 +1,6 @@
 import { openSync, writeSync } from 'node:fs';
 import { aborted, firesAfter } from '../aborted.ts';
 import { builtAtMs } from '../build-time.ts';
-import { loadConfig } from '../config/load.ts';
-import { problemText } from '../config/problems.ts';
 import { same } from '../config/same.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { socketIn } from '../control/client.ts';
@@ -12,7 +10,6 @@ import { messageOf } from '../errors.ts';
 import { startGateway } from '../gateway.ts';
 import type { Gateway, GatewayParts } from '../gateway.ts';
 import { openLog } from '../log.ts';
-import type { Log } from '../log.ts';
 import { Reloads } from '../reloads.ts';
 import type { Seq, Stream } from '../reading.ts';
 import { beat } from '../status/heart.ts';
@@ -24,8 +21,9 @@ import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
 import { version } from '../version.ts';
 import { fileArgument } from './command.ts';
-import type { Command, CommandArgs, Io } from './command.ts';
+import type { Command, CommandArgs } from './command.ts';
 import { configured } from './configured.ts';
+import { reloaded } from './reloaded.ts';
 
 /** Of the 5 s that a stop may take: for what can still be sent, and for everything. */
 const drainMs = 3_000;
@@ -120,24 +118,6 @@ async function opened(
     return await startGateway(config, parts);
   } finally {
     isOver.abort();
-  }
-}
-
-/** The file as it is now, when the gateway goes on under it; null: it goes on as it was. Never rejects. */
-async function reloaded(file: string, env: Io['env'], gateway: Gateway, log: Log): Promise<SiteConfig | null> {
-  try {
-    const { config, problems } = loadConfig(file, { env });
-    for (const problem of problems) log[problem.severity](problemText(problem), {}, null);
-    if (config === null) {
-      const errors = problems.filter(({ severity }) => severity === 'error');
-      gateway.refused(`it has ${errors.length === 1 ? 'a problem' : `${errors.length} problems`}`, errors.length);
-      return null;
-    }
-    await gateway.reload(config);
-    return config;
-  } catch (error) {
-    gateway.refused(messageOf(error), 1);
-    return null;
   }
 }
 

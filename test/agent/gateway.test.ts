@@ -207,6 +207,31 @@ describe('the gateway', () => {
     expect(qualities('stayed').filter((quality) => quality === 'good')).toHaveLength(1);
   });
 
+  it('ends when a changed configuration could be taken up only in part, and says so', async () => {
+    const file = site();
+    const gateway = await started(file);
+    const { config } = loadConfig(file, { env: {} });
+    const [panel] = config?.connections ?? [];
+    const [device] = panel?.devices ?? [];
+    if (!config || !panel || !device) throw new Error('a connection with a device');
+    const failing = {
+      ...device,
+      get points(): never {
+        throw new Error('the second line is none');
+      },
+    };
+    const next = { ...config, connections: [panel, { ...panel, id: 'second', devices: [failing] }] };
+    await expect(gateway.reload(next)).rejects.toThrow('the second line is none');
+    expect(await gateway.failed).toMatchObject({ message: 'the second line is none' });
+    const refusals = (): Line['value'][] =>
+      delivered().flatMap(({ value }) => (value['event'] === 'config-refused' ? [value] : []));
+    await expect.poll(() => refusals().length, { timeout: 5_000 }).toBe(1);
+    const told = refusals();
+    expect(told[0]).toMatchObject({ severity: 'error', facts: { problems: 1, reason: 'the second line is none' } });
+    expect(told[0]?.['message']).toMatch(/only in part: the second line is none\. The daemon ends now/);
+    expect(told[0]?.['message']).not.toMatch(/as it was/);
+  });
+
   it('goes on with its sequence and its slots at the next start', async () => {
     const first = await started(site());
     await sleep(1_300);

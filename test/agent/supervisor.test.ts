@@ -183,6 +183,34 @@ describe('closing a supervisor', () => {
     expect([driver.opens, driver.openNow]).toEqual([1, 0]);
   });
 
+  test('that does not close in order is told once, and holds up neither the next session nor the end', async () => {
+    const driver = new ScriptedDriver(clock);
+    const stiff: Driver = {
+      open: async (plan, host, signal) => {
+        const session = await driver.open(plan, host, signal);
+        return {
+          ...session,
+          close: async () => {
+            await session.close();
+            throw new Error('the port is stuck');
+          },
+        };
+      },
+    };
+    const { supervisor, logged } = supervise(driver, { load: () => Promise.resolve(stiff) });
+    await clock.advance(10_000);
+    driver.dropLink();
+    await clock.advance(10_000);
+    expect([driver.opens, driver.openNow]).toEqual([2, 1]);
+    expect(supervisor.state()).toMatchObject({ state: 'open', opened: 2, failed: 0, error: null });
+    await supervisor.close();
+    expect([driver.opens, driver.openNow]).toEqual([2, 0]);
+    expect(supervisor.state().state).toBe('closed');
+    const stuck = 'warning: Connection panel did not close in order: the port is stuck';
+    expect(logged.filter((line) => line.includes('close in order'))).toEqual([stuck, stuck]);
+    expect(logged).not.toContainEqual(expect.stringContaining('cannot be opened'));
+  });
+
   test('while its driver is loading opens nothing', async () => {
     const driver = new ScriptedDriver(clock);
     const loaded = Promise.withResolvers<Driver>();
