@@ -27,6 +27,8 @@ export function daemonAt(path: string): LineOwner {
       const socket = await connected(path, signal);
       if (socket === null) return null;
       const talk = new Talk(socket, path);
+      const giveUp = (): void => talk.close();
+      signal.addEventListener('abort', giveUp, { once: true });
       try {
         const said = await talk.say({ line });
         if (said['ok'] === true) return talk;
@@ -36,6 +38,8 @@ export function daemonAt(path: string): LineOwner {
       } catch (error) {
         talk.close();
         throw error;
+      } finally {
+        signal.removeEventListener('abort', giveUp);
       }
     },
   };
@@ -44,9 +48,20 @@ export function daemonAt(path: string): LineOwner {
 /** null: nobody listens. Rejects with LinkError where one does that must not be asked. */
 function connected(path: string, signal: AbortSignal): Promise<Socket | null> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ path, signal });
-    socket.once('connect', () => resolve(socket));
+    if (signal.aborted) {
+      reject(new LinkError('the attempt was given up', { cause: signal.reason }));
+      return;
+    }
+    const socket = connect(path);
+    // Not by an option of `connect`: that would end the talk, too, whenever the signal fires.
+    const giveUp = (): void => void socket.destroy(new Error('given up'));
+    signal.addEventListener('abort', giveUp, { once: true });
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', giveUp);
+      resolve(socket);
+    });
     socket.on('error', (error: NodeJS.ErrnoException) => {
+      signal.removeEventListener('abort', giveUp);
       if (error.code === 'EACCES' || error.code === 'EPERM')
         reject(
           new LinkError(

@@ -50,6 +50,15 @@ function said(...pieces: (string | Buffer)[]): Promise<string> {
   });
 }
 
+test('a line that was borrowed stays, though the time for borrowing it has passed', async () => {
+  const enough = new AbortController();
+  const borrowed = await daemonAt(path).borrow('panel', enough.signal);
+  enough.abort();
+  expect(await borrowed?.ask({ a: 1 })).toEqual({ echo: { a: 1 } });
+  borrowed?.close();
+  await expect(daemonAt(path).borrow('panel', enough.signal)).rejects.toThrow('given up');
+});
+
 test('a line is borrowed and asked, one that is not there is not, and one that is down says so', async () => {
   const borrowed = await daemonAt(path).borrow('panel', never);
   expect(await borrowed?.ask({ a: 1 })).toEqual({ echo: { a: 1 } });
