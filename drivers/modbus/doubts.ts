@@ -2,8 +2,11 @@ import { dataBytes, isRead } from './codec.ts';
 import { identifyFunctions, mostRegisters } from './protocol.ts';
 import type { ReadRequest, Request, UnitPdu } from './codec.ts';
 
-/** So many timeouts after it was given up a request is in doubt no longer: what has not come by then does not come. */
-const patience = 10;
+/**
+ * So long after it was given up a request is in doubt no longer. Only what was answered since proves that nothing late will come, and that costs one short request: a serial
+ * server that waits longer for dead units than we do gathers a queue, and hands over answers minutes late.
+ */
+const patienceMs = 3_600_000;
 
 interface Unanswered {
   readonly request: ReadRequest;
@@ -24,30 +27,30 @@ export class Doubts {
   #asked = 0;
 
   /** The request was given up, or what came may not have been its answer. */
-  unanswered(request: Request, nowMs: number, timeoutMs: number): void {
+  unanswered(request: Request, nowMs: number): void {
     if (!isRead(request)) return;
     const asked = ++this.#asked;
     const open = this.#open(request.unitId, nowMs);
     const same = open.find((one) => isSame(one.request, request));
     const others = open.filter((one) => one !== same);
-    const untilMs = nowMs + patience * timeoutMs;
+    const untilMs = nowMs + patienceMs;
     this.#units.set(request.unitId, [...others, { request, first: same?.first ?? asked, newest: asked, untilMs }]);
   }
 
   /** Data came that fits this request. */
-  answered(request: Request, nowMs: number, timeoutMs: number): void {
+  answered(request: Request, nowMs: number): void {
     if (!isRead(request)) return;
-    this.#settled(request, nowMs, timeoutMs, (one) => looksAlike(one.request, request));
+    this.#settled(request, nowMs, (one) => looksAlike(one.request, request));
   }
 
   /** An exception came: it tells nothing of what was asked but the table. */
-  excepted(request: Request, nowMs: number, timeoutMs: number): void {
+  excepted(request: Request, nowMs: number): void {
     if (!isRead(request)) return;
-    this.#settled(request, nowMs, timeoutMs, (one) => one.request.table === request.table);
+    this.#settled(request, nowMs, (one) => one.request.table === request.table);
   }
 
   /** At worst what came was the first answer still to come that fits, and the newest question is still to be answered. */
-  #settled(request: ReadRequest, nowMs: number, timeoutMs: number, fits: (one: Unanswered) => boolean): void {
+  #settled(request: ReadRequest, nowMs: number, fits: (one: Unanswered) => boolean): void {
     const open = this.#open(request.unitId, nowMs);
     const fitting = open.filter(fits);
     this.#units.delete(request.unitId);
@@ -55,7 +58,7 @@ export class Doubts {
     const answered = Math.min(...fitting.map(({ first }) => first));
     const left = open.filter(({ newest }) => newest > answered);
     this.#units.set(request.unitId, left);
-    this.unanswered(request, nowMs, timeoutMs);
+    this.unanswered(request, nowMs);
   }
 
   /** Whether this frame, which does not answer the request that waits, may answer one that was given up. */
@@ -66,7 +69,7 @@ export class Doubts {
     return (this.#units.get(unitId) ?? []).some(({ request }) => isException || pdu.length === 2 + dataBytes(request));
   }
 
-  /** What must be asked, and answered, before this request may be; undefined: nothing. */
+  /** What must be asked, and answered, before this request may be; undefined: nothing. No value is made of its answer, so where no length is free one that is not will do. */
   questionBefore(request: Request, nowMs: number): ReadRequest | undefined {
     if (!isRead(request)) return undefined;
     const open = this.#open(request.unitId, nowMs);
@@ -76,7 +79,7 @@ export class Doubts {
       const address = Math.min(request.address, 0x1_0000 - count);
       return { ...request, address, count };
     });
-    return others.find((other) => !open.some((one) => looksAlike(one.request, other)));
+    return others.find((other) => !open.some((one) => looksAlike(one.request, other))) ?? others[0];
   }
 
   #open(unitId: number, nowMs: number): Unanswered[] {

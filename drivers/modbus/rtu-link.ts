@@ -24,7 +24,6 @@ export interface RtuLinkOptions {
 
 interface Waiting {
   readonly request: Request;
-  readonly timeoutMs: number;
   readonly sent: Buffer;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
@@ -143,7 +142,7 @@ export class RtuLink implements Link {
     if (!isQuiet) return { kind: 'damaged', reason: 'the line is never quiet', at: this.#clock.now() };
     const sent = encodeRtu(request);
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-    const waiting: Waiting = { request, timeoutMs, sent, resolve, reject };
+    const waiting: Waiting = { request, sent, resolve, reject };
     this.#waiting = waiting;
     this.#received = Buffer.alloc(0);
     this.#port.write(sent);
@@ -201,14 +200,14 @@ export class RtuLink implements Link {
   }
 
   #judge(waiting: Waiting, frame: UnitPdu): void {
-    const { request, timeoutMs } = waiting;
+    const { request } = waiting;
     const answer = answerTo(request, frame);
     if (typeof answer === 'string') {
       if (!this.#doubts.mayBeLate(frame)) this.#damage(waiting, answer);
       return;
     }
-    if (answer.kind === 'data') this.#doubts.answered(request, performance.now(), timeoutMs);
-    else this.#doubts.excepted(request, performance.now(), timeoutMs);
+    if (answer.kind === 'data') this.#doubts.answered(request, performance.now());
+    else this.#doubts.excepted(request, performance.now());
     this.#settle({ ...answer, at: this.#clock.now() });
   }
 
@@ -226,14 +225,14 @@ export class RtuLink implements Link {
       this.#damage(waiting, 'the answer broke off');
       return;
     }
-    this.#doubts.unanswered(waiting.request, performance.now(), waiting.timeoutMs);
+    this.#doubts.unanswered(waiting.request, performance.now());
     this.#settle({ kind: 'silence', at: this.#clock.now() });
     if (this.#port.isGone?.() === true) this.lose('the line is not there any more');
   }
 
   /** Its own answer may be still to come. */
-  #damage({ request, timeoutMs }: Waiting, reason: string): void {
-    this.#doubts.unanswered(request, performance.now(), timeoutMs);
+  #damage({ request }: Waiting, reason: string): void {
+    this.#doubts.unanswered(request, performance.now());
     this.#isStale = true;
     this.#settle({ kind: 'damaged', reason, at: this.#clock.now() });
   }
