@@ -4,7 +4,8 @@ import { driverFor } from '../drivers/registry.ts';
 import type { Clock } from './clock.ts';
 import { same } from './config/same.ts';
 import type { ConnectionConfig, DeviceConfig, PointConfig } from './config/site-config.ts';
-import { SluiceError } from './errors.ts';
+import { LinkError, SluiceError } from './errors.ts';
+import type { Observation } from './reading.ts';
 import { startPoller } from './poller.ts';
 import type { Poller, PollerHandover, PollerOptions } from './poller.ts';
 import type { DeviceState } from './status/facts.ts';
@@ -13,7 +14,8 @@ import type { Supervisor, SupervisorState } from './supervisor.ts';
 import { scheduleMaker } from './wall-slots.ts';
 
 export interface ConnectionsOptions extends Pick<PollerOptions, 'sink' | 'event' | 'kept'> {
-  readonly host: DriverHost;
+  /** What its devices' values go to is each connection's own. */
+  readonly host: Omit<DriverHost, 'push'>;
   readonly clock: Clock;
   readonly log: (severity: 'info' | 'warning', message: string) => void;
 }
@@ -122,28 +124,27 @@ export class Connections {
 
   #line(config: ConnectionConfig, open: Line | undefined, handovers: ReadonlyMap<string, PollerHandover>): Line {
     const { host, clock, log } = this.#options;
+    const pollers: Line['pollers'] = open?.pollers ?? new Map();
     const supervisor =
       open?.supervisor ??
       startSupervisor({
         connection: config.id,
         load: () => loadDriver(config.driver),
         plan: config.plan,
-        host,
+        host: { ...host, push: (seen) => toPollers(pollers, seen) },
         clock,
         log,
       });
-    const pollers = new Map(
-      // A device of which every point is switched off has nothing to say.
-      config.devices
-        .filter(({ points }) => points.length > 0)
-        .map((device) => [
-          device.id,
-          open?.pollers.get(device.id) ?? {
-            config: device,
-            poller: this.#poll(device, supervisor, handovers.get(device.id)),
-          },
-        ]),
-    );
+    // A device of which every point is switched off has nothing to say.
+    const wanted = config.devices
+      .filter(({ points }) => points.length > 0)
+      .map((device) => {
+        const poller = pollers.get(device.id)?.poller ?? this.#poll(device, supervisor, handovers.get(device.id));
+        return [device.id, { config: pollers.get(device.id)?.config ?? device, poller }] as const;
+      });
+    // The same map, in the order of the file: the session's values find their poller here.
+    pollers.clear();
+    for (const [id, entry] of wanted) pollers.set(id, entry);
     return { config, supervisor, pollers };
   }
 
@@ -160,6 +161,16 @@ export class Connections {
       before,
     });
   }
+}
+
+/** Each device's values to its own poller. Resolves after the commit of all. */
+async function toPollers(pollers: Line['pollers'], seen: readonly Observation[]): Promise<void> {
+  const taken = [...Map.groupBy(seen, ({ point }) => point.device)].map(async ([device, ofDevice]) => {
+    const poller = pollers.get(device)?.poller;
+    if (poller === undefined) throw new LinkError(`nobody takes values of device ${device} now`);
+    await poller.take(ofDevice);
+  });
+  await Promise.all(taken);
 }
 
 /** A session serves a plan: it may stay as long as the plan is the same. */

@@ -109,15 +109,8 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
         throw error;
       },
     );
-  const host: DriverHost = {
+  const host: Omit<DriverHost, 'push'> = {
     clock,
-    push: async (seen) => {
-      for (const [stream, ofStream] of Map.groupBy(seen, (one) => one.point.stream))
-        await accept(
-          stream,
-          ofStream.map((one) => ({ ...one, slotMs: null })),
-        );
-    },
     log: (message) => log.warning(message),
     event: tell,
   };

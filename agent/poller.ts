@@ -5,6 +5,7 @@ import { Agenda, type Ask, type Handover, type PolledPoint } from './due.ts';
 import { LinkError, messageOf } from './errors.ts';
 import { Presence, isSilence } from './presence.ts';
 import { Pulse } from './pulse.ts';
+import { PushedPoints } from './pushed.ts';
 import { unanswered } from './reading.ts';
 import type { GatewayEvent, Observation, PointInfo, Reading, Stream } from './reading.ts';
 import { Screen, type ScreenRules } from './screen.ts';
@@ -19,7 +20,10 @@ export interface SessionSource {
 export type KeptOfDevices = Pick<Buffer, 'newestSlotMs' | 'lastTotal' | 'serialSeen' | 'sawSerial'>;
 
 export interface PollerOptions {
-  readonly device: { readonly id: string; readonly points: readonly (PolledPoint & ScreenRules)[] };
+  readonly device: {
+    readonly id: string;
+    readonly points: readonly (PolledPoint & ScreenRules & { readonly pushed?: boolean })[];
+  };
   readonly link: SessionSource;
   readonly clock: Clock;
   /** Takes what was read. Never waited for; rejects when it was refused, which is the sink's to count and to tell. */
@@ -35,6 +39,7 @@ export interface PollerOptions {
 /** What a poller leaves to its successor in the same process, so that no slot is asked twice, none forgotten, and no state of the device told again. */
 export interface PollerHandover {
   readonly agenda: Handover | null;
+  readonly pushed: PushedPoints;
   readonly presence: Presence;
   readonly screen: Screen;
   readonly tally: Tally;
@@ -56,7 +61,8 @@ export interface PollerState {
   readonly lostSince: Stamp | null;
   /** The last poll that gave at least one value. */
   readonly lastGood: Stamp | null;
-  readonly nextSlotMs: number;
+  /** null: it has none, its values come by themselves. */
+  readonly nextSlotMs: number | null;
   /** Why it is lost, in words; null: it is not. */
   readonly lostBecause: string | null;
   /** Points whose newest answer was bad, and the first of them; empty while nobody was asked. */
@@ -75,6 +81,8 @@ export interface PollerState {
 
 export interface Poller {
   state(): PollerState;
+  /** Values that the source sent by itself. Resolves after the commit; rejects when they were refused, or the poller has ended. */
+  take(seen: readonly Observation[]): Promise<void>;
   /** Gives up the poll under way, keeps what it has answered already. Counter slots still due are left to a successor or the next start. Idempotent. */
   stop(): Promise<PollerHandover>;
 }
@@ -90,7 +98,13 @@ const GRACE_MS = 1_000;
 /** One loop per device: look, ask, write, nap. All decisions are the agenda's. */
 export function startPoller(options: PollerOptions): Poller {
   const { device, link, clock, sink, event, log, kept: known, before } = options;
-  const agenda = new Agenda(device.points, (point) => known.newestSlotMs(device.id, point), before?.agenda);
+  const polled = device.points.filter((point) => point.pushed !== true);
+  const agenda = new Agenda(polled, (point) => known.newestSlotMs(device.id, point), before?.agenda);
+  const pushed = new PushedPoints(
+    device.points.flatMap((point) => (point.pushed === true ? [point.info] : [])),
+    clock.now(),
+    before?.pushed,
+  );
   const presence = before?.presence ?? new Presence(device.id);
   const screen = new Screen(
     device.points,
@@ -116,12 +130,34 @@ export function startPoller(options: PollerOptions): Poller {
   /** The session on which the device was asked who it is. */
   let identifiedOn: Session | null = null;
 
-  function deliver(some: readonly Reading[]): void {
+  /** Resolves when all is on disk; polls do not wait for that. */
+  async function send(some: readonly Reading[]): Promise<void> {
     const { kept, events } = screen.pass(some);
     for (const { quality } of kept) readings[quality]++;
-    for (const [stream, ofStream] of Map.groupBy(kept, (reading) => reading.point.stream))
-      sink(stream, ofStream).catch(() => screen.refused(ofStream));
+    const accepted = [...Map.groupBy(kept, (reading) => reading.point.stream)].map(async ([stream, ofStream]) => {
+      try {
+        await sink(stream, ofStream);
+      } catch (error) {
+        screen.refused(ofStream);
+        throw error;
+      }
+    });
     for (const each of events) event(each);
+    await Promise.all(accepted);
+  }
+
+  function deliver(some: readonly Reading[]): void {
+    send(some).catch(ignore);
+  }
+
+  async function take(seen: readonly Observation[]): Promise<void> {
+    stopping.signal.throwIfAborted();
+    const now = clock.now();
+    if (seen.some(({ quality }) => quality !== 'bad')) tally.lastGood = now;
+    noteBad(seen);
+    if (seen.some(({ status }) => !isSilence(status))) tell(presence.answer(now));
+    const news = pushed.took(seen, now);
+    await send(news.map((observation) => ({ ...observation, slotMs: null })));
   }
 
   function noteBad(seen: readonly Observation[]): void {
@@ -250,13 +286,17 @@ export function startPoller(options: PollerOptions): Poller {
       const now = clock.now();
       const session = link.current();
       const look = agenda.look(now, session !== null);
-      if (look.notConnected) tell(presence.silence('BadNotConnected', now));
+      const quiet = pushed.look(now, session !== null);
+      if (look.notConnected || quiet.notConnected) tell(presence.silence('BadNotConnected', now));
       deliver(look.write);
+      noteBad(quiet.write);
+      deliver(quiet.write);
       for (const span of look.missedSpans) event(slotsMissed(device.id, span));
-      pulse.within(look.napMs);
+      const napMs = Math.min(look.napMs, quiet.napMs);
+      pulse.within(napMs);
       if (session !== null && look.ask !== null) await poll(session, look.ask);
-      else if (session !== null) await nap(look.napMs);
-      else await napOrSession(look.napMs);
+      else if (session !== null) await nap(napMs);
+      else await napOrSession(napMs);
     }
   }
 
@@ -270,7 +310,7 @@ export function startPoller(options: PollerOptions): Poller {
       presence: presence.state,
       lostSince: presence.lostSince,
       lastGood: tally.lastGood,
-      nextSlotMs: agenda.nextSlotMs(clock.now().wallMs),
+      nextSlotMs: polled.length === 0 ? null : agenda.nextSlotMs(clock.now().wallMs),
       lostBecause: presence.because,
       badPoints: badPoints.size,
       firstBad: firstBad(),
@@ -279,12 +319,13 @@ export function startPoller(options: PollerOptions): Poller {
       skippedSlots: agenda.skippedSlots,
       dueMs: pulse.dueMs,
     }),
+    take,
     async stop() {
       stopping.abort(new Error(`The poller of ${device.id} was stopped.`));
       attempt?.abort(stopping.signal.reason);
       await running;
       pulse.rest();
-      return { agenda: agenda.handover(), presence, screen, tally };
+      return { agenda: agenda.handover(), pushed, presence, screen, tally };
     },
   };
 }

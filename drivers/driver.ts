@@ -24,6 +24,8 @@ export interface DriverSchema<Plan = unknown> {
   readonly profileFolder?: string;
   /** The kind of a point that states none. */
   kindOf(point: Settings): Kind;
+  /** Its values come by themselves (`DriverHost.push`): it has no slots, and `every` is for the driver to use. Never where this is absent. */
+  isPushed?(point: Settings, kind: Kind): boolean;
   /** Builds what `open` takes. Reports contradictions that single keys cannot show; a reported error means that the plan is never opened.
    * So does a key of a connection or device that is wrong: it is told already, is not in `settings`, and nothing may be told of it; its points are right. */
   plan(connection: PlannedConnection, report: Report): Plan;
@@ -74,6 +76,8 @@ export interface PlannedConnection {
   readonly id: string;
   readonly driver: string;
   readonly settings: Settings;
+  /** Keys of the connection that are wrong: told already, and not in `settings`. */
+  readonly wrong?: ReadonlySet<string>;
   readonly devices: readonly {
     readonly id: string;
     readonly settings: Settings;

@@ -1,5 +1,6 @@
 import type { Driver, DriverSchema } from './driver.ts';
 import { modbusSchema } from './modbus/schema.ts';
+import { opcuaSchema } from './opcua/schema.ts';
 import type { Tools } from './tools.ts';
 
 /** One family of drivers: its schema is at hand, its code comes when a connection needs it. */
@@ -27,8 +28,12 @@ export const registry: Registry = {
         load: async () => (await import('./modbus/tools/index.ts')).tools,
       },
     },
+    {
+      schema: opcuaSchema,
+      load: async () => (await import('./opcua/index.ts')).driver,
+    },
   ],
-  notYet: ['opcua', 'mqtt'],
+  notYet: ['mqtt'],
 };
 
 /** The family that serves a connection's `driver`. */

@@ -127,13 +127,14 @@ const missingDriver = (registry: Registry): Readonly<Record<string, string>> => 
   driver: allowed(driverNames(registry).join(', ')),
 });
 
-/** Where no driver is stated: the one that knows most of the keys, as far as there is only one family. */
-function likeliest(node: Node, registry: Registry): string | undefined {
-  const connections = Object.entries(onlySchema(registry)?.connections ?? {});
-  const known = (entries: v.ObjectEntries): number =>
-    properties(node).filter(({ key }) => Object.hasOwn(entries, key)).length;
-  return connections.toSorted(([, a], [, b]) => known(b) - known(a))[0]?.[0];
+/** Where no driver is stated: the one that knows most of the keys. */
+function likeliest(node: Node, { families }: Registry): string | undefined {
+  const connections = families.flatMap(({ schema }) => Object.entries(schema.connections));
+  return connections.toSorted(([, a], [, b]) => keysKnown(node, b) - keysKnown(node, a))[0]?.[0];
 }
+
+const keysKnown = (node: Node, entries: v.ObjectEntries): number =>
+  properties(node).filter(({ key }) => Object.hasOwn(entries, key)).length;
 
 /** A mistyped driver: the keys of its connection are checked as those of the one that was meant. */
 function meantDriver(driver: string, registry: Registry): string | undefined {
@@ -172,14 +173,21 @@ function draftDevice(
     `; profiles stand in the file, one a file in ${profileFolder}, or are built in: \`sluice profiles\` lists them`,
     profiles.own,
   );
-  const schema = connection === undefined ? onlySchema(registry) : connections?.get(connection)?.schema;
+  const schema = connection === undefined ? likeliestSchema(node, registry) : connections?.get(connection)?.schema;
   return { node, connection, profile, schema };
 }
 
-/** With one family there is no doubt whose keys they are, whatever a connection is called. */
-function onlySchema({ families }: Registry): DriverSchema | undefined {
-  return families.length === 1 ? families[0]?.schema : undefined;
+/** Whose keys they are where no connection tells: of the family that knows most of those of the object and its points; the first where none does. */
+function likeliestSchema(node: Node, { families }: Registry): DriverSchema | undefined {
+  const points = items(child(node, 'points') ?? node).filter(({ type }) => type === 'object');
+  const score = ({ schema }: Registry['families'][number]): number =>
+    keysKnown(node, { ...schema.device, ...inheritedOf(schema) }) +
+    points.reduce((sum, point) => sum + keysKnown(point, schema.point), 0);
+  return families.toSorted((a, b) => score(b) - score(a))[0]?.schema;
 }
+
+const inheritedOf = (schema: DriverSchema): v.ObjectEntries =>
+  Object.fromEntries(schema.inherited.flatMap((key) => (schema.point[key] ? [[key, schema.point[key]]] : [])));
 
 /** Where the names themselves could not be read, nothing is said of a missing one. `listed`: those to show when none is close. */
 function reference(
@@ -210,18 +218,18 @@ function checkProfiles(
   drafts: readonly Draft[],
   context: Context,
 ): Map<string, CheckedProfile> {
-  const schemaOf = (name: string): DriverSchema | undefined =>
+  const schemaOf = (name: string, node: Node): DriverSchema | undefined =>
     drafts.find((draft) => draft.profile === name && draft.schema !== undefined)?.schema ??
-    onlySchema(context.registry);
+    likeliestSchema(node, context.registry);
   const checked = new Map(
-    [...inFile].map(([name, node]) => [name, checkProfile(node, schemaOf(name), context)] as const),
+    [...inFile].map(([name, node]) => [name, checkProfile(node, schemaOf(name, node), context)] as const),
   );
   for (const { name, source } of context.profiles) {
     const isUsed = !inFile.has(name) && drafts.some((draft) => draft.profile === name);
     context.problems.add(source, isUsed ? 'error' : 'warning');
     if (source.root === undefined) continue;
     tellDoubles(source.root, context.problems);
-    const profile = checkProfile(source.root, schemaOf(name), context);
+    const profile = checkProfile(source.root, schemaOf(name, source.root), context);
     if (isUsed) checked.set(name, profile);
   }
   return checked;

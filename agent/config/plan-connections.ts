@@ -168,6 +168,7 @@ function planConnection(
     id,
     driver: connection.driver,
     settings: pick(connection.entries, connection.checked.settings),
+    wrong: new Set(connection.checked.faulty),
     devices: devices.map(({ id: name, device, profile, points, leftOut }) => ({
       id: name,
       settings: deviceSettings(schema, [device.checked, profile, connection.checked]),

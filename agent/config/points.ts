@@ -94,6 +94,7 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     labels: { ...labelsAt(levels.inProfile), ...labelsAt(levels.own) },
     obis: (nearest(levels, 'obis', true) as string | undefined) ?? null,
     identity,
+    pushed: identity === null && (schema.isPushed?.(driverSettings, kind) ?? false),
     ...timing,
     ...rulesOf(levels, kind, timing.everyMs, owner),
   };

@@ -103,6 +103,8 @@ export interface PointConfig {
   readonly local: LocalTimes | null;
   /** How long a slot of a counter stays due. Never longer than `everyMs`. */
   readonly withinMs: number;
+  /** Its values come by themselves, so it has no slots: `everyMs` is its driver's alone. */
+  readonly pushed: boolean;
   /** It is the serial number that the meter says of itself; null: it is not. */
   readonly identity: 'serial' | null;
   /** null: every reading is sent. */

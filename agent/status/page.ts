@@ -129,7 +129,7 @@ function deviceLine(one: GatewayStatus['devices'][number]): DeviceLine {
     presence,
     lostSince: iso(one.lostSince),
     lastGood: iso(one.lastGood),
-    nextSlot: isoOf(one.nextSlotMs),
+    nextSlot: one.nextSlotMs === null ? null : isoOf(one.nextSlotMs),
     error: deviceError(one),
     badPoints,
     polls,

@@ -22,10 +22,9 @@ export function generated(): ReadonlyMap<string, string> {
 /** A template with its `{{keys PATH}}`, `{{inherited PATH}}` and `{{record NAME PART}}` replaced by tables. */
 function filled(name: string, config: Part): string {
   const template = readFileSync(join(import.meta.dirname, `${name}.template.md`), 'utf8');
-  const inherited = new Set(registry.families.flatMap(({ schema }) => inheritedKeys(schema)));
   const tables: Readonly<Record<string, (of: string) => string>> = {
-    keys: (path) => keyTable(partAt(config, path), { without: inherited }),
-    inherited: (path) => keyTable(partAt(config, path), { only: inherited }),
+    keys: (path) => keyTable(partAt(config, path), { without: inheritedAt(path) }),
+    inherited: (path) => keyTable(partAt(config, path), { only: inheritedAt(path) }),
     record: (of) => {
       const [record = '', part = ''] = of.split(' ');
       return recordTable(partAt(JSON.parse(publishedSchema(record as PublishedSchema)) as Part, part));
@@ -37,4 +36,13 @@ function filled(name: string, config: Part): string {
     return make(of);
   });
   return `<!-- Made by \`npm run generate\` from deploy/reference/${name}.template.md and the schema. -->\n\n${text}`;
+}
+
+/** Of the family whose part it is; `modbus-tcp.connection` and `modbus.point` are the same family's. */
+function inheritedAt(path: string): Set<string> {
+  const [begin = ''] = path.split('.');
+  const own = registry.families.find(
+    ({ schema }) => schema.family === begin || Object.hasOwn(schema.connections, begin),
+  );
+  return new Set(own === undefined ? [] : inheritedKeys(own.schema));
 }

@@ -1,6 +1,6 @@
 import type { Quality } from '../../agent/reading.ts';
-import { decimalOf, equal, numberOf, plus, textOf, times } from './decimal.ts';
-import type { Decimal } from './decimal.ts';
+import { decimalOf, equal, numberOf, plus, textOf, times } from '../decimal.ts';
+import type { Decimal } from '../decimal.ts';
 import { invalidNumbers, invalidWords } from './invalid.ts';
 import type { InvalidMark } from './invalid.ts';
 import { isWide, numberReader } from './numbers.ts';

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.float16" />
-import { decimalOf, numberOf, plus, times } from './decimal.ts';
-import type { Decimal } from './decimal.ts';
+import { decimalOf, numberOf, plus, times } from '../decimal.ts';
+import type { Decimal } from '../decimal.ts';
 import type { Decoding, SumPart } from './decode.ts';
 import { wordsOfText } from './texts.ts';
 import { bytePlaces, registersOf, reordered, swapsBytes } from './types.ts';

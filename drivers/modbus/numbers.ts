@@ -1,4 +1,5 @@
 /// <reference lib="esnext.float16" />
+import { shortestDecimal } from '../decimal.ts';
 import { bytePlaces, reordered, registersOf } from './types.ts';
 import type { ByteOrder, NumberType } from './types.ts';
 
@@ -66,19 +67,10 @@ function fourDigitsEach(bytes: Buffer): Raw {
 /** The number whose shortest text is also the shortest decimal that gives `raw` back in its own type: float32 230.39999389648438 is 230.4. */
 function shortest(type: NumberType, raw: Raw): Raw {
   if (typeof raw === 'number') {
-    if (type === 'float32') return shortestOf(raw, 6, Math.fround);
-    if (type === 'float16') return shortestOf(raw, 3, Math.f16round);
+    if (type === 'float32') return shortestDecimal(raw, 6, Math.fround);
+    if (type === 'float16') return shortestDecimal(raw, 3, Math.f16round);
   }
   return raw;
-}
-
-/** `sure`: digits that survive the type for certain (FLT_DIG), so that a shorter decimal shows as trailing zeros; subnormals have fewer. */
-function shortestOf(value: number, sure: number, round: (value: number) => number): number {
-  for (let precision = Math.abs(value) < 1e-4 ? 1 : sure; precision < 9; precision++) {
-    const candidate = Number(value.toPrecision(precision));
-    if (round(candidate) === value) return candidate;
-  }
-  return Number(value.toPrecision(9));
 }
 
 /** Least and greatest number of an integer type; null: it is a float. */

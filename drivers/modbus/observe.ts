@@ -1,7 +1,7 @@
 import { observationOf, unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
-import { decimalOf, times } from './decimal.ts';
-import type { Decimal } from './decimal.ts';
+import { decimalOf, times } from '../decimal.ts';
+import type { Decimal } from '../decimal.ts';
 import { badValue, decoderOf, hexWords } from './decode.ts';
 import type { Decode, Decoded } from './decode.ts';
 import type { ModbusDevice, ModbusPoint } from './plan.ts';

@@ -1,4 +1,4 @@
-import { decimalOf, numberOf, times } from './decimal.ts';
+import { decimalOf, numberOf, times } from '../decimal.ts';
 import { decoderOf } from './decode.ts';
 import { encoderOf, maskOf } from './encode.ts';
 import type { ModbusDevice, ModbusPoint } from './plan.ts';

@@ -1,6 +1,6 @@
 import { UsageError } from '../../../agent/errors.ts';
-import { decimalOf } from '../decimal.ts';
-import type { Decimal } from '../decimal.ts';
+import { decimalOf } from '../../decimal.ts';
+import type { Decimal } from '../../decimal.ts';
 
 /** What a meter's face shows. */
 export interface Face {

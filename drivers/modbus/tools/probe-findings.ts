@@ -1,6 +1,6 @@
 import type { Finding, Table as TextTable } from '../../tools.ts';
 import { hexWords } from '../decode.ts';
-import { textOf } from '../decimal.ts';
+import { textOf } from '../../decimal.ts';
 import { defaults } from '../defaults.ts';
 import { placeText, referencesOf } from '../place.ts';
 import { meansSilence, statusOfException } from '../protocol.ts';

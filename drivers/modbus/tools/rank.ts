@@ -1,6 +1,6 @@
 import { hexWords } from '../decode.ts';
-import { decimalOf, plus, textOf, times } from '../decimal.ts';
-import type { Decimal } from '../decimal.ts';
+import { decimalOf, plus, textOf, times } from '../../decimal.ts';
+import type { Decimal } from '../../decimal.ts';
 import type { Table } from '../protocol.ts';
 import { registersOf } from '../types.ts';
 import type { ByteOrder, NumberType } from '../types.ts';

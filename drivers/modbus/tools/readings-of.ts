@@ -1,5 +1,5 @@
-import { decimalOf } from '../decimal.ts';
-import type { Decimal } from '../decimal.ts';
+import { decimalOf } from '../../decimal.ts';
+import type { Decimal } from '../../decimal.ts';
 import { numberReader } from '../numbers.ts';
 import { numberTypes as widths, registersOf } from '../types.ts';
 import type { ByteOrder, NumberType } from '../types.ts';

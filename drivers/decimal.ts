@@ -42,3 +42,12 @@ export function textOf({ digits, exponent }: Decimal): string {
 function digitsAt(decimal: Decimal, exponent: number): bigint {
   return decimal.digits * 10n ** BigInt(decimal.exponent - exponent);
 }
+
+/** The number whose shortest text is also the shortest decimal that `round` brings back to `value`. `sure`: digits that survive the type for certain (FLT_DIG), so that a shorter decimal shows as trailing zeros; subnormals have fewer. */
+export function shortestDecimal(value: number, sure: number, round: (value: number) => number): number {
+  for (let precision = Math.abs(value) < 1e-4 ? 1 : sure; precision < 9; precision++) {
+    const candidate = Number(value.toPrecision(precision));
+    if (round(candidate) === value) return candidate;
+  }
+  return Number(value.toPrecision(9));
+}

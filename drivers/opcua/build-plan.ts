@@ -1,0 +1,185 @@
+import type { Secret } from '../../agent/config/grammar.ts';
+import type { Kind } from '../../agent/reading.ts';
+import type { PlannedConnection, Report, Settings } from '../driver.ts';
+import { parseBrowsePath } from './browse-path.ts';
+import { defaults } from './defaults.ts';
+import { endpointUrl } from './endpoint.ts';
+import { parseNodeId } from './node-id.ts';
+import type { Identity, OpcUaPlan, OpcUaPoint, Place, SecurityMode, SecurityPolicy, Subscribed } from './plan.ts';
+
+interface ConnectionSettings {
+  readonly endpoint: string;
+  readonly securityMode?: SecurityMode;
+  readonly securityPolicy?: SecurityPolicy;
+  readonly username?: string;
+  readonly password?: Secret;
+  readonly userCertificate?: string;
+  readonly userKey?: string;
+  readonly timeout?: number;
+}
+
+interface PointSettings {
+  readonly nodeId?: string;
+  readonly browsePath?: string;
+  readonly index?: readonly number[];
+  readonly mode?: 'subscribe' | 'poll';
+  readonly publishingInterval?: number;
+  readonly queueSize?: number;
+  readonly serverDeadband?: NonNullable<Subscribed['deadband']>;
+  readonly scale?: number;
+  readonly offset?: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly enum?: Readonly<Record<string, string>>;
+  readonly every: number;
+}
+
+type Told = (severity: 'error' | 'warning', key: string | null, message: string) => void;
+
+/** Counters are polled unless stated: they need one record for each of their times. */
+export function isSubscribed(point: Settings, kind: Kind): boolean {
+  return (point['mode'] ?? (kind === 'counter' ? 'poll' : 'subscribe')) === 'subscribe';
+}
+
+/** Defaults filled in, contradictions told. The caller freezes it. */
+export function buildPlan(connection: PlannedConnection, report: Report): OpcUaPlan {
+  const settings = connection.settings as unknown as ConnectionSettings;
+  const wrong = connection.wrong ?? new Set();
+  const tell: Told = (severity, key, message) => report(severity, { device: null, point: null, key }, message);
+  return {
+    connection: connection.id,
+    endpoint: endpointUrl(settings.endpoint ?? '') ?? '',
+    ...securityOf(settings, wrong, tell),
+    identity: identityOf(settings, wrong, tell),
+    timeoutMs: settings.timeout ?? defaults.timeoutMs,
+    devices: connection.devices.map(({ id, points }) => ({
+      id,
+      points: points.flatMap(({ info, settings: point }) => {
+        const said: Told = (severity, key, message) =>
+          report(severity, { device: id, point: info.point, key }, message);
+        return buildPoint(info, point as unknown as PointSettings, said) ?? [];
+      }),
+    })),
+  };
+}
+
+function securityOf(
+  settings: ConnectionSettings,
+  wrong: ReadonlySet<string>,
+  tell: Told,
+): Pick<OpcUaPlan, 'securityMode' | 'securityPolicy'> {
+  const { securityPolicy: stated } = settings;
+  const securityMode = settings.securityMode ?? defaults.securityMode;
+  if (wrong.has('securityMode') || wrong.has('securityPolicy')) return { securityMode, securityPolicy: 'None' };
+  if (securityMode === 'None') {
+    if (stated !== undefined && stated !== 'None')
+      tell(
+        'error',
+        'securityPolicy',
+        `securityPolicy is "${stated}"; it needs "securityMode": "Sign" or "SignAndEncrypt" beside it`,
+      );
+    else
+      tell(
+        'warning',
+        settings.securityMode === undefined ? null : 'securityMode',
+        'securityMode is None; nothing is signed or encrypted, so anybody on the network can read the values and pretend to be the server',
+      );
+    return { securityMode, securityPolicy: 'None' };
+  }
+  if (stated === 'None')
+    tell(
+      'error',
+      'securityPolicy',
+      `securityPolicy is "None"; "securityMode": "${securityMode}" needs another; drop it for ${defaults.securityPolicy}`,
+    );
+  return { securityMode, securityPolicy: stated ?? defaults.securityPolicy };
+}
+
+function identityOf(settings: ConnectionSettings, wrong: ReadonlySet<string>, tell: Told): Identity {
+  const { username, password, userCertificate, userKey, securityMode = defaults.securityMode } = settings;
+  if (['username', 'password', 'userCertificate', 'userKey'].some((key) => wrong.has(key)))
+    return { type: 'anonymous' };
+  if (username !== undefined && userCertificate !== undefined)
+    tell(
+      'error',
+      'userCertificate',
+      'userCertificate stands beside username; drop one of the two: a session has one user',
+    );
+  if (username !== undefined && password === undefined)
+    tell('error', 'username', 'username has no password beside it; add "password": "${file:PATH}"');
+  if (password !== undefined && username === undefined)
+    tell('error', 'password', 'password has no username beside it; add it, or drop password');
+  if ((userCertificate === undefined) !== (userKey === undefined))
+    tell(
+      'error',
+      userCertificate === undefined ? 'userKey' : 'userCertificate',
+      'userCertificate and userKey belong together; add the other one',
+    );
+  if (username !== undefined && password !== undefined) {
+    if (securityMode === 'None')
+      tell(
+        'warning',
+        'password',
+        'password goes over a connection that is not encrypted, unless the server asks for it encrypted; set securityMode to SignAndEncrypt',
+      );
+    return { type: 'userName', username, password };
+  }
+  if (userCertificate !== undefined && userKey !== undefined)
+    return { type: 'certificate', cert: userCertificate, key: userKey };
+  return { type: 'anonymous' };
+}
+
+function buildPoint(info: OpcUaPoint['info'], settings: PointSettings, tell: Told): OpcUaPoint | undefined {
+  const node = placeOf(settings, tell);
+  const subscribed = isSubscribed(settings as unknown as Settings, info.kind);
+  if (!subscribed)
+    for (const key of ['queueSize', 'serverDeadband'] as const)
+      if (settings[key] !== undefined)
+        tell(
+          'error',
+          key,
+          `${key} is for subscribed points, this one is polled; write "mode": "subscribe", or drop ${key}`,
+        );
+  if (node === undefined) return undefined;
+  const { scale = 1, offset = 0, min = null, max = null, enum: names = null, index = null } = settings;
+  return {
+    info,
+    node,
+    index,
+    subscribed: subscribed ? subscribedOf(settings) : null,
+    rules: { enum: names, scale, offset, min, max },
+  };
+}
+
+function subscribedOf({ every, publishingInterval, queueSize, serverDeadband }: PointSettings): Subscribed {
+  const publishingMs = publishingInterval ?? defaults.publishingIntervalMs;
+  return {
+    samplingMs: every,
+    publishingMs,
+    // What is sampled between two publishings, twice over: a server that is late must not drop any.
+    queueSize: queueSize ?? Math.max(defaults.leastQueueSize, Math.ceil((2 * publishingMs) / every)),
+    deadband: serverDeadband ?? null,
+  };
+}
+
+function placeOf({ nodeId, browsePath }: PointSettings, tell: Told): Place | undefined {
+  if (nodeId !== undefined && browsePath !== undefined)
+    tell('error', 'browsePath', 'browsePath stands beside nodeId; both say where the value is; drop one of the two');
+  if (nodeId !== undefined) {
+    const parsed = parseNodeId(nodeId);
+    if (parsed === undefined) return undefined;
+    if (parsed.uri === null && parsed.index > 0)
+      tell(
+        'warning',
+        'nodeId',
+        `nodeId is "${nodeId}"; namespace ${parsed.index} may mean another one after the server was changed; name it by its URI, "nsu=…;${parsed.identifier}" (sluice browse shows it)`,
+      );
+    return { nodeId: parsed, text: nodeId };
+  }
+  const steps = browsePath === undefined ? undefined : parseBrowsePath(browsePath);
+  if (browsePath === undefined || steps === undefined) {
+    tell('error', null, 'nodeId is missing; add "nodeId": "nsu=URI;s=NAME" (sluice browse shows it), or a browsePath');
+    return undefined;
+  }
+  return { browsePath: steps, text: browsePath };
+}

@@ -1,0 +1,100 @@
+import * as v from 'valibot';
+import { allowed, doc, duration, durationText, file, oneOf, secret, text } from '../../agent/config/grammar.ts';
+import type { DriverSchema } from '../driver.ts';
+import { buildPlan, isSubscribed } from './build-plan.ts';
+import { defaults } from './defaults.ts';
+import { splitEndpoint } from './endpoint.ts';
+import { securityModes, securityPolicies } from './plan.ts';
+import type { OpcUaPlan, OpcUaPoint } from './plan.ts';
+import { pointEntries } from './schema-point.ts';
+
+function endpoint() {
+  const message = allowed('opc.tcp://HOST:PORT, with a path if the server has one, e.g. "opc.tcp://10.12.0.5:4840"');
+  return v.pipe(
+    text(1024),
+    v.check((value) => splitEndpoint(value) !== undefined, message),
+  );
+}
+
+/** Keys that stand in connection, device and point; the nearest one holds. */
+const inherited = {
+  publishingInterval: v.optional(
+    doc(
+      duration({ minMs: 50, maxMs: 3_600_000 }),
+      'How often the server sends what its subscribed points have become. Points of one interval share a subscription.',
+      { default: durationText(defaults.publishingIntervalMs), examples: ['5s'] },
+    ),
+  ),
+};
+
+const connection = {
+  endpoint: doc(endpoint(), 'Where the server listens. Its port is 4840 unless stated.', {
+    examples: ['opc.tcp://10.12.0.5:4840'],
+  }),
+  securityMode: v.optional(
+    doc(
+      oneOf(securityModes),
+      'Whether what goes over the network is signed and encrypted. With `None` anybody on the network can read it and pretend to be the server.',
+      { default: defaults.securityMode, examples: ['SignAndEncrypt'] },
+    ),
+  ),
+  securityPolicy: v.optional(
+    doc(oneOf(securityPolicies), 'The algorithms for that. `None` with `"securityMode": "None"`.', {
+      default: defaults.securityPolicy,
+    }),
+  ),
+  username: v.optional(doc(text(), 'User name at the server. Nobody (anonymous) unless stated.')),
+  password: v.optional(doc(secret(), 'Its password.', { examples: ['${file:/etc/sluice/secrets/plc}'] })),
+  userCertificate: v.optional(
+    doc(file(), 'Instead of a user name: the certificate of the user, PEM or DER.', {
+      examples: ['/etc/sluice/plc-user.pem'],
+    }),
+  ),
+  userKey: v.optional(doc(file(), 'The private key of `userCertificate`, PEM.')),
+  timeout: v.optional(
+    doc(duration({ minMs: 100, maxMs: 60_000 }), 'How long the answer to one request is waited for.', {
+      default: durationText(defaults.timeoutMs),
+      examples: ['10s'],
+    }),
+  ),
+  ...inherited,
+};
+
+export const opcuaSchema: DriverSchema<OpcUaPlan> = {
+  family: 'opcua',
+  connections: { opcua: connection },
+  device: { ...inherited },
+  point: { ...pointEntries, ...inherited },
+  inherited: Object.keys(inherited),
+  alternatives: [['nodeId', 'browsePath']],
+  kindOf: (point) => (point['enum'] === undefined ? 'gauge' : 'state'),
+  isPushed: isSubscribed,
+  linkOf: (_driver, { endpoint: url }) => ({ name: url as string, shared: 'warning' }),
+  plan: buildPlan,
+  describe(plan, { device, point: name }) {
+    const points = plan.devices.find(({ id }) => id === device)?.points;
+    const point = points?.find(({ info }) => info.point === name);
+    return { where: point === undefined ? '' : placeText(point), keepsRaw: false, timeoutMs: plan.timeoutMs };
+  },
+  registersOf(plan, device) {
+    const points = plan.devices.find(({ id }) => id === device)?.points ?? [];
+    return Object.fromEntries(points.map((point) => [point.info.point, mapOf(point)]));
+  },
+};
+
+export function placeText({ node, index }: OpcUaPoint): string {
+  return index === null ? node.text : `${node.text} [${index.join(',')}]`;
+}
+
+/** Where the value is and what is made of it, without how often and in which way it comes. */
+function mapOf({ node, index, rules }: OpcUaPoint): Record<string, unknown> {
+  const { enum: names, min, max, ...always } = rules;
+  return {
+    ...('nodeId' in node ? { nodeId: node.text } : { browsePath: node.text }),
+    ...(index === null ? {} : { index }),
+    ...always,
+    ...(names === null ? {} : { enum: names }),
+    ...(min === null ? {} : { min }),
+    ...(max === null ? {} : { max }),
+  };
+}
