@@ -325,5 +325,6 @@ const listed = (what: string, ids: readonly string[]): string[] =>
   ids.length === 0 ? [] : [`${what} ${ids.join(', ')}`];
 
 function limitsOf({ buffer }: SiteConfig): BufferLimits {
-  return { maxBytes: buffer.maxBytes ?? defaultQuota(buffer.path), commitEveryMs: buffer.commitEveryMs };
+  const { commitEveryMs, whenFull } = buffer;
+  return { maxBytes: buffer.maxBytes ?? defaultQuota(buffer.path), commitEveryMs, whenFull };
 }

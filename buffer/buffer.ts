@@ -90,12 +90,22 @@ export interface BufferStats {
   /** Entries accepted (committed) since the start. */
   readonly accepted: Readonly<Record<Stream, number>>;
   readonly refused: number;
+  /** Entries dropped to make room since the start, each of them told. */
+  readonly dropped: Readonly<Record<Stream, number>>;
   /** How long the commit under way has taken so far; 0: none is. */
   readonly committingForMs: number;
 }
 
+/**
+ * What happens when the quota is reached. `thin`: the oldest sensor values are dropped, then the oldest meter readings, counted and told; `stop`:
+ * nothing stored is dropped, new readings are refused.
+ */
+export type WhenFull = 'thin' | 'stop';
+
 export interface BufferLimits {
   readonly maxBytes: number;
+  /** `stop` unless stated. */
+  readonly whenFull?: WhenFull;
   /** Shortest distance between two commits. */
   readonly commitEveryMs: number;
 }

@@ -1,10 +1,13 @@
 import type { Stream } from '../agent/reading.ts';
 import type { Numbered } from './frame.ts';
+import type { Drop } from './protocol.ts';
 
 /** What is gathered for the next commit; `promise` is what the `append` of each entry returned. */
 export class Gathering {
   readonly lanes = new Map<Stream, { readonly stream: Stream; readonly entries: Numbered[] }>();
   readonly promise: Promise<void>;
+  /** What counts as settled once these entries, which tell of it, are on disk; `count` entries each. */
+  readonly drops: (Drop & { readonly count: number })[] = [];
   /** In memory, about. */
   bytes = 0;
   resolve: () => void = () => undefined;

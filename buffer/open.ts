@@ -8,10 +8,12 @@ import { isReading, keep } from './frame.ts';
 import type { Numbered } from './frame.ts';
 import { Gathering } from './gathering.ts';
 import { NewestSlots } from './newest-slots.ts';
-import { laneOf } from './protocol.ts';
-import type { Committed, Opened, ReadFrames, ReadRequest, Space } from './protocol.ts';
+import { laneOf, streamOf } from './protocol.ts';
+import type { Committed, Opened, ReadFrames, ReadRequest, RoomMade, Space } from './protocol.ts';
 import { Recent } from './recent.ts';
-import { reservedBytes } from './sizes.ts';
+import { RoomMaker } from './room-maker.ts';
+import { takesUpToBytes, thinFromBytes } from './sizes.ts';
+import { dropEvents } from './thin.ts';
 import { WriterThread } from './thread.ts';
 
 /** After a quiet spell the first entry waits this long for company. */
@@ -74,6 +76,8 @@ class DurableBuffer implements Buffer {
   /** The quota asked for last, whatever commit carries which. */
   #wantedMaxBytes: number;
   #nextSeq: Seq;
+  /** On disk. */
+  #newestSeq: Seq;
   #gathering = new Gathering();
   #waitingBytes = 0;
   /** Entries of the append that found no room, until one finds some. */
@@ -90,10 +94,23 @@ class DurableBuffer implements Buffer {
   #wake: (() => void)[] = [];
   #counts = { commits: 0, commitsTookMs: 0, refused: 0 };
   readonly #accepted: Record<Stream, number> = perLane(() => 0);
+  readonly #dropped: Record<Stream, number> = perLane(() => 0);
+  readonly #roomMaker: RoomMaker;
+  /** What is appended now tells of a drop, which makes room. */
+  #isTellingDrop = false;
 
   constructor(options: BufferOptions, thread: WriterThread, opened: Opened, latest: Latest) {
     this.#options = options;
     this.#limits = options;
+    this.#roomMaker = new RoomMaker({
+      isShort: () =>
+        this.#limits.whenFull === 'thin' &&
+        this.#latest.space.bytes + this.#comingBytes(0) > thinFromBytes(this.#maxBytes()),
+      ask: () => this.#askForRoom(),
+      drop: (made) => this.#drop(made),
+      isClosed: () => this.#closing !== null,
+      log: (message) => options.log?.(`buffer: ${message}`),
+    });
     this.#wantedMaxBytes = options.maxBytes;
     this.#thread = thread;
     this.#latest = latest;
@@ -101,6 +118,7 @@ class DurableBuffer implements Buffer {
     this.epoch = opened.epoch;
     this.before = opened.before;
     this.#nextSeq = opened.nextSeq;
+    this.#newestSeq = opened.nextSeq - 1;
     this.#doubtful = opened.doubtful;
     this.#recent = streams.map(() => new Recent(opened.nextSeq - 1, mostRecent));
     if (opened.slots) this.#slots.unpack(opened.slots);
@@ -115,6 +133,7 @@ class DurableBuffer implements Buffer {
     if (refusal) {
       this.#counts.refused += entries.length;
       this.#lastRefused = entries.length;
+      this.#roomMaker.look();
       return Promise.reject(refusal);
     }
     this.#lastRefused = 0;
@@ -212,10 +231,11 @@ class DurableBuffer implements Buffer {
     this.#slots.forgetOthers(devices);
   }
 
-  adjust({ maxBytes, commitEveryMs }: BufferLimits): void {
+  adjust({ maxBytes, commitEveryMs, whenFull = 'stop' }: BufferLimits): void {
     this.#wantedMaxBytes = maxBytes;
     this.#newMaxBytes = maxBytes === this.#limits.maxBytes ? null : maxBytes;
-    this.#limits = { maxBytes: this.#limits.maxBytes, commitEveryMs };
+    this.#limits = { maxBytes: this.#limits.maxBytes, commitEveryMs, whenFull };
+    this.#roomMaker.look();
     if (this.#timer === null) return;
     clearTimeout(this.#timer);
     this.#timer = null;
@@ -232,6 +252,7 @@ class DurableBuffer implements Buffer {
       segments,
       ...this.#counts,
       accepted: { ...this.#accepted },
+      dropped: { ...this.#dropped },
       committingForMs: this.#committing ? Math.round(performance.now() - this.#lastCommitMs) : 0,
     };
   }
@@ -269,11 +290,14 @@ class DurableBuffer implements Buffer {
 
   #refusal(stream: Stream, count: number): Error | null {
     if (this.#closing) return new BufferError('CLOSED', 'the buffer is closed');
+    if (this.#isTellingDrop) return null;
     if (this.#isFull(stream, count)) {
       const { bytes } = this.#latest.space;
-      return new BufferFull(
-        `the buffer holds ${bytes} of ${this.#maxBytes()} bytes (buffer.maxSize) and whenFull is "stop"`,
-      );
+      const why =
+        this.#limits.whenFull === 'thin'
+          ? 'readings come faster than older ones can be dropped, or none is left that may be'
+          : 'whenFull is "stop"';
+      return new BufferFull(`the buffer holds ${bytes} of ${this.#maxBytes()} bytes (buffer.maxSize) and ${why}`);
     }
     if (this.#waitingBytes + count * entryBytes > mostWaitingBytes)
       return new BufferFull(
@@ -283,10 +307,13 @@ class DurableBuffer implements Buffer {
   }
 
   #isFull(stream: Stream, count: number): boolean {
-    const maxBytes = this.#maxBytes();
-    const reserved = stream === 'gateway-events' ? 0 : reservedBytes(maxBytes);
-    const coming = (this.#waitingBytes / entryBytes + count) * diskBytes;
-    return this.#latest.space.bytes + coming > maxBytes - reserved;
+    const upTo = takesUpToBytes(stream, this.#maxBytes(), this.#limits.whenFull ?? 'stop');
+    return this.#latest.space.bytes + this.#comingBytes(count) > upTo;
+  }
+
+  /** On disk, of what waits in memory and of so many entries more. */
+  #comingBytes(count: number): number {
+    return (this.#waitingBytes / entryBytes + count) * diskBytes;
   }
 
   /** A larger quota holds at once; a smaller one would refuse the very commit that begins a smaller segment. */
@@ -297,7 +324,8 @@ class DurableBuffer implements Buffer {
   #schedule(): void {
     if (this.#timer || this.#committing || this.#closing) return;
     const sinceMs = performance.now() - this.#lastCommitMs;
-    const delayMs = Math.max(gatherMs, this.#limits.commitEveryMs - sinceMs);
+    const isUrgent = this.#gathering.drops.length > 0;
+    const delayMs = isUrgent ? gatherMs : Math.max(gatherMs, this.#limits.commitEveryMs - sinceMs);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       void this.#commit();
@@ -326,7 +354,8 @@ class DurableBuffer implements Buffer {
       const maxBytes = this.#newMaxBytes;
       const slots = this.#wantsSlots || this.#hasNewSerial || maxBytes !== null ? this.#slots.pack() : null;
       this.#hasNewSerial = false;
-      const committed: Committed = await this.#thread.call('commit', { frames, described, slots, maxBytes });
+      const { drops } = gathering;
+      const committed: Committed = await this.#thread.call('commit', { frames, described, slots, maxBytes, drops });
       if (maxBytes !== null) this.#limits = { ...this.#limits, maxBytes };
       this.#newMaxBytes = this.#wantedMaxBytes === this.#limits.maxBytes ? null : this.#wantedMaxBytes;
       this.#latest.space = committed;
@@ -336,16 +365,48 @@ class DurableBuffer implements Buffer {
       for (const { stream, entries } of lanes) {
         const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));
         this.#accepted[stream] += kept.length;
-        this.#recent[laneOf(stream)]?.add({ last: kept.at(-1)?.seq ?? 0, entries: kept });
+        const last = kept.at(-1)?.seq ?? 0;
+        this.#recent[laneOf(stream)]?.add({ last, entries: kept });
+        this.#newestSeq = Math.max(this.#newestSeq, last);
       }
+      for (const { lane, count } of drops) this.#dropped[streamOf(lane)] += count;
       for (const { stream, entries } of lanes) this.#tap(stream, entries);
       gathering.resolve();
       this.#wakeAll();
+      this.#roomMaker.look();
     } catch (error) {
       gathering.reject(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#waitingBytes -= gathering.bytes;
     }
+  }
+
+  /** From now on readers get from the writer thread, which knows what it drops, all that lies on disk now. */
+  async #askForRoom(): Promise<RoomMade> {
+    for (const recent of this.#recent) recent.forget(this.#newestSeq);
+    const made = await this.#thread.call('makeRoom', {
+      given: this.#handedOut,
+      newest: this.#newestSeq,
+      maxBytes: this.#maxBytes(),
+    });
+    this.#latest.space = made.space;
+    return made;
+  }
+
+  /** The same commit carries the events and the drop: neither is on disk without the other. */
+  #drop({ drop, count, tallies }: RoomMade & { did: 'drop' }): Promise<void> {
+    const gathering = this.#gathering;
+    gathering.drops.push({ ...drop, count });
+    this.#isTellingDrop = true;
+    try {
+      for (const event of dropEvents(drop, tallies, this.#maxBytes())) this.#options.event(event);
+    } finally {
+      this.#isTellingDrop = false;
+    }
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (gathering.lanes.size > 0) this.#schedule();
+    return gathering.promise;
   }
 
   /** Committed it is, whatever becomes of the audit's copy. */

@@ -1,4 +1,4 @@
-import type { GatewayEvent, Seq, Stream } from '../agent/reading.ts';
+import type { GatewayEvent, Kind, Seq, Stream } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
 
 /** A lane's number in files and messages: part of the format, so never renumbered. */
@@ -36,7 +36,43 @@ export interface Commit {
   readonly slots: Uint8Array | null;
   /** The quota, when it has changed; comes with `slots`, so that what lies before this commit may go. */
   readonly maxBytes: number | null;
+  /** Counts as settled with this commit, which holds the events that tell of it. */
+  readonly drops: readonly Drop[];
 }
+
+/** All entries of a lane from `first` to `last` that are not settled. */
+export interface Drop {
+  readonly lane: number;
+  readonly first: Seq;
+  readonly last: Seq;
+}
+
+/** Entries of one device and kind; null: notes, and what cannot be read. `fromMs`, `toMs`: when they were true. Unix ms. */
+export interface Tally {
+  readonly device: string | null;
+  readonly kind: Kind | null;
+  readonly count: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export interface RoomRequest {
+  /** Per lane the last seq that a reader was given. */
+  readonly given: readonly Seq[];
+  /** The newest committed seq; nothing up to it is read from memory. */
+  readonly newest: Seq;
+  /** The quota, which a copy must not exceed either. */
+  readonly maxBytes: number;
+}
+
+/**
+ * `freed`: there is more room, and nothing was lost. `drop`: nothing else frees any; what is lost has been counted, and room is made once a commit
+ * carries the drop. `again`: a reader came between. `nothing`: only what is never dropped is left, or is on its way.
+ */
+export type RoomMade = { readonly space: Space } & (
+  | { readonly did: 'freed' | 'again' | 'nothing' }
+  | { readonly did: 'drop'; readonly drop: Drop; readonly count: number; readonly tallies: readonly Tally[] }
+);
 
 export interface Space {
   readonly bytes: number;
@@ -126,6 +162,8 @@ export interface WriterCalls {
   commit: { take: Commit; give: Committed };
   read: { take: ReadRequest; give: ReadFrames };
   reject: { take: DeadLetter; give: null };
+  /** Takes many short steps; commits and reads come in between. One at a time. */
+  makeRoom: { take: RoomRequest; give: RoomMade };
   close: { take: { readonly sent: readonly Seq[] }; give: null };
   /** A sign of life: the thread's folder in /proc. */
   live: { take: null; give: string };

@@ -31,6 +31,10 @@ export class Settled {
     return this.#ranges;
   }
 
+  copy(): Settled {
+    return new Settled(this.#position, this.#ranges);
+  }
+
   add(first: Seq, last: Seq): void {
     let from = first;
     let to = last;

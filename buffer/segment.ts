@@ -21,6 +21,23 @@ CREATE TABLE settlements (n INTEGER PRIMARY KEY, settled BLOB NOT NULL, crc INTE
 CREATE TABLE summary (lane INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE slots (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
 `;
+/** Only in a segment that was written anew without them. */
+const removedTable = `
+CREATE TABLE removed (n INTEGER PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+  crc INTEGER NOT NULL);
+`;
+
+/** The statements that make an empty segment. */
+export function segmentSchema({ isCopy }: { readonly isCopy: boolean }): string {
+  return `BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}; ${tables} ${isCopy ? removedTable : ''} COMMIT;`;
+}
+
+/** Over all fields of a row, its table and its segment. */
+export function rowCrc(segment: string, table: string, fields: readonly (number | string | Buffer)[]): number {
+  let crc = crc32(`${segment} ${table}`);
+  for (const field of fields) crc = crc32(typeof field === 'number' ? ` ${field} ` : field, crc);
+  return crc;
+}
 
 /** What the CRC of a table's rows covers, in its order. */
 const checkedFields: Readonly<Record<string, readonly string[]>> = {
@@ -29,6 +46,7 @@ const checkedFields: Readonly<Record<string, readonly string[]>> = {
   settlements: ['settled'],
   summary: ['lane', 'first', 'last', 'count'],
   slots: ['seq', 'body'],
+  removed: ['lane', 'first', 'last', 'count'],
 };
 
 /** Where a frame (or, as a summary, all frames of a lane) lies, without its bytes. */
@@ -39,7 +57,8 @@ export interface Extent {
   readonly count: number;
 }
 
-interface FrameRow {
+/** As it lies on disk. */
+export interface FrameRow {
   first: number;
   last: number;
   lane: number;
@@ -47,6 +66,17 @@ interface FrameRow {
   body: Buffer;
   settled: Buffer;
   crc: number;
+}
+
+export interface DescriptorRow {
+  n: number;
+  body: Buffer;
+  crc: number;
+}
+
+/** Entries of a lane that this file held and no longer does: `count` of them, from `first` to `last`. They were delivered, or dropped and told as loss. */
+export interface RemovedRun extends Extent {
+  readonly lane: number;
 }
 
 /**
@@ -75,9 +105,7 @@ export class SegmentFile {
       // Between checkpoints a page that is written over and over reaches the file only once; small quotas need them oftener.
       db.pragma(`wal_autocheckpoint = ${Math.max(8, Math.min(1000, Math.floor(rollBytes / 4096 / 4)))}`);
       db.pragma('cache_size = -1024');
-      db.exec(
-        `BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}; ${tables} COMMIT;`,
-      );
+      db.exec(segmentSchema({ isCopy: false }));
       syncFolder(dirname(file));
       return new SegmentFile(file, db);
     } catch (error) {
@@ -178,17 +206,45 @@ export class SegmentFile {
 
   /** The frame's bytes, or null if they are damaged. */
   read(first: Seq): Uint8Array | null {
+    return this.row(first)?.body ?? null;
+  }
+
+  /** The frame as it lies on disk, or null if it is damaged. */
+  row(first: Seq): FrameRow | null {
     const row = this.#prepared('SELECT * FROM frames WHERE first = ?').get(first) as FrameRow | undefined;
-    return row && this.#isSound(row) ? row.body : null;
+    return row && this.#isSound(row) ? row : null;
+  }
+
+  /** Bytes of every frame's row, by its `first`. */
+  frameBytes(): Map<Seq, number> {
+    const rows = this.#rows<{ first: number; bytes: number }>(
+      'SELECT first, length(body) + length(settled) + 24 AS bytes FROM frames',
+    );
+    return new Map([...rows].map(({ first, bytes }) => [first, bytes]));
+  }
+
+  /** Sound rows, as they lie on disk. */
+  descriptorRows(): DescriptorRow[] {
+    const rows = this.#prepared('SELECT n, body, crc FROM descriptors ORDER BY n').all() as DescriptorRow[];
+    return rows.filter(({ body, crc }) => crc === this.#crc('descriptors', [body]));
+  }
+
+  /** What was taken out of this segment when it was written anew. Empty for any other. */
+  removed(): RemovedRun[] {
+    if (!this.#hasTable('removed')) return [];
+    const rows = this.#rows<RemovedRun & { crc: number }>(
+      'SELECT lane, first, last, count, crc FROM removed ORDER BY n',
+    );
+    return [...rows]
+      .filter(({ lane, first, last, count, crc }) => crc === this.#crc('removed', [lane, first, last, count]))
+      .map(({ lane, first, last, count }) => ({ lane, first, last, count }));
   }
 
   /** Descriptors in sound rows behind row `after`, and the last row looked at. */
   descriptors(after: number): { descriptors: Descriptor[]; last: number } {
-    const rows = this.#prepared('SELECT n, body, crc FROM descriptors WHERE n > ? ORDER BY n').all(after) as {
-      n: number;
-      body: Buffer;
-      crc: number;
-    }[];
+    const rows = this.#prepared('SELECT n, body, crc FROM descriptors WHERE n > ? ORDER BY n').all(
+      after,
+    ) as DescriptorRow[];
     const sound = rows.filter(({ body, crc }) => crc === this.#crc('descriptors', [body]));
     return { descriptors: sound.flatMap(({ body }) => unpackDescriptors(body)), last: rows.at(-1)?.n ?? after };
   }
@@ -213,7 +269,8 @@ export class SegmentFile {
 
   /** The rows of every table, each by its key. */
   *rows(): Generator<{ table: string; row: number; isSound: boolean }> {
-    for (const [table, fields] of Object.entries(checkedFields))
+    for (const [table, fields] of Object.entries(checkedFields)) {
+      if (table === 'removed' && !this.#hasTable(table)) continue;
       for (const found of this.#rows<Record<string, number | Buffer>>(`SELECT rowid AS row, * FROM ${table}`)) {
         const crc = this.#crc(
           table,
@@ -221,6 +278,7 @@ export class SegmentFile {
         );
         yield { table, row: Number(found['row']), isSound: found['crc'] === crc };
       }
+    }
   }
 
   /** Every lane's sound frames in order, and how many rows are damaged. Reads the whole file: what a damaged row says of itself must not be believed. */
@@ -276,9 +334,11 @@ export class SegmentFile {
   }
 
   #crc(table: string, fields: readonly (number | string | Buffer)[]): number {
-    let crc = crc32(`${this.name} ${table}`);
-    for (const field of fields) crc = crc32(typeof field === 'number' ? ` ${field} ` : field, crc);
-    return crc;
+    return rowCrc(this.name, table, fields);
+  }
+
+  #hasTable(table: string): boolean {
+    return this.#prepared("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(table) !== undefined;
   }
 
   #run(sql: string, ...values: readonly unknown[]): void {

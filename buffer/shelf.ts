@@ -7,7 +7,7 @@ import { committedMs } from './frame.ts';
 import type { Commit, Described, Descriptor } from './protocol.ts';
 import type { Range, Settled } from './ranges.ts';
 import { fileTails, isDamage, parseSegmentName, segmentName, SegmentFile, sizeOf } from './segment.ts';
-import type { Extent } from './segment.ts';
+import type { DescriptorRow, Extent, FrameRow, RemovedRun } from './segment.ts';
 
 /** Frames (of an unknown lane) or entries of a lane that a segment should carry and does not. */
 export interface Damage {
@@ -175,6 +175,29 @@ export class Shelf {
   /** Descriptors behind row `after`. */
   descriptors(after: number): Described {
     return { segment: this.name, ...this.#open().descriptors(after) };
+  }
+
+  /** The frame as it lies on disk; null: it is damaged. */
+  row(first: Seq): FrameRow | null {
+    return this.#open().row(first);
+  }
+
+  descriptorRows(): DescriptorRow[] {
+    return this.#open().descriptorRows();
+  }
+
+  frameBytes(): Map<Seq, number> {
+    return this.#open().frameBytes();
+  }
+
+  removed(): RemovedRun[] {
+    return this.#open().removed();
+  }
+
+  /** Its file was replaced by a copy that holds less. It must be parked. */
+  rewritten(lanes: readonly (Extent | null)[]): void {
+    this.lanes = [...lanes];
+    this.#bytes = this.#measure();
   }
 
   settled(): Settled[][] {

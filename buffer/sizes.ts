@@ -1,3 +1,6 @@
+import type { Stream } from '../agent/reading.ts';
+import type { WhenFull } from './buffer.ts';
+
 const mostSegmentBytes = 16 * 1024 * 1024;
 const reservedShare = 0.02;
 
@@ -15,4 +18,21 @@ const emptySegmentBytes = 64 * 1024;
  */
 export function reservedBytes(maxBytes: number): number {
   return Math.max(maxBytes * reservedShare, 2 * segmentBytes(maxBytes) + emptySegmentBytes);
+}
+
+/** A copy of a segment stands beside it until it takes its place. */
+function copyRoomBytes(maxBytes: number): number {
+  return segmentBytes(maxBytes) + emptySegmentBytes;
+}
+
+/** Under `whenFull: "thin"` room is made from here on: before anything has to be refused, and with room for the copy. */
+export function thinFromBytes(maxBytes: number): number {
+  return maxBytes - reservedBytes(maxBytes) - copyRoomBytes(maxBytes);
+}
+
+/** The most that the buffer may hold for an entry of the stream to be taken. Where thinning cannot keep pace, sensor values are refused first. */
+export function takesUpToBytes(stream: Stream, maxBytes: number, whenFull: WhenFull): number {
+  if (stream === 'gateway-events') return maxBytes;
+  const last = maxBytes - reservedBytes(maxBytes);
+  return whenFull === 'thin' && stream === 'sensor-values' ? last - copyRoomBytes(maxBytes) / 2 : last;
 }

@@ -14,13 +14,18 @@ import type {
   Opened,
   ReadFrames,
   ReadRequest,
+  RoomMade,
+  RoomRequest,
   Space,
   StoreOptions,
 } from './protocol.ts';
 import { Settled } from './ranges.ts';
+import { removeUnfinished } from './segment-copy.ts';
 import { Shelf } from './shelf.ts';
 import { Shelves } from './shelves.ts';
 import { segmentBytes } from './sizes.ts';
+import { withDrops } from './thin.ts';
+import { Thinning } from './thinning.ts';
 
 const mostSegmentAgeMs = 3_600_000;
 /** Commits after which the newest slots are written anew, so that a start need not decode more than this many frames for them. */
@@ -43,6 +48,7 @@ export class Store {
   readonly #doubtful: Seq[];
   readonly #descriptors = new Map<number, Descriptor>();
   readonly #shelves: Shelves;
+  readonly #thinning: Thinning;
   #active: Shelf | null = null;
   #activeSinceMs = 0;
   /** Segments before this one may go: it, or a later one, carries the newest slots and positions. */
@@ -57,8 +63,15 @@ export class Store {
     this.#rollBytes = segmentBytes(options.maxBytes);
     mkdirSync(options.path, { recursive: true });
     this.#lock = new Lock(options.path);
+    removeUnfinished(options.path);
     this.#dead = new DeadLetters(options.path, (message) => tell({ event: 'quarantine', severity: 'error', message }));
     this.#shelves = new Shelves(options.path, this.#settled, tell);
+    this.#thinning = new Thinning({
+      shelves: this.#shelves,
+      settled: this.#settled,
+      guard: () => this.#slotsFrom,
+      space: () => this.space(),
+    });
     this.#starts = Math.max(this.#lock.before.starts, this.#shelves.starts()) + 1;
     this.#epoch = `${this.#starts}-${randomText()}`;
     this.#shelves.takeStock();
@@ -89,7 +102,7 @@ export class Store {
   space(): Space {
     const { all } = this.#shelves;
     return {
-      bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#dead.bytes(),
+      bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#dead.bytes() + this.#thinning.bytes,
       segments: all.length,
       waiting: this.#settled.map((settled, lane) => all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled), 0)),
     };
@@ -105,8 +118,10 @@ export class Store {
     if (commit.maxBytes !== null) this.#rollBytes = segmentBytes(commit.maxBytes);
     if (this.#active && commit.maxBytes !== null) this.#rollIfDue(this.#active);
     const active = this.#ensureActive(Math.min(...commit.frames.map((frame) => frame.first)));
-    this.#guarded(active, () => active.commit(commit, (id) => this.#describe(id), this.#settled));
+    const settled = commit.drops.length === 0 ? this.#settled : withDrops(this.#settled, commit.drops);
+    this.#guarded(active, () => active.commit(commit, (id) => this.#describe(id), settled));
     // Committed it is. Nothing from here on may throw, or the same frames would be committed again.
+    this.#thinning.dropped(commit.drops);
     this.#nextSeq = active.lastSeq + 1;
     this.#unwritten = 0;
     this.#commitsSinceSlots += 1;
@@ -137,7 +152,15 @@ export class Store {
   }
 
   read(request: ReadRequest): ReadFrames {
-    return readBacklog(this.#shelves, this.#settled[request.lane] ?? new Settled(), this.#nextSeq - 1, request);
+    const found = readBacklog(this.#shelves, this.#thinning.hidden(request.lane), this.#nextSeq - 1, request);
+    const last = found.frames.at(-1)?.last;
+    if (last !== undefined) this.#thinning.gave(request.lane, last);
+    return found;
+  }
+
+  /** In steps: whoever drives it lets other calls come between. */
+  makeRoom(request: RoomRequest): Generator<undefined, RoomMade> {
+    return this.#thinning.makeRoom(request);
   }
 
   /** A reader could not make sense of a frame. It counts as settled, and its file is kept. */
@@ -160,6 +183,7 @@ export class Store {
 
   /** `sent`: per lane the last seq that a reader was given in this start. */
   close(sent: readonly Seq[]): void {
+    this.#thinning.end();
     this.writeSettled();
     this.#active?.seal();
     this.#active = null;

@@ -1,7 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { messageOf, SluiceError } from '../agent/errors.ts';
-import type { Call, FromWriter, ToWriter } from './protocol.ts';
+import type { Call, FromWriter, RoomRequest, ToWriter } from './protocol.ts';
 import { Store } from './store.ts';
 
 // The writer thread: the one owner of the buffer's files.
@@ -25,10 +25,11 @@ const failedCommits = new Set<number>();
 port.on('message', (message: ToWriter) => {
   if (message.type === 'settle') settle(message.lane, message.first, message.last);
   else if (message.type === 'damaged') noted(() => opened().tellDamaged(message.frame));
+  else if (message.call.call === 'makeRoom') makeRoom(message.number, message.call.take);
   else answer(message.number, message.call);
 });
 
-function answer(number: number, call: Call): void {
+function answer(number: number, call: Exclude<Call, { call: 'makeRoom' }>): void {
   try {
     post({ type: 'gave', number, value: perform(call) });
     failedCommits.delete(number);
@@ -41,12 +42,29 @@ function answer(number: number, call: Call): void {
       setTimeout(() => answer(number, call), retryEveryMs);
       return;
     }
-    const code = error instanceof SluiceError ? error.code : 'BUFFER_FAILED';
-    post({ type: 'failed', number, code, message: messageOf(error) });
+    post({ type: 'failed', number, code: codeOf(error), message: messageOf(error) });
   }
 }
 
-function perform(call: Call): unknown {
+function codeOf(error: unknown): string {
+  return error instanceof SluiceError ? error.code : 'BUFFER_FAILED';
+}
+
+function makeRoom(number: number, request: RoomRequest): void {
+  const steps = opened().makeRoom(request);
+  const step = (): void => {
+    try {
+      const { done, value } = steps.next();
+      if (done === true) post({ type: 'gave', number, value });
+      else setImmediate(step);
+    } catch (error) {
+      post({ type: 'failed', number, code: codeOf(error), message: messageOf(error) });
+    }
+  };
+  step();
+}
+
+function perform(call: Exclude<Call, { call: 'makeRoom' }>): unknown {
   switch (call.call) {
     case 'open':
       store = new Store(call.take, (event) => post({ type: 'event', event }));

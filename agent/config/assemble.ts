@@ -44,7 +44,7 @@ export function assemble(
       path: bufferPath,
       commitEveryMs: buffer?.commitEvery ?? 0,
       maxBytes: buffer?.maxSize ?? null,
-      whenFull: 'stop',
+      whenFull: buffer?.whenFull ?? 'thin',
     },
     uplink:
       uplink.kafka === undefined

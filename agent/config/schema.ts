@@ -165,10 +165,10 @@ export const fileEntries = {
         ),
         whenFull: v.optional(
           doc(
-            oneOf(['stop'], ['thin']),
-            'What happens when the buffer is full: `stop` keeps what is stored, refuses new readings and tells how many.',
+            oneOf(['thin', 'stop']),
+            'What happens when the buffer is full: `thin` drops the oldest sensor values, and when there are none the oldest meter readings, for new ones; `stop` keeps what is stored and refuses new readings. What is lost is counted and told as events.',
           ),
-          'stop',
+          'thin',
         ),
       }),
       'Where readings wait until Kafka has them.',

@@ -25,7 +25,7 @@ export interface SiteConfig {
     readonly commitEveryMs: number;
     /** null: not stated; worked out from the file system at the start. */
     readonly maxBytes: number | null;
-    readonly whenFull: 'stop';
+    readonly whenFull: 'thin' | 'stop';
   };
   readonly uplink: { readonly kafka: KafkaConfig } | { readonly file: { readonly path: string } };
   readonly status: { readonly host: string; readonly port: number } | null;

@@ -41,6 +41,8 @@ export function remarks(status: GatewayStatus): string[] {
   if (partly.length > 0) found.push(`bad points on ${names(partly.map(({ device }) => device))}`);
   if (now.trust === 'unsynced') found.push('the clock is not synchronised: readings are marked');
   if (refusedReadings > 0) found.push(`${refusedReadings} readings were refused by the buffer since the start`);
+  const dropped = Object.values(status.buffer.dropped).reduce((sum, one) => sum + one, 0);
+  if (dropped > 0) found.push(`${dropped} readings were dropped by the full buffer since the start`);
   for (const [lane, state] of Object.entries(uplink)) {
     if (isUnbuffered(lane) && needsPerson(state)) found.push(`${lane}: ${state.lastError?.message ?? ''}`);
     const away = now.wallMs - state.sinceMs;

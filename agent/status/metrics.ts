@@ -119,6 +119,11 @@ function bufferFamilies({ buffer, refusedReadings }: GatewayStatus): Family[] {
     gauge('sluice_buffer_waiting_entries', 'Entries that are not delivered yet.', perLane(buffer.waiting)),
     counter('sluice_buffer_accepted_entries_total', 'Entries committed to disk.', perLane(buffer.accepted)),
     counter('sluice_buffer_refused_entries_total', 'Entries that were not taken.', alone(buffer.refused)),
+    counter(
+      'sluice_buffer_dropped_entries_total',
+      'Entries dropped to make room for newer ones.',
+      perLane(buffer.dropped),
+    ),
     counter('sluice_refused_readings_total', 'Readings that were not taken, and are lost.', alone(refusedReadings)),
     counter('sluice_buffer_commits_total', 'Commits.', alone(buffer.commits)),
     counter('sluice_buffer_commit_seconds_total', 'Time that commits took.', alone(buffer.commitsTookMs / 1000)),

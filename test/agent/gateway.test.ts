@@ -298,7 +298,7 @@ describe('the gateway', () => {
     }));
     const file = site({
       uplink: { file: { path: join(folder, 'nowhere') } },
-      buffer: { commitEvery: '50ms', maxSize: '1MB' },
+      buffer: { commitEvery: '50ms', maxSize: '1MB', whenFull: 'stop' },
       devices: Array.from({ length: 40 }, (_, at) => ({
         id: `EM-${at}`,
         connection: 'panel',

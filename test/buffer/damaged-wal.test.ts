@@ -46,7 +46,7 @@ beforeAll(() => {
       encoder.encode(at, 'meter-readings', numbered(seq, {})),
       encoder.encode(at, 'sensor-values', numbered(seq + 3, { point: sensor })),
     ];
-    owner.commit({ frames, described: encoder.takeDescribed(), slots: null, maxBytes: null });
+    owner.commit({ frames, described: encoder.takeDescribed(), slots: null, maxBytes: null, drops: [] });
     name = readdirSync(folder).find((file) => /^\d{12}-.*\.db$/.test(file)) ?? '';
     if (seq < accepted / 2) oldShm = readFileSync(join(folder, `${name}-shm`));
   }

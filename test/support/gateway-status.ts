@@ -36,6 +36,7 @@ export const wellStatus: GatewayStatus = {
     commitsTookMs: 50,
     accepted: { ...nothing, 'meter-readings': 7 },
     refused: 0,
+    dropped: nothing,
     committingForMs: 5,
   },
   uplink: { 'meter-readings': goodLane },

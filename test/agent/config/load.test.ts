@@ -31,7 +31,7 @@ describe('a right file', () => {
       site: { id: 'PS12', name: null, timezone: null, labels: {} },
       stateDir: '/tmp',
       clock: { source: 'auto' },
-      buffer: { path: '/tmp/buffer', commitEveryMs: 1000, maxBytes: null, whenFull: 'stop' },
+      buffer: { path: '/tmp/buffer', commitEveryMs: 1000, maxBytes: null, whenFull: 'thin' },
       uplink: { file: { path: resolve('readings.ndjson') } },
       status: null,
     });
