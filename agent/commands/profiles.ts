@@ -15,14 +15,20 @@ export const profiles: Command = {
   name: 'profiles',
   about: `Lists the meter models that a device can name as its \`profile\`, or shows all points of one.
 Those in ${defaultProfileFolder} are listed too, and go before built-in ones of the same name.`,
-  arguments: [{ name: 'NAME', about: 'the name of a profile, or a part of a name, maker or model to look for' }],
+  arguments: [
+    {
+      name: 'NAME',
+      about: 'the name of a profile, or parts of a name, maker, model or point (or an OBIS code) to look for',
+    },
+  ],
   options: { json: { about: 'one JSON value: a list of profiles, or the one with that name and its points' } },
   notes: `Before a profile is trusted: \`sluice read\` beside the meter's display. Makers change maps between firmware
 revisions, and byte order and units are settings of some meters; what a profile expects is in its description.`,
   examples: [
     { line: 'sluice profiles', about: 'all of them' },
     { line: 'sluice profiles sdm', about: 'those of which the name, maker or model holds sdm' },
-    { line: 'sluice profiles eastron-sdm630', about: 'its manual and its registers' },
+    { line: 'sluice profiles volume', about: 'those that have a point of that quantity' },
+    { line: 'sluice profiles eastron-sdm630', about: 'its manual, its registers and examples of them' },
   ],
   exits: { 0: 'fine', 1: 'there is none like that', 78: 'the profile is wrong' },
 
@@ -34,7 +40,10 @@ revisions, and byte order and units are settings of some meters; what a profile 
       stdout.write(values['json'] === true ? `${JSON.stringify(shown(one))}\n` : text(shown(one)));
       return Promise.resolve(0);
     }
-    const found = all.map(listed).filter((each) => wanted === undefined || matches(each, wanted));
+    const found = all.flatMap((each) => {
+      const points = fitting(each, wordsOf(wanted ?? ''));
+      return points === null ? [] : [{ ...listed(each), fitting: points }];
+    });
     if (found.length === 0) throw new SluiceError('NO_PROFILE', noneLike(wanted ?? '', all));
     stdout.write(values['json'] === true ? `${JSON.stringify(found)}\n` : listText(found));
     return Promise.resolve(0);
@@ -64,28 +73,45 @@ interface Listed {
   readonly builtIn: boolean;
 }
 
-function listed({ name, source, isBuiltIn }: Known): Listed {
-  const stated = (source.root === undefined ? {} : valueOf(source.root)) as Readonly<Record<string, unknown>>;
+const statedIn = ({ source }: Known): Readonly<Record<string, unknown>> =>
+  (source.root === undefined ? {} : valueOf(source.root)) as Readonly<Record<string, unknown>>;
+
+function objectsIn(value: unknown): Readonly<Record<string, unknown>>[] {
+  const all: readonly unknown[] = Array.isArray(value) ? value : [];
+  return all.filter((each): each is Readonly<Record<string, unknown>> => typeof each === 'object' && each !== null);
+}
+
+function listed(profile: Known): Listed {
+  const stated = statedIn(profile);
   const said = (key: string): string | null => {
     const value = stated[key];
     return typeof value === 'string' ? value : null;
   };
   return {
-    name,
+    name: profile.name,
     manufacturer: said('manufacturer'),
     model: said('model'),
     description: said('description'),
     document: said('document'),
-    builtIn: isBuiltIn,
+    builtIn: profile.isBuiltIn,
   };
 }
 
-function matches({ name, manufacturer, model }: Listed, wanted: string): boolean {
-  const hay = `${name} ${manufacturer ?? ''} ${model ?? ''}`.toLowerCase();
-  return wanted
+const wordsOf = (typed: string): string[] =>
+  typed
     .toLowerCase()
     .split(/\s+/)
-    .every((word) => hay.includes(word));
+    .filter((word) => word !== '');
+
+/** The points for which words stand that name, maker, model and description do not hold; null: one word stands for nothing. */
+function fitting(profile: Known, words: readonly string[]): string[] | null {
+  const { name, manufacturer, model, description } = listed(profile);
+  const hay = [name, manufacturer, model, description].join(' ').toLowerCase();
+  const points = objectsIn(statedIn(profile)['points']).map((point) => [worded(point['name']), worded(point['obis'])]);
+  const others = words.filter((word) => !hay.includes(word));
+  const found = others.map((word) => points.filter((point) => point.some((each) => each.toLowerCase().includes(word))));
+  if (found.some((some) => some.length === 0)) return null;
+  return [...new Set(found.flat().map(([point = '']) => point))];
 }
 
 function noneLike(wanted: string, all: readonly Known[]): string {
@@ -94,7 +120,7 @@ function noneLike(wanted: string, all: readonly Known[]): string {
     all.map(({ name }) => name),
   );
   const hint = meant === undefined ? '' : `did you mean \`${meant}\`? `;
-  return `no profile has ${JSON.stringify(wanted)} in its name, maker or model; ${hint}All of them: sluice profiles`;
+  return `no profile has ${JSON.stringify(wanted)} in its name, maker, model, description or points; ${hint}All of them: sluice profiles`;
 }
 
 interface Shown extends Listed {
@@ -106,7 +132,12 @@ interface Shown extends Listed {
     readonly where: string;
     readonly registers: Readonly<Record<string, unknown>>;
   }[];
+  /** How requests to it are limited, as the profile states it. */
+  readonly limits: Readonly<Record<string, unknown>>;
+  readonly examples: readonly Readonly<Record<string, unknown>>[];
 }
+
+const limitKeys = ['maxRegisters', 'maxGap', 'pause', 'timeout', 'retries'];
 
 /** What a device has that names the profile and states nothing else. */
 function shown(profile: Known): Shown {
@@ -120,7 +151,9 @@ function shown(profile: Known): Shown {
     where: schema.describe?.(plan, info).where ?? '',
     registers: registers[info.point] ?? {},
   }));
-  return { ...listed(profile), points };
+  const stated = statedIn(profile);
+  const limits = limitKeys.flatMap((key) => (stated[key] === undefined ? [] : [[key, stated[key]] as const]));
+  return { ...listed(profile), points, limits: Object.fromEntries(limits), examples: objectsIn(stated['examples']) };
 }
 
 /** The plan of a site that has one such meter: defaults filled in, and checked as that of any site. */
@@ -143,33 +176,66 @@ function planned({ name, source }: Known): { schema: DriverSchema; device: Devic
   throw new ConfigError([`profile ${name} is wrong:`, ...told].join('\n'));
 }
 
-function listText(found: readonly Listed[]): string {
-  const rows = found.map(({ name, manufacturer, model, builtIn }) => [
-    name,
-    [manufacturer, model].filter((part) => part !== null).join(' '),
-    builtIn ? '' : `from ${defaultProfileFolder}`,
-  ]);
+/** Points of one profile that a line of the list names. */
+const mostNamed = 4;
+
+function listText(found: readonly (Listed & { readonly fitting: readonly string[] })[]): string {
+  const rows = found.map(({ name, manufacturer, model, builtIn, fitting: points }) => {
+    const more = points.length > mostNamed ? [`${points.length - mostNamed} more`] : [];
+    const origin = builtIn ? [] : [`from ${defaultProfileFolder}`];
+    return [
+      name,
+      [manufacturer, model].filter((part) => part !== null).join(' '),
+      [...origin, ...points.slice(0, mostNamed), ...more].join(', '),
+    ];
+  });
   return `${tableText(['profile', 'meter', ''], rows)}${counted(found.length, 'profile')}; all points of one: sluice profiles NAME\n`;
 }
 
-function text({ name, manufacturer, model, description, document, points }: Shown): string {
+function text({ name, manufacturer, model, description, document, points, limits, examples }: Shown): string {
   const facts = [
     ['meter', [manufacturer, model].filter((part) => part !== null).join(' ')],
     ['document', document ?? ''],
     ['expects', description ?? ''],
+    [
+      'requests',
+      Object.entries(limits)
+        .map(([key, value]) => `${key} ${worded(value)}`)
+        .join(', '),
+    ],
   ].filter(([, value]) => value !== '');
   const rows = points.map(({ name: point, kind, unit, obis, where, registers }) => [
     point,
     kind,
     unit ?? '',
     where,
+    hexText(registers['address']),
     ['type', 'byteOrder'].map((key) => worded(registers[key])).join(' '),
     weightText(registers),
     obis ?? '',
   ]);
-  const head = ['point', 'kind', 'unit', 'address', 'type', 'scale', 'OBIS'];
-  return `${name}\n${tableText([], facts)}\n${tableText(head, rows)}`;
+  const head = ['point', 'kind', 'unit', 'address', 'hex', 'type', 'scale', 'OBIS'];
+  return `${name}\n${tableText([], facts)}\n${tableText(head, rows)}${exampleText(examples)}`;
 }
+
+/** Addresses as many manuals print them, counted as the protocol does. */
+const hexText = (address: unknown): string =>
+  typeof address === 'number' ? `0x${address.toString(16).toUpperCase().padStart(4, '0')}` : '';
+
+/** What registers hold, and what must come out. The words of a long one are not shown. */
+function exampleText(examples: Shown['examples']): string {
+  if (examples.length === 0) return '';
+  const rows = examples.flatMap(({ source, table, address, words, values }) => {
+    const all = Object.entries((values ?? {}) as Readonly<Record<string, unknown>>);
+    const told = all.map(([point, value]) => `${point} ${value === null ? 'no value' : worded(value)}`).join(', ');
+    const shownWords = worded(words).length > mostWords ? `${worded(words).slice(0, mostWords)}…` : worded(words);
+    return [[`${worded(table)} ${worded(address)}`, shownWords, worded(source), told]];
+  });
+  return `\n${tableText(['example at', 'words', 'from', 'makes'], rows)}`;
+}
+
+/** Eight words. */
+const mostWords = 39;
 
 /** What the number in the registers is multiplied with, also by what other points say. */
 function weightText({ scale, scaleFrom, factorFrom }: Readonly<Record<string, unknown>>): string {

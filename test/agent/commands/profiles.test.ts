@@ -29,12 +29,31 @@ describe('sluice profiles', () => {
     expect(await listed('saia burgess')).toEqual(names.filter((name) => name.startsWith('saia-')));
   });
 
+  it('looks for quantities and OBIS codes among the points, and names those', async () => {
+    const { stdout } = await run('profiles', 'volume');
+    expect(stdout).toMatch(/^tuf-2000 +OEM .* volume_forward_total, volume_reverse_total$/m);
+    expect(stdout).not.toContain('eastron');
+    expect(await listed('energy_export siemens')).toEqual(['siemens-pac2200']);
+    expect(await listed('1-0:21.8.0')).toContain('abb-a43-a44');
+    expect(await listed('water')).toEqual(['badger-m2000', 'krohne-ifc300', 'siemens-mag6000']);
+  });
+
+  it('shows what the manual counts and how requests are limited, and examples of words with their values', async () => {
+    const { stdout } = await run('profiles', 'saia-awd3');
+    expect(stdout).toMatch(/^requests +maxRegisters 20, maxGap 3$/m);
+    expect(stdout).toMatch(/^energy_import_t1 .*holding 27 \(40028, 400028\) +0x001B +uint32 ABCD +x 0\.1 /m);
+    expect(stdout).toMatch(/^holding 27 +000d ebdf +the manual, page 4: .* +energy_import_t1 91235\.1$/m);
+    expect((await run('profiles', 'abb-a43-a44')).stdout).toMatch(
+      /^holding 23314 +ffff ffff 7fff ffff +.* power no value$/m,
+    );
+  });
+
   it('shows one with its manual, its points and where they are', async () => {
     const { code, stdout } = await run('profiles', 'eastron-sdm630');
     expect(code).toBe(0);
     expect(stdout).toContain('SDM630Modbus Smart Meter Modbus Protocol Implementation V1.8');
     expect(stdout).toMatch(
-      /^energy_import_total +counter +kW\.h +input 72 \(30073, 300073\) +float32 ABCD +1-0:1\.8\.0$/m,
+      /^energy_import_total +counter +kW\.h +input 72 \(30073, 300073\) +0x0048 +float32 ABCD +1-0:1\.8\.0$/m,
     );
     const { stdout: json } = await run('profiles', 'eastron-sdm630', '--json');
     expect(JSON.parse(json)).toMatchObject({
