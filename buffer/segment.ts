@@ -33,9 +33,9 @@ export function segmentSchema({ isCopy }: { readonly isCopy: boolean }): string 
 }
 
 /** Over all fields of a row, its table and its segment. */
-export function rowCrc(segment: string, table: string, fields: readonly (number | string | Buffer)[]): number {
+export function rowCrc(segment: string, table: string, fields: readonly (number | string | Buffer | null)[]): number {
   let crc = crc32(`${segment} ${table}`);
-  for (const field of fields) crc = crc32(typeof field === 'number' ? ` ${field} ` : field, crc);
+  for (const field of fields) crc = crc32(typeof field === 'number' || field === null ? ` ${field} ` : field, crc);
   return crc;
 }
 
@@ -333,7 +333,7 @@ export class SegmentFile {
     return row.crc === this.#crc('frames', [row.first, row.last, row.lane, row.count, row.body, row.settled]);
   }
 
-  #crc(table: string, fields: readonly (number | string | Buffer)[]): number {
+  #crc(table: string, fields: readonly (number | string | Buffer | null)[]): number {
     return rowCrc(this.name, table, fields);
   }
 

@@ -1,8 +1,9 @@
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { streams } from '../agent/reading.ts';
 import type { Seq } from '../agent/reading.ts';
 import { isAtRest } from './at-rest.ts';
+import { makeFolder } from './folder.ts';
 import { committedMs } from './frame.ts';
 import type { Commit, Described, Descriptor } from './protocol.ts';
 import type { Range, Settled } from './ranges.ts';
@@ -57,7 +58,7 @@ export class Shelf {
 
   static create(folder: string, first: Seq, epoch: string, rollBytes: number): Shelf {
     const shelf = new Shelf(folder, `${segmentName(first, epoch)}.db`);
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     // What bears this name already is the ruin of a creation or first commit that failed: nothing in it was accepted.
     for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
     shelf.#handle = SegmentFile.create(shelf.file, rollBytes);

@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { readBacklog, readNewestSlots } from './backlog.ts';
 import { DeadLetters } from './dead-letters.ts';
+import { makeFolder } from './folder.ts';
 import { Lock } from './lock.ts';
 import type {
   Commit,
@@ -61,7 +61,7 @@ export class Store {
   constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
     this.#options = options;
     this.#rollBytes = segmentBytes(options.maxBytes);
-    mkdirSync(options.path, { recursive: true });
+    makeFolder(options.path);
     this.#lock = new Lock(options.path);
     removeUnfinished(options.path);
     this.#dead = new DeadLetters(options.path, (message) => tell({ event: 'quarantine', severity: 'error', message }));
