@@ -1,0 +1,57 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CutSum } from '../torture/cut-range.ts';
+import { cutPower, reportOf } from '../torture/cuts.ts';
+import { recordWorkload } from '../torture/record.ts';
+import type { Recording } from '../torture/record.ts';
+import { noShim } from '../torture/shim.ts';
+
+const normal = fileURLToPath(new URL('../torture/normal.ts', import.meta.url));
+/** Recordings are not the same twice: threads take turns. The seed repeats the cuts of one, and what the workload draws. */
+const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000);
+const someMinutes = 600_000;
+
+describe.skipIf(noShim !== undefined)('the power is cut at any moment', () => {
+  let recording: Recording;
+
+  beforeAll(async () => {
+    console.log(`SLUICE_SEED=${seed}`);
+    recording = await recordWorkload({ seed, starts: 8, commitsPerStart: 60 });
+  }, someMinutes);
+
+  afterAll(() => recording?.remove());
+
+  it(
+    '10,000 times: every start succeeds, nothing accepted is lost, nothing is altered, repeats are marked and few',
+    async () => {
+      const sum = await cutPower(recording.log, { seed, cuts: 10_000 });
+      console.log(reportOf(sum));
+      expect(sum.cuts).toBe(10_000);
+      expect(sum.repeats).toBeGreaterThan(10_000);
+      expect({ failedStarts: sum.failedStarts, losing: sum.losing, wrong: sum.wrong }).toEqual({
+        failedStarts: [],
+        losing: [],
+        wrong: [],
+      });
+      // Where names survive in their order, as on ext4, nothing is even suspected.
+      expect(sum.alarmed.filter(({ model }) => model === 'journal')).toEqual([]);
+    },
+    someMinutes,
+  );
+});
+
+describe.skipIf(noShim !== undefined)('the same cuts where SQLite is kept at synchronous=NORMAL', () => {
+  let sum: CutSum;
+
+  beforeAll(async () => {
+    const recording = await recordWorkload({ seed, starts: 3, commitsPerStart: 40, preload: normal });
+    sum = await cutPower(recording.log, { seed, cuts: 400 });
+    recording.remove();
+  }, someMinutes);
+
+  it('show losses: the test can see', () => {
+    console.log(reportOf(sum));
+    expect(sum.losing.length).toBeGreaterThan(40);
+    expect(sum.failedStarts).toEqual([]);
+  });
+});

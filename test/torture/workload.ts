@@ -1,0 +1,115 @@
+/**
+ * A process that uses a buffer as the daemon does, and tells every step: `workload.ts FOLDER MARKS SEED COMMITS END`. END: `close`, or `kill` (SIGKILL of itself in
+ * the middle of its work). Runs under the shim, which puts the marks into the log.
+ */
+import { openSync, readFileSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kept, Seq, Stream } from '../../agent/reading.ts';
+import { streams } from '../../agent/reading.ts';
+import type { Buffer } from '../../buffer/buffer.ts';
+import { openBuffer } from '../../buffer/open.ts';
+import { entryOf, fingerprintOf, idOf } from './content.ts';
+import { wallClock } from './wall-clock.ts';
+import type { Mark } from './ledger.ts';
+import { below, randomFrom } from './random.ts';
+import { tortureQuota } from './quota.ts';
+
+const [folder = '', marksFile = '', seed = '1', commits = '60', end = 'close'] = process.argv.slice(2);
+const random = randomFrom(Number(seed));
+const marks = openSync(marksFile, 'a');
+const tell = (mark: Mark): void => void writeSync(marks, `${JSON.stringify(mark)}\n`);
+const clock = wallClock();
+/** Source numbers handed over and not accepted yet, per stream, in order. */
+const tried = new Map<Stream, number[]>(streams.map((stream) => [stream, []]));
+
+let nextNumber = nextNumberIn(marksFile);
+let accepted = 0;
+let announceDone = (): void => undefined;
+const done = new Promise<void>((resolve) => (announceDone = resolve));
+
+const buffer = await openBuffer({
+  path: folder,
+  maxBytes: tortureQuota,
+  commitEveryMs: 1,
+  clock,
+  event: (event) => tell({ mark: 'event', event }),
+  log: (message) => process.stderr.write(`${message}\n`),
+  tap: (epoch, stream, seqs) => {
+    const numbers = tried.get(stream)?.splice(0, seqs.length) ?? [];
+    tell({
+      mark: 'accepted',
+      epoch,
+      commit: buffer.stats().commits,
+      stream,
+      pairs: seqs.map((seq, at) => [seq, numbers[at] ?? -1]),
+    });
+    accepted += 1;
+    if (accepted >= Number(commits)) announceDone();
+  },
+});
+tell({ mark: 'start', epoch: buffer.epoch, before: buffer.before });
+const over = new AbortController();
+const readers = streams.map((stream) => read(buffer, stream, over.signal));
+void append();
+await done;
+if (end === 'kill') process.kill(process.pid, 'SIGKILL');
+over.abort();
+await Promise.allSettled(readers);
+await buffer.close(AbortSignal.timeout(10_000));
+
+async function append(): Promise<void> {
+  while (!over.signal.aborted) {
+    const stream = streams[[0, 0, 0, 1, 1, 1, 2, 3][below(8, random)] ?? 0] ?? 'meter-readings';
+    const count = 1 + below(random() < 0.1 ? 60 : 12, random);
+    const at = clock.now();
+    const from = nextNumber;
+    nextNumber += count;
+    tell({ mark: 'try', stream, from, to: nextNumber - 1, wallMs: at.wallMs });
+    tried.get(stream)?.push(...Array.from({ length: count }, (_, index) => from + index));
+    const taken = buffer.append(
+      stream,
+      Array.from({ length: count }, (_, index) => entryOf(stream, from + index, at)),
+    );
+    taken.catch(() => undefined);
+    if (random() < 0.4) await taken.catch(() => sleep(20));
+    else if (random() < 0.3) await sleep(below(8, random));
+  }
+}
+
+/** Delivers, mostly in order: some batches settle in two halves from behind, some entries are refused for good, sometimes a lane rests. */
+async function read(from: Buffer, stream: Stream, signal: AbortSignal): Promise<void> {
+  let after: Seq = 0;
+  while (!signal.aborted) {
+    const batch = await from.next(stream, after, 1 + below(150, random), signal);
+    after = batch.last;
+    if (random() < 0.15) await sleep(below(stream === 'sensor-values' ? 400 : 120, random), undefined, { signal });
+    const refused = random() < 0.05 ? batch.entries[below(batch.entries.length, random)] : undefined;
+    const sent = batch.entries.filter((entry) => entry !== refused);
+    tell({ mark: 'got', stream, entries: sent.map((entry) => [idOf(entry.epoch, entry.seq), fingerprintOf(entry)]) });
+    if (refused) await reject(from, refused);
+    const middle = sent[Math.floor(sent.length / 2)]?.seq ?? batch.first;
+    if (random() < 0.2 && middle > batch.first) {
+      settle(from, stream, middle, batch.last);
+      await sleep(below(60, random));
+      settle(from, stream, batch.first, middle - 1);
+    } else settle(from, stream, batch.first, batch.last);
+  }
+}
+
+function settle(at: Buffer, stream: Stream, first: Seq, last: Seq): void {
+  tell({ mark: 'settle', stream, first, last });
+  at.settle(stream, first, last);
+}
+
+async function reject(at: Buffer, entry: Kept): Promise<void> {
+  await at.reject(entry, 'refused for good', { key: 'key', value: 'value' });
+  tell({ mark: 'dead', stream: entry.stream, id: idOf(entry.epoch, entry.seq) });
+}
+
+/** Source numbers go on over the starts. */
+function nextNumberIn(file: string): number {
+  const last = readFileSync(file, 'utf8')
+    .split('\n')
+    .findLast((line) => line.includes('"mark":"try"'));
+  return last === undefined ? 1 : (JSON.parse(last) as { to: number }).to + 1;
+}
