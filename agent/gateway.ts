@@ -85,6 +85,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     ...(parts.tap ? { tap: parts.tap } : {}),
   });
   events.open(buffer);
+  clock.notBefore(buffer.newestTrustedMs);
   const devices = config.connections.flatMap((one) => one.devices).length;
   tell({
     event: 'start',
@@ -324,7 +325,8 @@ function configChanged({ opened, closed, rescheduled }: Changes, isUplinkNew: bo
 const listed = (what: string, ids: readonly string[]): string[] =>
   ids.length === 0 ? [] : [`${what} ${ids.join(', ')}`];
 
-function limitsOf({ buffer }: SiteConfig): BufferLimits {
+function limitsOf({ buffer, clock }: SiteConfig): BufferLimits {
   const { commitEveryMs, whenFull } = buffer;
-  return { maxBytes: buffer.maxBytes ?? defaultQuota(buffer.path), commitEveryMs, whenFull };
+  const maxBytes = buffer.maxBytes ?? defaultQuota(buffer.path);
+  return { maxBytes, commitEveryMs, whenFull, holdMs: clock.holdMs };
 }

@@ -71,8 +71,12 @@ export class ForwardedLanes {
   /** Resolves when nothing waits that has somewhere to go, or `signal` fires: the rest lies on disk for the next start. */
   async drained(signal: AbortSignal): Promise<void> {
     const { buffer, clock } = this.#options;
+    const sendable = (lane: Stream): number => {
+      const { waiting, held } = buffer.stats();
+      return waiting[lane] - held[lane];
+    };
     const isUnderWay = ([lane, forwarder]: [Stream, Forwarder]): boolean =>
-      forwarder.state().phase === 'connected' && buffer.stats().waiting[lane] > 0;
+      forwarder.state().phase === 'connected' && sendable(lane) > 0;
     try {
       while ([...this.#forwarders].some(isUnderWay)) await clock.sleep(drainLookMs, signal);
     } catch {

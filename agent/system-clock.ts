@@ -16,6 +16,8 @@ export interface SystemClock extends Clock {
   onStep(listener: (step: ClockStep) => void): () => void;
   /** Asks this source from now on. Resolves when it has answered once; until then trust is what it was. */
   ask(source: TrustSource): Promise<void>;
+  /** A wall clock that stands before this is wrong, unless a time service vouches for it: then it was trusted then. Unix ms. */
+  notBefore(wallMs: number): void;
   /** Ends timers; whoever still sleeps sleeps for ever. */
   close(): void;
 }
@@ -23,8 +25,6 @@ export interface SystemClock extends Clock {
 export interface SystemClockOptions {
   readonly source: TrustSource;
   readonly builtAtMs: number;
-  /** The newest time that was trusted before this start: a clock before it is wrong. */
-  readonly newestTrustedMs?: number;
   readonly machine?: Machine;
 }
 
@@ -65,7 +65,7 @@ interface Sleeper {
 export function systemClock(options: SystemClockOptions): SystemClock {
   const machine = options.machine ?? linux;
   const boot = machine.bootId();
-  const oldestPlausibleMs = Math.max(options.builtAtMs, options.newestTrustedMs ?? 0);
+  let newestTrustedMs = 0;
   const listeners = new Set<(step: ClockStep) => void>();
   const sleepers = new Set<Sleeper>();
   let toBootMs = machine.uptimeMs() - machine.monotonicMs();
@@ -96,7 +96,9 @@ export function systemClock(options: SystemClockOptions): SystemClock {
     if (Math.abs(machine.wallMs() - machine.monotonicMs() - wallLeadMs) > SUSPEND_MS) follow();
     const wallMs = machine.wallMs();
     newestBootMs = Math.max(newestBootMs, Math.floor(machine.monotonicMs() + toBootMs));
-    return { boot, bootMs: newestBootMs, wallMs, trust: wallMs < oldestPlausibleMs ? 'unsynced' : said };
+    // A service that says yes knows better than what was once believed.
+    const isBehind = wallMs < options.builtAtMs || (said !== 'synced' && wallMs < newestTrustedMs);
+    return { boot, bootMs: newestBootMs, wallMs, trust: isBehind ? 'unsynced' : said };
   }
 
   async function ask(): Promise<void> {
@@ -176,6 +178,9 @@ export function systemClock(options: SystemClockOptions): SystemClock {
     onStep(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    notBefore(wallMs) {
+      newestTrustedMs = wallMs;
     },
     ask(another) {
       source = another;

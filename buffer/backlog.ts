@@ -16,11 +16,12 @@ export function readBacklog(
   shelves: Shelves,
   settled: Settled,
   newest: Seq,
-  { lane, after, most, known }: ReadRequest,
+  { lane, after, most, before, known }: ReadRequest,
 ): ReadFrames {
   const frames: ReadFrame[] = [];
   const described: Described[] = [];
   let through = after;
+  const end = before ?? Infinity;
   let entries = 0;
   let bytes = 0;
   const isEnough = (): boolean => entries >= most || bytes >= mostReadBytes;
@@ -29,7 +30,7 @@ export function readBacklog(
   function readFrom(shelf: Shelf): boolean {
     const found: ReadFrame[] = [];
     for (const frame of shelf.framesAfter(lane, through)) {
-      if (isEnough()) break;
+      if (isEnough() || frame.first >= end) break;
       through = frame.last;
       if (settled.covers(frame.first, frame.last)) continue;
       const read = readFrame(shelf, lane, frame.first, frame.last, settled);
@@ -50,14 +51,21 @@ export function readBacklog(
 
   for (const shelf of shelves.all) {
     const extent = shelf.lanes[lane];
-    if (!extent || shelf.isCondemned || extent.last <= through || settled.covers(extent.first, extent.last)) continue;
+    if (
+      !extent ||
+      extent.first >= end ||
+      shelf.isCondemned ||
+      extent.last <= through ||
+      settled.covers(extent.first, extent.last)
+    )
+      continue;
     if (isEnough()) return { frames, through, described };
     const isDone = shelves.use(shelf, () => readFrom(shelf));
     // What is unreadable has been told as lost: the reader passes over it.
-    if (isDone === undefined) through = Math.max(through, extent.last);
+    if (isDone === undefined) through = Math.max(through, Math.min(extent.last, end - 1));
     if (isDone === false) return { frames, through, described };
   }
-  return { frames, through: Math.max(through, newest), described };
+  return { frames, through: Math.max(through, Math.min(newest, end - 1)), described };
 }
 
 /** The newest packed slots, the segment that carries them, and all frames of the meter lane that came after. */

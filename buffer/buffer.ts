@@ -1,5 +1,5 @@
 import type { Clock } from '../agent/clock.ts';
-import type { GatewayEvent, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
+import type { GatewayEvent, Kept, Note, PointInfo, Reading, Seq, Stream } from '../agent/reading.ts';
 
 /** Whole frames of one lane, in order. `entries` are those not settled yet; `first`…`last` spans the frames in full. */
 export interface Batch {
@@ -13,6 +13,7 @@ export interface Batch {
  * Keeps every entry durably until it is settled. Properties:
  * - an entry is on disk (committed, synced) before `append` resolves and before `next` shows it;
  * - reading does not remove: only `settle` and `reject` do;
+ * - a reading made while the clock was known to be wrong is shown when its date is decided, and that is on disk: it never changes again;
  * - per lane, `next` gives the order of `append`;
  * - (epoch, seq) never gets other content, whatever crashes;
  * - after a crash an unsettled entry comes again, the same but for `repeat`.
@@ -44,6 +45,8 @@ export interface Buffer {
   serialSeen(device: string): string | undefined;
   /** On disk with the next commit, if it is another one. */
   sawSerial(device: string, serial: string): void;
+  /** The newest time on disk at which the clock was known to be right. Unix ms; 0: none known. */
+  readonly newestTrustedMs: number;
   /** Forgets totals and serial numbers of devices that are not among these, so that one which comes back later is held against nothing. */
   forgetOthers(devices: ReadonlySet<string>): void;
   /** Other limits from now on; a smaller quota holds once the next commit has returned. */
@@ -80,6 +83,8 @@ export interface WriterPulse {
 export interface BufferStats {
   /** Unsettled entries per lane, a fraction of a second old. */
   readonly waiting: Readonly<Record<Stream, number>>;
+  /** Of these: readings that wait until the clock is right. About. */
+  readonly held: Readonly<Record<Stream, number>>;
   readonly bytes: number;
   readonly maxBytes: number;
   readonly full: boolean;
@@ -108,12 +113,16 @@ export interface BufferLimits {
   readonly whenFull?: WhenFull;
   /** Shortest distance between two commits. */
   readonly commitEveryMs: number;
+  /** How long readings made with a wrong clock wait for a right one; 24 h unless stated. */
+  readonly holdMs?: number;
 }
 
 export interface BufferOptions extends BufferLimits {
   /** Folder of the segment files; made if missing. */
   readonly path: string;
   readonly clock: Clock;
+  /** The slot that a counter's reading of this true time answers; null: none. Readings made with a wrong clock get theirs from it when they are dated. */
+  readonly slotOf?: (point: PointInfo, timeMs: number) => number | null;
   /** Loss, quarantine, dead letters: told here, never thrown. */
   readonly event: (event: GatewayEvent) => void;
   /** Trouble that the buffer goes on with by itself, for the log. */

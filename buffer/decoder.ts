@@ -1,6 +1,7 @@
 import { messageOf } from '../agent/errors.ts';
 import type { Kept, PointInfo, Seq, Stream } from '../agent/reading.ts';
 import { decodeFrame } from './frame.ts';
+import type { Dates } from './frame.ts';
 import type { Described, ReadFrame, ReadFrames } from './protocol.ts';
 
 /** Segments whose descriptors stay known: readers of a few lanes each stand in one or two. */
@@ -19,6 +20,12 @@ export interface DecodedFrame {
 /** Frames as the writer gives them to one reader, back to entries. Keeps the descriptors of segments that are being read. */
 export class FrameDecoder {
   readonly #segments = new Map<string, { points: Map<number, PointInfo>; last: number }>();
+  readonly #dates: Dates;
+
+  constructor(dates: Dates) {
+    this.#dates = dates;
+  }
+
   /** Per segment the row up to which its descriptors are known. */
   known(): Map<string, number> {
     return new Map([...this.#segments].map(([segment, { last }]) => [segment, last]));
@@ -49,7 +56,7 @@ export class FrameDecoder {
       return point;
     };
     try {
-      const entries = decodeFrame(frame.body, { epoch: frame.epoch, stream, describe });
+      const entries = decodeFrame(frame.body, { epoch: frame.epoch, stream, describe, dates: this.#dates });
       const isUnsettled = ({ seq }: Kept): boolean =>
         frame.settled.every((range) => seq < range.first || seq > range.last);
       return { segment, first, last, entries: entries.filter(isUnsettled), damage: null };

@@ -15,6 +15,15 @@ export interface FrameContext {
   readonly stream: Stream;
   /** Throws RangeError for a number that the segment does not carry. */
   readonly describe: (id: number) => PointInfo;
+  /** How readings are dated that were committed with a wrong clock: by that clock, unless this says otherwise. */
+  readonly dates?: Dates;
+}
+
+export interface Dates {
+  /** What to add to the boot time of a reading that was committed with a wrong clock; null: not known. */
+  offsetOf(boot: string, seq: Seq): number | null;
+  /** The slot that a counter's reading of this time answers; null: none. */
+  slotOf(point: PointInfo, timeMs: number): number | null;
 }
 
 const version = 1;
@@ -35,6 +44,44 @@ function timeOf(anchor: Stamp, bootMs: number, timeMs: number | null): number {
   return timeMs ?? anchor.wallMs - (anchor.bootMs - bootMs);
 }
 
+interface ReadingDate {
+  readonly timeMs: number;
+  readonly clock: ClockMark;
+  readonly slotMs: number | null;
+}
+
+/**
+ * A time that another clock gave stays. What the gateway's own clock said, a slot among it, holds only if that clock was not known to be wrong;
+ * a wrong clock's slot is none.
+ */
+function dateOf(
+  anchor: Stamp,
+  seq: Seq,
+  reading: Pick<Reading, 'point' | 'timeMs' | 'timeSource' | 'slotMs'> & { readonly bootMs: number },
+  dates: Dates | undefined,
+): ReadingDate {
+  const { point, timeMs: stated, timeSource, slotMs, bootMs } = reading;
+  if (anchor.trust !== 'unsynced') return { timeMs: timeOf(anchor, bootMs, stated), clock: anchor.trust, slotMs };
+  const other = timeSource === 'gateway' ? null : stated;
+  const offsetMs = dates?.offsetOf(anchor.boot, seq) ?? null;
+  if (offsetMs === null) return { timeMs: timeOf(anchor, bootMs, other), clock: 'unsynced', slotMs: null };
+  const trueMs = bootMs + offsetMs;
+  const trueSlotMs = slotMs === null ? null : (dates?.slotOf(point, trueMs) ?? null);
+  return { timeMs: other ?? trueMs, clock: 'corrected', slotMs: trueSlotMs };
+}
+
+/**
+ * As it is committed: read while the clock was known to be wrong, and committed when it is right, a reading keeps nothing of the wrong one. A slot is
+ * worked out anew.
+ */
+export function corrected(anchor: Stamp, numbered: Numbered, dates: Dates): Numbered {
+  const { seq, entry } = numbered;
+  if (!isReading(entry) || anchor.trust === 'unsynced' || entry.at.trust !== 'unsynced') return numbered;
+  const slotMs = entry.slotMs === null ? null : dates.slotOf(entry.point, timeOf(anchor, entry.at.bootMs, null));
+  const timeMs = entry.timeSource === 'gateway' ? null : entry.timeMs;
+  return { seq, entry: { ...entry, slotMs, timeMs } };
+}
+
 export function isReading(entry: Reading | Note): entry is Reading {
   return 'point' in entry;
 }
@@ -42,18 +89,17 @@ export function isReading(entry: Reading | Note): entry is Reading {
 /** The entry as `decodeFrame` will give it back. */
 export function keep(anchor: Stamp, numbered: Numbered, epoch: string, stream: Stream): Kept {
   const { seq, entry } = numbered;
-  const clock: ClockMark = anchor.trust;
   if (!isReading(entry)) {
+    const { key, json } = entry;
     const timeMs = timeOf(anchor, entry.at.bootMs, null);
-    return { form: 'note', epoch, seq, stream, timeMs, clock, repeat: false, key: entry.key, json: entry.json };
+    return { form: 'note', epoch, seq, stream, timeMs, clock: anchor.trust, repeat: false, key, json };
   }
   return {
     form: 'reading',
     epoch,
     seq,
     stream,
-    timeMs: timeOf(anchor, entry.at.bootMs, entry.timeMs),
-    clock,
+    ...dateOf(anchor, seq, { ...entry, bootMs: entry.at.bootMs }, undefined),
     repeat: entry.repeat,
     point: entry.point,
     value: entry.value,
@@ -62,7 +108,6 @@ export function keep(anchor: Stamp, numbered: Numbered, epoch: string, stream: S
     status: entry.status,
     exceptionCode: entry.exceptionCode,
     timeSource: entry.timeSource,
-    slotMs: entry.slotMs,
     deviceTimeMs: entry.deviceTimeMs,
     raw: entry.raw,
   };
@@ -127,16 +172,23 @@ export function decodeFrame(bytes: Uint8Array, context: FrameContext): Kept[] {
   const seqs = reader.column(count);
   const ages = reader.column(count);
   const isOfReadings = reader.byte() === 1;
-  const base = (row: number, timeMs: number | null): { seq: Seq; timeMs: number } => ({
-    seq: seqs[row] ?? 0,
-    timeMs: timeOf(anchor, bootMs - (ages[row] ?? 0), timeMs),
-  });
   if (!isOfReadings) {
     const keys = reader.dictionary(count);
     const bodies = reader.dictionary(count);
     return keys.map((key, row) => {
       const json = bodies[row] ?? null;
-      return { form: 'note', epoch, stream, clock: trust, repeat: false, key: key ?? '', json, ...base(row, null) };
+      const timeMs = timeOf(anchor, bootMs - (ages[row] ?? 0), null);
+      return {
+        form: 'note',
+        epoch,
+        seq: seqs[row] ?? 0,
+        stream,
+        timeMs,
+        clock: trust,
+        repeat: false,
+        key: key ?? '',
+        json,
+      };
     });
   }
   const points = reader.column(count).map((id) => context.describe(id));
@@ -151,24 +203,34 @@ export function decodeFrame(bytes: Uint8Array, context: FrameContext): Kept[] {
   const repeats = reader.column(count);
   const texts = reader.dictionary(count);
   const raws = readRaw(reader, count);
-  return points.map((point, row) => ({
-    form: 'reading',
-    epoch,
-    stream,
-    clock: trust,
-    ...base(row, times[row] ?? null),
-    repeat: repeats[row] === 1,
-    point,
-    value: values[row] ?? null,
-    text: texts[row] ?? null,
-    quality: pick(qualities, quality[row] ?? -1),
-    status: statuses[row] ?? '',
-    exceptionCode: exceptionCodes[row] ?? null,
-    timeSource: pick(timeSources, sources[row] ?? -1),
-    slotMs: slots[row] ?? null,
-    deviceTimeMs: deviceTimes[row] ?? null,
-    raw: raws[row] ?? null,
-  }));
+  return points.map((point, row) => {
+    const seq = seqs[row] ?? 0;
+    const timeSource = pick(timeSources, sources[row] ?? -1);
+    const seen = {
+      point,
+      timeMs: times[row] ?? null,
+      timeSource,
+      slotMs: slots[row] ?? null,
+      bootMs: bootMs - (ages[row] ?? 0),
+    };
+    return {
+      form: 'reading',
+      epoch,
+      seq,
+      stream,
+      ...dateOf(anchor, seq, seen, context.dates),
+      repeat: repeats[row] === 1,
+      point,
+      value: values[row] ?? null,
+      text: texts[row] ?? null,
+      quality: pick(qualities, quality[row] ?? -1),
+      status: statuses[row] ?? '',
+      exceptionCode: exceptionCodes[row] ?? null,
+      timeSource,
+      deviceTimeMs: deviceTimes[row] ?? null,
+      raw: raws[row] ?? null,
+    };
+  });
 }
 
 function pack(payload: Buffer): Buffer {

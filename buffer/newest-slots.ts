@@ -1,6 +1,7 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Kept, KeptReading, Note, Reading } from '../agent/reading.ts';
 import type { LastTotal } from './buffer.ts';
+import type { TrustedInstant } from './dating.ts';
 
 /**
  * Per counter the newest slot that has a record, which a restart must not answer twice, and the last good total, which what comes is held against;
@@ -11,11 +12,26 @@ export class NewestSlots {
   readonly #totals = new Map<string, LastTotal>();
   readonly #serials = new Map<string, string>();
 
+  /** The newest instant at which the wall clock was right. */
+  #trusted: TrustedInstant | null = null;
+
+  get trusted(): TrustedInstant | null {
+    return this.#trusted;
+  }
+
+  noteTrusted({ boot, bootMs, wallMs }: TrustedInstant): void {
+    this.#trusted = { boot, bootMs, wallMs };
+  }
+
   noteAll(entries: readonly (Kept | Reading | Note)[]): void {
     for (const entry of entries) {
-      if (!('point' in entry) || entry.slotMs === null || entry.point.kind !== 'counter') continue;
+      if (!('point' in entry)) continue;
+      if ('clock' in entry && entry.clock === 'synced' && entry.timeSource === 'gateway')
+        if (entry.timeMs > (this.#trusted?.wallMs ?? 0)) this.#trusted = { boot: '', bootMs: 0, wallMs: entry.timeMs };
+      if (entry.slotMs === null || entry.point.kind !== 'counter') continue;
       const name = nameOf(entry.point.device, entry.point.point);
-      this.#noteSlot(name, entry.slotMs);
+      // The slots of a wrong clock are none.
+      if (!('at' in entry) || entry.at.trust !== 'unsynced') this.#noteSlot(name, entry.slotMs);
       if (entry.quality === 'good' && entry.value !== null) this.#totals.set(name, totalOf(entry, entry.value));
     }
   }
@@ -47,14 +63,15 @@ export class NewestSlots {
       const total = this.#totals.get(name);
       return total === undefined ? [name, slotMs] : [name, slotMs, total];
     });
-    const packed: Packed = { counters, serials: [...this.#serials] };
+    const packed: Packed = { counters, serials: [...this.#serials], trusted: this.#trusted };
     return zstdCompressSync(JSON.stringify(packed));
   }
 
   /** Takes over what `pack` gave. Bytes that are none are left alone: then the frames alone tell. */
   unpack(bytes: Uint8Array): void {
     try {
-      const { counters, serials } = JSON.parse(zstdDecompressSync(bytes).toString()) as Packed;
+      const { counters, serials, trusted } = JSON.parse(zstdDecompressSync(bytes).toString()) as Packed;
+      this.#trusted = trusted ?? null;
       for (const [device, serial] of serials) this.#serials.set(device, serial);
       for (const [name, slotMs, total] of counters) {
         this.#noteSlot(name, slotMs);
@@ -74,6 +91,7 @@ type PackedCounter = [name: string, slotMs: number, total?: LastTotal];
 interface Packed {
   readonly counters: readonly PackedCounter[];
   readonly serials: readonly (readonly [device: string, serial: string])[];
+  readonly trusted?: TrustedInstant | null;
 }
 
 function totalOf(entry: KeptReading | Reading, value: number): LastTotal {

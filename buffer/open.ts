@@ -4,11 +4,12 @@ import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal, WriterPulse } from './buffer.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
-import { isReading, keep } from './frame.ts';
+import { corrected, isReading, keep } from './frame.ts';
 import type { Numbered } from './frame.ts';
 import { Gathering } from './gathering.ts';
+import { defaultHoldMs, HeldReadings } from './held.ts';
 import { NewestSlots } from './newest-slots.ts';
-import { laneOf, streamOf } from './protocol.ts';
+import { laneOf, streamOf, waitsForDate } from './protocol.ts';
 import type { Committed, Opened, ReadFrames, ReadRequest, RoomMade, Space } from './protocol.ts';
 import { Recent } from './recent.ts';
 import { RoomMaker } from './room-maker.ts';
@@ -33,7 +34,7 @@ const diskBytes = 16;
  * Rejects with BufferError: `BUFFER_IN_USE` if another process owns it.
  */
 export async function openBuffer(options: BufferOptions): Promise<Buffer> {
-  const latest: Latest = { space: { bytes: 0, segments: 0, waiting: [] } };
+  const latest: Latest = { space: { bytes: 0, segments: 0, waiting: [], held: [] } };
   const thread = new WriterThread({
     event: options.event,
     trouble: (message) => options.log?.(`buffer: ${message}`),
@@ -67,6 +68,9 @@ class DurableBuffer implements Buffer {
   readonly #handedOut: Seq[] = streams.map(() => 0);
   readonly #recent: Recent[];
   readonly #slots = new NewestSlots();
+  readonly #held: HeldReadings;
+  /** The newest seq that was given to the writer. */
+  #givenSeq: Seq;
   readonly #encoder = new FrameEncoder();
   /** One a lane: what one reader knows of a segment's descriptors is not what another has been given. */
   readonly #decoders: readonly FrameDecoder[];
@@ -119,12 +123,35 @@ class DurableBuffer implements Buffer {
     this.before = opened.before;
     this.#nextSeq = opened.nextSeq;
     this.#newestSeq = opened.nextSeq - 1;
-    this.#doubtful = opened.doubtful;
+    this.#givenSeq = opened.nextSeq - 1;
     this.#recent = streams.map(() => new Recent(opened.nextSeq - 1, mostRecent));
     if (opened.slots) this.#slots.unpack(opened.slots);
-    this.#decoders = streams.map(() => new FrameDecoder());
-    for (const { entries } of new FrameDecoder().decode('meter-readings', opened.slotFrames))
+    this.#held = new HeldReadings(
+      {
+        clock: options.clock,
+        holdMs: options.holdMs ?? defaultHoldMs,
+        slotOf: options.slotOf ?? (() => null),
+        keep: (boots) => thread.call('date', boots),
+        tell: options.event,
+        told: () => this.#whenGathered(),
+        newest: () => this.#givenSeq,
+        released: () => this.#wakeAll(),
+        log: (message) => options.log?.(message),
+        closed: this.#closed.signal,
+      },
+      opened.dating,
+      this.#slots.trusted,
+    );
+    const { until } = this.#held;
+    // What waits for its date was never sent.
+    this.#doubtful = opened.doubtful.map((seq, lane) =>
+      until === null || !waitsForDate(lane) ? seq : Math.min(seq, until - 1),
+    );
+    this.#decoders = streams.map(() => new FrameDecoder(this.#held));
+    for (const { entries } of new FrameDecoder(this.#held).decode('meter-readings', opened.slotFrames))
       this.#slots.noteAll(entries);
+    // By then whoever opened it can take its events.
+    setImmediate(() => this.#held.watch());
   }
 
   append(stream: Stream, entries: readonly (Reading | Note)[]): Promise<void> {
@@ -151,18 +178,23 @@ class DurableBuffer implements Buffer {
   async next(stream: Stream, after: Seq, mostEntries: number, signal: AbortSignal): Promise<Batch> {
     const lane = laneOf(stream);
     const recent = this.#recent[lane];
-    const decoder = this.#decoders[lane] ?? new FrameDecoder();
+    const decoder = this.#decoders[lane] ?? new FrameDecoder(this.#held);
     let from = after;
     for (;;) {
       signal.throwIfAborted();
       if (this.#closed.signal.aborted) throw new BufferError('CLOSED', 'the buffer is closed');
+      const before = waitsForDate(lane) ? this.#held.until : null;
+      if (before !== null && from >= before - 1) {
+        await this.#committedOrAborted(signal);
+        continue;
+      }
       if (recent?.reaches(from)) {
         const taken = recent.take(from, mostEntries);
         if (taken) return this.#batch(stream, after + 1, taken.through, taken.entries);
         await this.#committedOrAborted(signal);
         continue;
       }
-      const found = await this.#read({ lane, after: from, most: mostEntries, known: decoder.known() }, signal);
+      const found = await this.#read({ lane, after: from, most: mostEntries, before, known: decoder.known() }, signal);
       if (found === null) continue;
       const entries: Kept[] = [];
       for (const frame of decoder.decode(stream, found)) {
@@ -227,11 +259,16 @@ class DurableBuffer implements Buffer {
     this.#hasNewSerial = true;
   }
 
+  get newestTrustedMs(): number {
+    return this.#slots.trusted?.wallMs ?? 0;
+  }
+
   forgetOthers(devices: ReadonlySet<string>): void {
     this.#slots.forgetOthers(devices);
   }
 
-  adjust({ maxBytes, commitEveryMs, whenFull = 'stop' }: BufferLimits): void {
+  adjust({ maxBytes, commitEveryMs, whenFull = 'stop', holdMs = defaultHoldMs }: BufferLimits): void {
+    this.#held.hold(holdMs);
     this.#wantedMaxBytes = maxBytes;
     this.#newMaxBytes = maxBytes === this.#limits.maxBytes ? null : maxBytes;
     this.#limits = { maxBytes: this.#limits.maxBytes, commitEveryMs, whenFull };
@@ -243,9 +280,10 @@ class DurableBuffer implements Buffer {
   }
 
   stats(): BufferStats {
-    const { bytes, segments, waiting } = this.#latest.space;
+    const { bytes, segments, waiting, held } = this.#latest.space;
     return {
       waiting: perLane((lane) => waiting[lane] ?? 0),
+      held: perLane((lane) => held[lane] ?? 0),
       bytes,
       maxBytes: this.#wantedMaxBytes,
       full: this.#isFull('meter-readings', this.#lastRefused),
@@ -274,6 +312,8 @@ class DurableBuffer implements Buffer {
     else signal.addEventListener('abort', cut, { once: true });
     try {
       await this.#committing;
+      // The newest right time, too: the next boot may begin before it.
+      this.#wantsSlots = true;
       await this.#commit();
       this.#closed.abort();
       this.#wakeAll();
@@ -348,14 +388,23 @@ class DurableBuffer implements Buffer {
   async #write(gathering: Gathering): Promise<void> {
     const anchor = this.#options.clock.now();
     try {
-      const lanes = [...gathering.lanes.values()];
+      const lanes = [...gathering.lanes.values()].map(({ stream, entries }) => ({
+        stream,
+        entries: entries.map((one) => corrected(anchor, one, this.#held)),
+      }));
+      const ofReadings = lanes.filter(({ stream }) => waitsForDate(laneOf(stream)));
+      this.#givenSeq = Math.max(...lanes.map(({ entries }) => entries.at(-1)?.seq ?? 0));
+      const firstReading = Math.min(...ofReadings.map(({ entries }) => entries[0]?.seq ?? Infinity));
+      const dating = ofReadings.length === 0 ? [] : this.#held.committing(anchor, firstReading);
       const frames = lanes.map(({ stream, entries }) => this.#encoder.encode(anchor, stream, entries));
       const described = this.#encoder.takeDescribed();
+      if (anchor.trust === 'synced') this.#slots.noteTrusted(anchor);
       const maxBytes = this.#newMaxBytes;
       const slots = this.#wantsSlots || this.#hasNewSerial || maxBytes !== null ? this.#slots.pack() : null;
       this.#hasNewSerial = false;
       const { drops } = gathering;
-      const committed: Committed = await this.#thread.call('commit', { frames, described, slots, maxBytes, drops });
+      const commit = { frames, described, slots, dating, maxBytes, drops };
+      const committed: Committed = await this.#thread.call('commit', commit);
       if (maxBytes !== null) this.#limits = { ...this.#limits, maxBytes };
       this.#newMaxBytes = this.#wantedMaxBytes === this.#limits.maxBytes ? null : this.#wantedMaxBytes;
       this.#latest.space = committed;
@@ -366,9 +415,13 @@ class DurableBuffer implements Buffer {
         const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));
         this.#accepted[stream] += kept.length;
         const last = kept.at(-1)?.seq ?? 0;
-        this.#recent[laneOf(stream)]?.add({ last, entries: kept });
+        const recent = this.#recent[laneOf(stream)];
+        // How it is dated is decided later: then it comes from the disk.
+        if (anchor.trust === 'unsynced' && waitsForDate(laneOf(stream))) recent?.skip(last);
+        else recent?.add({ last, entries: kept });
         this.#newestSeq = Math.max(this.#newestSeq, last);
       }
+      this.#held.committed(anchor);
       for (const { lane, count } of drops) this.#dropped[streamOf(lane)] += count;
       for (const { stream, entries } of lanes) this.#tap(stream, entries);
       gathering.resolve();
@@ -407,6 +460,12 @@ class DurableBuffer implements Buffer {
     this.#timer = null;
     if (gathering.lanes.size > 0) this.#schedule();
     return gathering.promise;
+  }
+
+  /** Resolves when what is gathered now is on disk, or cannot be. */
+  async #whenGathered(): Promise<void> {
+    const { lanes, promise } = this.#gathering;
+    if (lanes.size > 0) await promise.catch(() => undefined);
   }
 
   /** Committed it is, whatever becomes of the audit's copy. */

@@ -1,5 +1,6 @@
 import type { GatewayEvent, Kind, Seq, Stream } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
+import type { WrongBoot } from './dating.ts';
 
 /** A lane's number in files and messages: part of the format, so never renumbered. */
 export function laneOf(stream: Stream): number {
@@ -10,6 +11,12 @@ export function streamOf(lane: number): Stream {
   const stream = streams[lane];
   if (stream === undefined) throw new RangeError(`lane ${lane} is not known`);
   return stream;
+}
+
+/** Readings wait for their date where the clock is known to be wrong; events and metadata are wanted at once, and are marked. */
+export function waitsForDate(lane: number): boolean {
+  const stream = streamOf(lane);
+  return stream === 'meter-readings' || stream === 'sensor-values';
 }
 
 /** One lane's entries of one commit, encoded; `points`: the descriptors that it uses. */
@@ -34,6 +41,8 @@ export interface Commit {
   readonly described: readonly Descriptor[];
   /** The newest slots of all counters up to this commit, packed; asked for by `wantsSlots`. */
   readonly slots: Uint8Array | null;
+  /** How readings in it, and behind it, are dated: on disk before they are. */
+  readonly dating: readonly WrongBoot[];
   /** The quota, when it has changed; comes with `slots`, so that what lies before this commit may go. */
   readonly maxBytes: number | null;
   /** Counts as settled with this commit, which holds the events that tell of it. */
@@ -79,6 +88,8 @@ export interface Space {
   readonly segments: number;
   /** Unsettled entries per lane; where a segment is settled in part, about. */
   readonly waiting: readonly number[];
+  /** Of these: entries that wait for their date. */
+  readonly held: readonly number[];
 }
 
 export interface Committed extends Space {
@@ -90,6 +101,8 @@ export interface ReadRequest {
   readonly lane: number;
   readonly after: Seq;
   readonly most: number;
+  /** Frames from here on are not for sending yet; null: all are. */
+  readonly before: Seq | null;
   /** Per segment: the row up to which the reader knows its descriptors. */
   readonly known: ReadonlyMap<string, number>;
 }
@@ -146,6 +159,8 @@ export interface Opened extends Space {
   readonly nextSeq: Seq;
   /** Per lane: entries of earlier starts up to this seq may have been sent before. */
   readonly doubtful: readonly Seq[];
+  /** How readings of earlier starts are dated that were made with a wrong clock. */
+  readonly dating: readonly WrongBoot[];
   /** The newest packed slots, and all later frames with slots. */
   readonly slots: Uint8Array | null;
   readonly slotFrames: ReadFrames;
@@ -161,6 +176,8 @@ export interface WriterCalls {
   open: { take: StoreOptions; give: Opened };
   commit: { take: Commit; give: Committed };
   read: { take: ReadRequest; give: ReadFrames };
+  /** Keeps how readings are dated. */
+  date: { take: readonly WrongBoot[]; give: null };
   reject: { take: DeadLetter; give: null };
   /** Takes many short steps; commits and reads come in between. One at a time. */
   makeRoom: { take: RoomRequest; give: RoomMade };

@@ -29,6 +29,13 @@ export class Recent {
     while (this.#entries > this.#most) this.#drop();
   }
 
+  /** A frame up to here is on disk only. */
+  skip(last: Seq): void {
+    this.#frames = [];
+    this.#entries = 0;
+    this.#base = Math.max(this.#base, last);
+  }
+
   /** Whole frames behind `after`, together about `mostEntries`. */
   take(after: Seq, mostEntries: number): { entries: Kept[]; through: Seq } | null {
     const entries: Kept[] = [];

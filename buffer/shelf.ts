@@ -229,10 +229,12 @@ export class Shelf {
     return this.#damage.splice(0);
   }
 
-  /** Unsettled entries of a lane, about where the segment is settled in part: without a look at the file, which may lie on a sick disk. */
-  waiting(lane: number, settled: Settled): number {
-    const extent = this.lanes[lane];
-    if (!extent || this.isCondemned || settled.covers(extent.first, extent.last)) return 0;
+  /** Unsettled entries of a lane behind `from`, about where that is only part of the segment: without a look at the file, which may lie on a sick disk. */
+  waiting(lane: number, settled: Settled, from: Seq = 0): number {
+    const whole = this.lanes[lane];
+    if (!whole || whole.last < from) return 0;
+    const extent = whole.first >= from ? whole : partOf(whole, from);
+    if (this.isCondemned || settled.covers(extent.first, extent.last)) return 0;
     const span = extent.last - extent.first + 1;
     const before = Math.max(0, settled.position - extent.first + 1);
     const done = settled.ranges.reduce((sum, range) => sum + overlap(range, extent), before);
@@ -277,6 +279,11 @@ function boundsOfGaps(frames: readonly Extent[], extent: Extent): { firstSeq: Se
     .map((first, at) => ({ first, last: ends[at] ?? extent.last }))
     .filter(({ first, last }) => first <= last);
   return { firstSeq: gaps[0]?.first ?? extent.first, lastSeq: gaps.at(-1)?.last ?? extent.last };
+}
+
+/** As if its entries lay evenly. */
+function partOf({ first, last, count }: Extent, from: Seq): Extent {
+  return { first: from, last, count: Math.round((count * (last - from + 1)) / (last - first + 1)) };
 }
 
 function overlap(range: Range, extent: Extent): number {

@@ -2,6 +2,8 @@ import { randomInt } from 'node:crypto';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { readBacklog, readNewestSlots } from './backlog.ts';
+import { DatingFile } from './dating-file.ts';
+import type { WrongBoot } from './dating.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { makeFolder } from './folder.ts';
 import { Lock } from './lock.ts';
@@ -19,6 +21,7 @@ import type {
   Space,
   StoreOptions,
 } from './protocol.ts';
+import { waitsForDate } from './protocol.ts';
 import { Settled } from './ranges.ts';
 import { removeUnfinished } from './segment-copy.ts';
 import { Shelf } from './shelf.ts';
@@ -41,6 +44,9 @@ export class Store {
   readonly #options: StoreOptions;
   readonly #lock: Lock;
   readonly #dead: DeadLetters;
+  readonly #dating: DatingFile;
+  /** Per boot with a wrong clock: from where on its readings wait for their date. */
+  readonly #heldFrom = new Map<string, Seq>();
   readonly #epoch: string;
   #rollBytes: number;
   readonly #starts: number;
@@ -64,7 +70,9 @@ export class Store {
     makeFolder(options.path);
     this.#lock = new Lock(options.path);
     removeUnfinished(options.path);
-    this.#dead = new DeadLetters(options.path, (message) => tell({ event: 'quarantine', severity: 'error', message }));
+    const quarantined = (message: string): void => tell({ event: 'quarantine', severity: 'error', message });
+    this.#dead = new DeadLetters(options.path, quarantined);
+    this.#dating = new DatingFile(options.path, quarantined);
     this.#shelves = new Shelves(options.path, this.#settled, tell);
     this.#thinning = new Thinning({
       shelves: this.#shelves,
@@ -92,6 +100,7 @@ export class Store {
       epoch: this.#epoch,
       nextSeq: this.#nextSeq,
       doubtful: this.#doubtful,
+      dating: this.#takeDating(),
       slots,
       slotFrames,
       ...this.space(),
@@ -101,10 +110,20 @@ export class Store {
   /** From memory alone: a sick file must not fail whoever asks. */
   space(): Space {
     const { all } = this.#shelves;
+    const heldFrom = Math.min(...this.#heldFrom.values());
     return {
-      bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#dead.bytes() + this.#thinning.bytes,
+      bytes:
+        all.reduce((sum, shelf) => sum + shelf.bytes, 0) +
+        this.#dead.bytes() +
+        this.#dating.bytes() +
+        this.#thinning.bytes,
       segments: all.length,
       waiting: this.#settled.map((settled, lane) => all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled), 0)),
+      held: this.#settled.map((settled, lane) =>
+        heldFrom === Infinity || !waitsForDate(lane)
+          ? 0
+          : all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled, heldFrom), 0),
+      ),
     };
   }
 
@@ -117,6 +136,7 @@ export class Store {
     }
     if (commit.maxBytes !== null) this.#rollBytes = segmentBytes(commit.maxBytes);
     if (this.#active && commit.maxBytes !== null) this.#rollIfDue(this.#active);
+    if (commit.dating.length > 0) this.date(commit.dating);
     const active = this.#ensureActive(Math.min(...commit.frames.map((frame) => frame.first)));
     const settled = commit.drops.length === 0 ? this.#settled : withDrops(this.#settled, commit.drops);
     this.#guarded(active, () => active.commit(commit, (id) => this.#describe(id), settled));
@@ -141,6 +161,27 @@ export class Store {
     // First what makes room: on a full disk the rest may throw.
     this.#shelves.unlinkSettled(this.#slotsFrom);
     if (this.#unwritten > mostUnwrittenSettled) this.writeSettled();
+  }
+
+  date(boots: readonly WrongBoot[]): void {
+    this.#dating.keep(boots);
+    this.#noteHeld(boots);
+  }
+
+  /** What all of is delivered, and told, is forgotten. */
+  #takeDating(): readonly WrongBoot[] {
+    const oldest = this.#shelves.all[0]?.firstSeq ?? this.#nextSeq;
+    const isDone = ({ over, isBounded }: WrongBoot): boolean => isBounded && over !== null && over < oldest;
+    const [done, kept] = [this.#dating.boots.filter(isDone), this.#dating.boots.filter((boot) => !isDone(boot))];
+    if (done.length > 0) this.#dating.forget(done.map(({ boot }) => boot));
+    this.#noteHeld(kept);
+    return kept;
+  }
+
+  #noteHeld(boots: readonly WrongBoot[]): void {
+    for (const { boot, heldFrom } of boots)
+      if (heldFrom === null) this.#heldFrom.delete(boot);
+      else this.#heldFrom.set(boot, heldFrom);
   }
 
   /** Puts on disk what was settled since the last commit, if anything was. */
@@ -190,6 +231,7 @@ export class Store {
     this.#shelves.unlinkSettled(this.#slotsFrom);
     this.#shelves.park();
     this.#dead.close();
+    this.#dating.close();
     const doubtful = this.#doubtful.map((seq, lane) => Math.max(seq, sent[lane] ?? 0));
     this.#lock.release({ starts: this.#starts, doubtful, floor: this.#nextSeq });
   }

@@ -1,11 +1,13 @@
 import type { Kept, Seq, Stream } from '../agent/reading.ts';
-import { laneOf } from './protocol.ts';
+import { laneOf, waitsForDate } from './protocol.ts';
 import type { BufferView, OpenSegment, ViewedSegment } from './view.ts';
 
 export interface ViewedEntry {
   readonly entry: Kept;
   /** Delivered, or in the dead letters; its segment has not been removed yet. */
   readonly isSettled: boolean;
+  /** It waits until the clock is right: its time is that of a wrong one. */
+  readonly isHeld: boolean;
 }
 
 /** All entries of one commit, in the order of their numbers; `damaged`: its frames that cannot be read. */
@@ -51,8 +53,12 @@ function* commitsIn(
     through = Math.max(through, frame.last);
     if (!wanted.has(frame.lane)) continue;
     const settled = view.settled[frame.lane];
+    const heldFrom = view.heldFrom !== null && waitsForDate(frame.lane) ? view.heldFrom : Infinity;
     try {
-      for (const entry of decode(frame)) entries.push({ entry, isSettled: settled?.has(entry.seq) === true });
+      for (const entry of decode(frame)) {
+        const isSettled = settled?.has(entry.seq) === true;
+        entries.push({ entry, isSettled, isHeld: !isSettled && entry.seq >= heldFrom });
+      }
     } catch (error) {
       damaged.push({
         row: frame.first,

@@ -1,6 +1,7 @@
 import { messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { Kept, Seq, Stream } from '../agent/reading.ts';
+import { waitsForDate } from './protocol.ts';
 import type { Settled } from './ranges.ts';
 import type { Extent } from './segment.ts';
 import type { BufferView, OpenSegment, ViewedSegment } from './view.ts';
@@ -9,6 +10,8 @@ export interface LaneStats {
   readonly stream: Stream;
   /** Not delivered yet. Exact. */
   readonly waiting: number;
+  /** Of these: readings that wait until the clock is right. Exact. */
+  readonly held: number;
   /** Delivered, and on disk until their segment is removed. */
   readonly settled: number;
   /** When the oldest waiting entry was true. Unix ms. */
@@ -33,6 +36,7 @@ export function laneStats(view: BufferView): BufferStatsOnDisk {
   const lanes = streams.map((stream): Counting => ({
     stream,
     waiting: 0,
+    held: 0,
     settled: 0,
     oldestWaitingMs: null,
     newestMs: null,
@@ -48,7 +52,7 @@ export function laneStats(view: BufferView): BufferStatsOnDisk {
   };
   for (const segment of view.segments)
     guarded(segment, (open) => {
-      damagedFrames += countIn(open, view.settled, lanes);
+      damagedFrames += countIn(open, view, lanes);
     });
   for (const segment of view.segments.toReversed()) {
     const unknown = lanes.filter((lane) => lane.newestMs === null && lane.waiting + lane.settled > 0);
@@ -58,9 +62,12 @@ export function laneStats(view: BufferView): BufferStatsOnDisk {
 }
 
 /** Returns how many damaged frames it came upon. */
-function countIn({ file, decode }: OpenSegment, settled: readonly Settled[], lanes: readonly Counting[]): number {
+function countIn({ file, decode }: OpenSegment, { settled, heldFrom }: BufferView, lanes: readonly Counting[]): number {
   const summary = file.summary();
-  const isOpen = lanes.map((lane, at) => summary === null || !countWhole(lane, summary[at] ?? null, settled[at]));
+  const heldIn = (at: number): Seq => (heldFrom !== null && waitsForDate(at) ? heldFrom : Infinity);
+  const isOpen = lanes.map(
+    (lane, at) => summary === null || !countWhole(lane, summary[at] ?? null, settled[at], heldIn(at)),
+  );
   const isKnown = (lane: Counting, at: number): boolean =>
     isOpen[at] === false && (lane.oldestWaitingMs !== null || lane.waiting === 0);
   let damagedFrames = 0;
@@ -75,6 +82,7 @@ function countIn({ file, decode }: OpenSegment, settled: readonly Settled[], lan
     const waiting = entries.filter(({ seq }) => !done.has(seq));
     if (isOpen[frame.lane] === true) {
       lane.waiting += waiting.length;
+      lane.held += waiting.filter(({ seq }) => seq >= heldIn(frame.lane)).length;
       lane.settled += entries.length - waiting.length;
     }
     lane.oldestWaitingMs ??= waiting[0]?.timeMs ?? null;
@@ -92,11 +100,13 @@ function decodedOrNull(frame: Frame, decode: OpenSegment['decode']): readonly Ke
 }
 
 /** True when the summary is enough to count the lane. */
-function countWhole(lane: Counting, extent: Extent | null, settled: Settled | undefined): boolean {
+function countWhole(lane: Counting, extent: Extent | null, settled: Settled | undefined, heldFrom: Seq): boolean {
   if (extent === null || settled === undefined) return true;
   if (settled.covers(extent.first, extent.last)) lane.settled += extent.count;
-  else if (isUntouched(extent, settled)) lane.waiting += extent.count;
-  else return false;
+  else if (isUntouched(extent, settled) && (extent.last < heldFrom || extent.first >= heldFrom)) {
+    lane.waiting += extent.count;
+    if (extent.first >= heldFrom) lane.held += extent.count;
+  } else return false;
   return true;
 }
 

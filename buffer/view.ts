@@ -5,12 +5,16 @@ import { BufferError, messageOf } from '../agent/errors.ts';
 import type { Kept, PointInfo, Seq } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
 import { isAtRest } from './at-rest.ts';
+import { datingFile, datingIn } from './dating-file.ts';
+import { Dating } from './dating.ts';
+import type { WrongBoot } from './dating.ts';
 import { deadLettersFile, lettersIn } from './dead-letters.ts';
 import type { KeptLetter } from './dead-letters.ts';
 import { decodeFrame } from './frame.ts';
+import type { Dates } from './frame.ts';
 import { streamOf } from './protocol.ts';
 import { Settled } from './ranges.ts';
-import { parseSegmentName, SegmentFile, sizeOf } from './segment.ts';
+import { isDamage, parseSegmentName, SegmentFile, sizeOf } from './segment.ts';
 import { isMissing, stableCopy } from './stable-copy.ts';
 import { lookAtWal } from './wal-look.ts';
 import type { WalFindings } from './wal.ts';
@@ -49,6 +53,9 @@ export class BufferView {
   readonly unreadable: readonly { readonly segment: string; readonly why: string }[];
   /** Segments whose WAL cannot be played back whole, those that cannot be opened among them. */
   readonly wals: readonly { readonly segment: string; readonly wal: WalFindings }[];
+  /** Readings from here on wait for their date; null: none does. */
+  readonly heldFrom: Seq | null;
+  readonly #dates: Dates;
   readonly #copies = new Map<string, string>();
   #temporary: string | null = null;
 
@@ -78,6 +85,9 @@ export class BufferView {
     this.wals = wals;
     const empty = new Set<string>();
     try {
+      const dating = this.#dating();
+      this.heldFrom = dating.heldFrom;
+      this.#dates = { offsetOf: (boot, seq) => dating.offsetOf(boot, seq), slotOf: () => null };
       this.segments = names
         .flatMap((name) => viewed(folder, name))
         .toSorted((a, b) => a.firstSeq - b.firstSeq || startsOf(a) - startsOf(b));
@@ -111,7 +121,7 @@ export class BufferView {
     const file = this.#open(segment);
     if (file === null) return undefined;
     try {
-      return use({ file, decode: decoderOf(segment, file) });
+      return use({ file, decode: decoderOf(segment, file, this.#dates) });
     } finally {
       file.close();
     }
@@ -122,7 +132,7 @@ export class BufferView {
     const file = this.#open(segment);
     if (file === null) return;
     try {
-      yield* each({ file, decode: decoderOf(segment, file) });
+      yield* each({ file, decode: decoderOf(segment, file, this.#dates) });
     } finally {
       file.close();
     }
@@ -145,6 +155,18 @@ export class BufferView {
     if (this.#temporary !== null) rmSync(this.#temporary, { recursive: true, force: true });
     this.#temporary = null;
     this.#copies.clear();
+  }
+
+  /** A file that cannot be read dates nothing, as for its owner. */
+  #dating(): Dating {
+    const file = join(this.folder, datingFile);
+    let boots: WrongBoot[] = [];
+    try {
+      if (existsSync(file)) boots = datingIn(this.#copy(file));
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+    return new Dating(boots, null, 0);
   }
 
   /** False when the segment tells nothing of it. */
@@ -226,7 +248,7 @@ function lookedAt({ file, isSealed }: ViewedSegment): WalFindings | null {
   }
 }
 
-function decoderOf({ epoch }: ViewedSegment, file: SegmentFile): OpenSegment['decode'] {
+function decoderOf({ epoch }: ViewedSegment, file: SegmentFile, dates: Dates): OpenSegment['decode'] {
   let points: Map<number, PointInfo> | null = null;
   const describe = (id: number): PointInfo => {
     points ??= new Map(file.descriptors(0).descriptors.map((one) => [one.id, JSON.parse(one.json) as PointInfo]));
@@ -234,7 +256,7 @@ function decoderOf({ epoch }: ViewedSegment, file: SegmentFile): OpenSegment['de
     if (!point) throw new RangeError(`the segment carries no descriptor ${id}`);
     return point;
   };
-  return ({ lane, body }) => decodeFrame(body, { epoch, stream: streamOf(lane), describe });
+  return ({ lane, body }) => decodeFrame(body, { epoch, stream: streamOf(lane), describe, dates });
 }
 
 function startsOf({ epoch }: ViewedSegment): number {

@@ -73,6 +73,9 @@ function perform(call: Exclude<Call, { call: 'makeRoom' }>): unknown {
       return opened().commit(call.take);
     case 'read':
       return opened().read(call.take);
+    case 'date':
+      opened().date(call.take);
+      return null;
     case 'reject':
       opened().reject(call.take);
       return null;

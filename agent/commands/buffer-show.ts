@@ -35,7 +35,7 @@ export const bufferShow: Command = {
     settled: { about: 'what was delivered too, as far as it is still on disk' },
     json: {
       about:
-        'one line per record: {"topic","key","timestamp","value","settled"}, as `run` will send it; all of them unless limited',
+        'one line per record: {"topic","key","timestamp","value","settled","held"}, as `run` will send it (but for the time of a reading that is held until the clock is right); all of them unless limited',
     },
     folder: folderOption,
   },
@@ -182,10 +182,10 @@ function textIn({ json }: KeptNote, field: string): string | undefined {
 function jsonLine(config: SiteConfig | null): (found: ViewedEntry) => string {
   const encode = jsonEncoding();
   const topics: Readonly<Record<string, string>> = config && 'kafka' in config.uplink ? config.uplink.kafka.topics : {};
-  return ({ entry, isSettled }) => {
+  return ({ entry, isSettled, isHeld }) => {
     const { key, value, timestampMs } = encode(entry, false);
     const topic = topics[entry.stream] ?? entry.stream;
-    return `{"topic":${JSON.stringify(topic)},"key":${JSON.stringify(key)},"timestamp":${timestampMs},"value":${value},"settled":${isSettled}}`;
+    return `{"topic":${JSON.stringify(topic)},"key":${JSON.stringify(key)},"timestamp":${timestampMs},"value":${value},"settled":${isSettled},"held":${isHeld}}`;
   };
 }
 
@@ -195,10 +195,11 @@ function tableLine(out: Output, { settledToo }: Wanted): (found: ViewedEntry) =>
   const text = (cells: readonly string[], state: string, status: string): string =>
     lineText([...cells, ...(settledToo ? [state] : []), status], widths, [3]);
   let isFirst = true;
-  return ({ entry, isSettled }) => {
+  return ({ entry, isSettled, isHeld }) => {
     if (isFirst) out.write(`${text(['time', 'device', 'point', 'value', 'unit'], 'state', 'status')}\n`);
     isFirst = false;
-    return text(...cellsOf(entry, isSettled ? 'delivered' : 'waiting'));
+    const [cells, state, status] = cellsOf(entry, isSettled ? 'delivered' : isHeld ? 'held' : 'waiting');
+    return text(cells, state, isHeld && !settledToo ? `${status} (held)` : status);
   };
 }
 

@@ -53,9 +53,10 @@ function statsOf(view: BufferView, maxBytes: number | null) {
     bytes: view.segments.reduce((sum, { bytes }) => sum + bytes, 0),
     maxBytes,
     epochs: [...new Set(view.segments.map(({ epoch }) => epoch))],
-    lanes: lanes.map(({ stream, waiting, settled, oldestWaitingMs, newestMs }) => ({
+    lanes: lanes.map(({ stream, waiting, held, settled, oldestWaitingMs, newestMs }) => ({
       lane: stream,
       waiting,
+      held,
       settled,
       oldestWaiting: oldestWaitingMs === null ? null : isoText(oldestWaitingMs),
       newest: newestMs === null ? null : isoText(newestMs),
@@ -97,6 +98,9 @@ function textOf(found: ReturnType<typeof statsOf>): string {
       [1, 2],
     ),
   ];
+  const held = lanes.reduce((sum, lane) => sum + lane.held, 0);
+  if (held > 0)
+    lines.push(`${counted(held, 'reading')} of these wait until the clock of the gateway is right (clock.hold)\n`);
   if (typeof found.deadLetters === 'string') lines.push(`dead letters cannot be read: ${found.deadLetters}\n`);
   else if (found.deadLetters > 0)
     lines.push(`${counted(found.deadLetters, 'dead letter')}; look at them with: sluice buffer dead-letters\n`);

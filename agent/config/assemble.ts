@@ -39,7 +39,7 @@ export function assemble(
         ? null
         : { id: site.id, name: site.name ?? null, timezone: site.timezone ?? null, labels: site.labels ?? {} },
     stateDir,
-    clock: { source: clock?.source ?? 'auto' },
+    clock: { source: clock?.source ?? 'auto', holdMs: clock?.hold ?? 0 },
     buffer: {
       path: bufferPath,
       commitEveryMs: buffer?.commitEvery ?? 0,

@@ -95,11 +95,6 @@ export function oneOf<const Words extends readonly string[]>(words: Words, comin
   );
 }
 
-/** A key that DESIGN knows and this version does not: refused by name. */
-export function later() {
-  return unfit(notYet);
-}
-
 /** A key that is known and does not fit here: refused by name. `reason` ends the sentence "KEY is …". */
 export function unfit(reason: string) {
   return v.optional(v.never(reason));

@@ -12,7 +12,6 @@ import {
   hostPort,
   id,
   labels,
-  later,
   object,
   obis,
   oneOf,
@@ -138,7 +137,14 @@ export const fileEntries = {
           ),
           'auto',
         ),
-        hold: later(),
+        hold: v.optional(
+          doc(
+            duration({ maxMs: 30 * 86_400_000 }),
+            'How long readings wait at most that were made while the clock was known to be wrong. When it is right within that time they get their true time; else they are sent with the wrong one, marked `unsynced`.',
+            { examples: ['2h', '0s'] },
+          ),
+          '24h',
+        ),
       }),
       'How far the clock of this machine is believed.',
     ),

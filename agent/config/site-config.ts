@@ -19,7 +19,7 @@ export interface SiteConfig {
     readonly labels: Labels;
   } | null;
   readonly stateDir: string;
-  readonly clock: { readonly source: TimeSourceName };
+  readonly clock: { readonly source: TimeSourceName; readonly holdMs: number };
   readonly buffer: {
     readonly path: string;
     readonly commitEveryMs: number;

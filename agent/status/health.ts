@@ -26,7 +26,7 @@ export function ailments(status: GatewayStatus): string[] {
 
 /** What is not as it should be and harms no reading that was taken: the site's matters, and what is over. A sentence each. */
 export function remarks(status: GatewayStatus): string[] {
-  const { connections, devices, uplink, refusedReadings, refusedConfig, now } = status;
+  const { buffer, connections, devices, uplink, refusedReadings, refusedConfig, now } = status;
   const found: string[] = [];
   if (refusedConfig)
     found.push(
@@ -39,7 +39,12 @@ export function remarks(status: GatewayStatus): string[] {
   if (lost.length > 0)
     found.push(`${lost.length} of ${devices.length} devices do not answer: ${names(lost.map(({ device }) => device))}`);
   if (partly.length > 0) found.push(`bad points on ${names(partly.map(({ device }) => device))}`);
-  if (now.trust === 'unsynced') found.push('the clock is not synchronised: readings are marked');
+  const held = heldOf(buffer);
+  if (held > 0)
+    found.push(
+      `the clock is known to be wrong: ${held} readings wait until it is right (clock.hold); look at the time service`,
+    );
+  else if (now.trust === 'unsynced') found.push('the clock is known to be wrong; look at the time service');
   if (refusedReadings > 0) found.push(`${refusedReadings} readings were refused by the buffer since the start`);
   const dropped = Object.values(status.buffer.dropped).reduce((sum, one) => sum + one, 0);
   if (dropped > 0) found.push(`${dropped} readings were dropped by the full buffer since the start`);
@@ -52,6 +57,11 @@ export function remarks(status: GatewayStatus): string[] {
     if (state.rejected > 0) found.push(`${lane}: ${state.rejected} records lie in the dead letters`);
   }
   return found;
+}
+
+/** Readings that wait until the clock is right. */
+export function heldOf({ held }: GatewayStatus['buffer']): number {
+  return Object.values(held).reduce((sum, one) => sum + one, 0);
 }
 
 /** What the start still waits for; empty: the gateway is ready. Not ready either while it stops. The buffer is open and pollers run before anybody can ask. */

@@ -117,6 +117,7 @@ function bufferFamilies({ buffer, refusedReadings }: GatewayStatus): Family[] {
     gauge('sluice_buffer_full', '1 while readings are refused for want of room.', alone(flag(buffer.full))),
     gauge('sluice_buffer_segments', 'Segment files.', alone(buffer.segments)),
     gauge('sluice_buffer_waiting_entries', 'Entries that are not delivered yet.', perLane(buffer.waiting)),
+    gauge('sluice_buffer_held_entries', 'Of these: readings that wait until the clock is right.', perLane(buffer.held)),
     counter('sluice_buffer_accepted_entries_total', 'Entries committed to disk.', perLane(buffer.accepted)),
     counter('sluice_buffer_refused_entries_total', 'Entries that were not taken.', alone(buffer.refused)),
     counter(

@@ -1,6 +1,6 @@
 import type { Stamp } from '../clock.ts';
 import type { GatewayStatus } from './facts.ts';
-import { ailments, awaited, remarks } from './health.ts';
+import { ailments, awaited, heldOf, remarks } from './health.ts';
 import { lagMs, needsPerson } from './lag.ts';
 
 /** `/status.json`. Keys are only ever added. Times are ISO 8601 in UTC, null: never. Counts are since the start. */
@@ -27,6 +27,8 @@ export interface StatusPage {
     readonly full: boolean;
     readonly segments: number;
     readonly waiting: number;
+    /** Of these: readings that wait until the clock is right. */
+    readonly held: number;
     readonly commits: number;
     readonly refusedReadings: number;
   };
@@ -113,6 +115,7 @@ export function statusPage(status: GatewayStatus, version: string): StatusPage {
       full: buffer.full,
       segments: buffer.segments,
       waiting: Object.values(buffer.waiting).reduce((sum, one) => sum + one, 0),
+      held: heldOf(buffer),
       commits: buffer.commits,
       refusedReadings: status.refusedReadings,
     },

@@ -58,7 +58,6 @@ describe('the clock of a machine', () => {
         return Promise.resolve(said);
       },
       builtAtMs,
-      newestTrustedMs: Date.parse('2026-11-22T12:00:00Z'),
       machine,
     });
     clock.onStep((step) => steps.push(step));
@@ -196,12 +195,15 @@ describe('the clock of a machine', () => {
     expect(asked).toBe(3);
   });
 
-  test('is unsynced before the newest trusted time, whatever the source says', async () => {
+  test('is unsynced before the newest trusted time, unless a time service vouches for it', async () => {
     await clock.ready;
+    clock.notBefore(Date.parse('2026-11-22T12:00:00Z'));
     machine.steppedMs = -3_600_001;
+    expect(clock.now().trust).toBe('synced');
+    await clock.ask(() => Promise.resolve('unknown'));
     expect(clock.now().trust).toBe('unsynced');
     machine.steppedMs = 0;
-    expect(clock.now().trust).toBe('synced');
+    expect(clock.now().trust).toBe('unknown');
   });
 
   test('is unsynced before the build, even where there is nobody to ask', async () => {

@@ -46,7 +46,8 @@ beforeAll(() => {
       encoder.encode(at, 'meter-readings', numbered(seq, {})),
       encoder.encode(at, 'sensor-values', numbered(seq + 3, { point: sensor })),
     ];
-    owner.commit({ frames, described: encoder.takeDescribed(), slots: null, maxBytes: null, drops: [] });
+    const described = encoder.takeDescribed();
+    owner.commit({ frames, described, slots: null, dating: [], maxBytes: null, drops: [] });
     name = readdirSync(folder).find((file) => /^\d{12}-.*\.db$/.test(file)) ?? '';
     if (seq < accepted / 2) oldShm = readFileSync(join(folder, `${name}-shm`));
   }
@@ -83,7 +84,8 @@ function started(harm: (segment: string) => void): Started {
   const { nextSeq } = store.opened();
   const known = new Set<number>();
   for (const lane of streams.keys())
-    for (const { first, last } of store.read({ lane, after: 0, most: 1_000_000, known: new Map() }).frames)
+    for (const { first, last } of store.read({ lane, after: 0, most: 1_000_000, before: null, known: new Map() })
+      .frames)
       for (let seq = first; seq <= last; seq++) known.add(seq);
   const given = known.size;
   for (const { event, facts } of events)

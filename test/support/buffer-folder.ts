@@ -29,11 +29,18 @@ export class BufferFolder {
   }
 
   /** A copy as kill -9 would leave it: the files as they are now, without an orderly end. */
-  crashed(): string {
-    const copy = mkdtempSync(join(tmpdir(), 'sluice-crashed-'));
-    cpSync(this.path, copy, { recursive: true, filter: (file) => !file.endsWith('-shm') });
-    this.#copies.push(copy);
-    return copy;
+  crashed(path = this.path): string {
+    for (let attempt = 0; ; attempt++) {
+      const copy = mkdtempSync(join(tmpdir(), 'sluice-crashed-'));
+      this.#copies.push(copy);
+      try {
+        cpSync(path, copy, { recursive: true, filter: (file) => !file.endsWith('-shm') });
+        return copy;
+      } catch (error) {
+        // A segment was delivered, and removed, meanwhile.
+        if (attempt === 10) throw error;
+      }
+    }
   }
 
   segments(): string[] {

@@ -28,6 +28,7 @@ export const wellStatus: GatewayStatus = {
   devices: [deviceState('EM-1')],
   buffer: {
     waiting: nothing,
+    held: nothing,
     bytes: 900,
     maxBytes: 1000,
     full: false,

@@ -98,7 +98,7 @@ describe('buffer show', () => {
     const { stdout } = await run('buffer', 'show', '--json', config(site.path));
     const sent = entry && jsonEncoding()(entry, false);
     expect(stdout).toBe(
-      `{"topic":"scada.meters","key":"ps-12/EM-1","timestamp":${entry?.timeMs},"value":${sent?.value},"settled":false}\n`,
+      `{"topic":"scada.meters","key":"ps-12/EM-1","timestamp":${entry?.timeMs},"value":${sent?.value},"settled":false,"held":false}\n`,
     );
   });
 

@@ -61,7 +61,7 @@ describe('health', () => {
       'not open: panel',
       '7 of 8 devices do not answer: EM-0, EM-1, EM-2, EM-3, EM-4 and 2 more',
       'bad points on FT-1',
-      'the clock is not synchronised: readings are marked',
+      'the clock is known to be wrong; look at the time service',
       '12 readings were refused by the buffer since the start',
       'meter-readings has not been delivered for 720 s: connection refused',
       'meter-readings: 2 records lie in the dead letters',

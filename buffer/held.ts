@@ -1,0 +1,128 @@
+import type { Clock, Stamp } from '../agent/clock.ts';
+import { messageOf } from '../agent/errors.ts';
+import type { GatewayEvent, PointInfo, Seq } from '../agent/reading.ts';
+import { Dating, holding } from './dating.ts';
+import type { TrustedInstant, WrongBoot } from './dating.ts';
+import type { Dates } from './frame.ts';
+
+const lookEveryMs = 1_000;
+export const defaultHoldMs = 24 * 3_600_000;
+
+export interface HeldParts {
+  readonly clock: Clock;
+  readonly holdMs: number;
+  readonly slotOf: (point: PointInfo, timeMs: number) => number | null;
+  /** Resolves when they are on disk. */
+  readonly keep: (boots: readonly WrongBoot[]) => Promise<unknown>;
+  readonly tell: (event: GatewayEvent) => void;
+  /** Resolves when the events told so far are on disk, or cannot be. */
+  readonly told: () => Promise<void>;
+  /** The newest seq that was given to the disk. */
+  readonly newest: () => Seq;
+  /** Readings may be sent that had to wait. */
+  readonly released: () => void;
+  readonly log: (message: string) => void;
+  readonly closed: AbortSignal;
+}
+
+/** Which readings wait for their date: asks the decisions for it once a second as long as any does, and keeps them before anything is sent by them. */
+export class HeldReadings implements Dates {
+  readonly #parts: HeldParts;
+  readonly #dating: Dating;
+  #holdMs: number;
+  #until: Seq | null;
+  /** Given to a commit that has not returned. */
+  #isKeeping = false;
+  #isWatching = false;
+  #isTroubleTold = false;
+
+  constructor(parts: HeldParts, kept: readonly WrongBoot[], trusted: TrustedInstant | null) {
+    this.#parts = parts;
+    this.#holdMs = parts.holdMs;
+    this.#dating = new Dating(kept, trusted, parts.holdMs);
+    this.#until = this.#dating.heldFrom;
+  }
+
+  /** Readings from here on must not be sent yet; null: all may be. */
+  get until(): Seq | null {
+    return this.#until;
+  }
+
+  /** The boot whose readings wait; null: none does. */
+  get boot(): WrongBoot | null {
+    return this.#dating.held;
+  }
+
+  hold(holdMs: number): void {
+    this.#holdMs = holdMs;
+    this.#dating.holdMs = holdMs;
+  }
+
+  offsetOf(boot: string, seq: Seq): number | null {
+    return this.#dating.offsetOf(boot, seq);
+  }
+
+  slotOf(point: PointInfo, timeMs: number): number | null {
+    return this.#parts.slotOf(point, timeMs);
+  }
+
+  /** Readings from `first` on are about to be committed; what is given must be on disk before them. */
+  committing(now: Stamp, first: Seq): readonly WrongBoot[] {
+    const before = this.#dating.held;
+    this.#dating.committing(now, first);
+    const held = this.#dating.held;
+    this.#until ??= held?.heldFrom ?? null;
+    if (before === null && held !== null) this.#parts.tell(holding(held, this.#holdMs));
+    const changed = this.#dating.takeChanged();
+    this.#isKeeping = changed.length > 0;
+    return changed;
+  }
+
+  committed(now: Stamp): void {
+    this.#isKeeping = false;
+    this.#dating.committed(now);
+    this.watch();
+  }
+
+  /** Goes on until nothing waits and nothing is left to tell. */
+  watch(): void {
+    if (this.#isWatching || this.#parts.closed.aborted) return;
+    this.#isWatching = true;
+    void this.#watch().finally(() => {
+      this.#isWatching = false;
+    });
+  }
+
+  async #watch(): Promise<void> {
+    const { clock, closed } = this.#parts;
+    while (!closed.aborted) {
+      await this.#look(clock.now());
+      if (!this.#dating.isOpen) return;
+      await clock.sleep(lookEveryMs, closed).catch(() => undefined);
+    }
+  }
+
+  async #look(now: Stamp): Promise<void> {
+    const { tell, told, keep, newest, released, log, closed } = this.#parts;
+    // Whatever it holds must not overtake what is decided now.
+    if (this.#isKeeping) return;
+    const events = this.#dating.decide(now, newest());
+    for (const event of events) tell(event);
+    const changed = this.#dating.takeChanged();
+    if (changed.length === 0) return;
+    try {
+      // A decision that is on disk is not made again: what is to be told of it must be there before.
+      if (events.length > 0) await told();
+      await keep(changed);
+      this.#isTroubleTold = false;
+    } catch (error) {
+      this.#dating.giveBack(changed);
+      if (!this.#isTroubleTold && !closed.aborted)
+        log(`buffer: how readings are dated could not be kept, they wait: ${messageOf(error)}`);
+      this.#isTroubleTold = true;
+      return;
+    }
+    this.#until = this.#dating.heldFrom;
+    released();
+  }
+}

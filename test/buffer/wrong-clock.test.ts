@@ -1,0 +1,229 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GatewayEvent } from '../../agent/reading.ts';
+import { BufferFolder, soon } from '../support/buffer-folder.ts';
+import { began, Pi } from '../support/pi.ts';
+import { pointInfo } from '../support/readings.ts';
+
+const minuteMs = 60_000;
+const hourMs = 3_600_000;
+const gauge = pointInfo({ point: 'flow', kind: 'gauge', stream: 'sensor-values' });
+
+let folder: BufferFolder;
+let pi: Pi;
+beforeEach(() => {
+  folder = new BufferFolder();
+  pi = new Pi(folder);
+});
+afterEach(async () => {
+  await pi.stops();
+  await folder.remove();
+});
+
+const marks = (): string[] => pi.sent.map(({ clock }) => clock);
+const said = (readings: string): GatewayEvent[] =>
+  folder.told('clock-step').filter(({ facts }) => facts?.['readings'] === readings);
+
+describe('a boot whose clock is known to be wrong', () => {
+  it.each([
+    ['1970', 0],
+    ['an hour ago', began - hourMs],
+    ['2038', Date.parse('2038-01-19T03:14:07Z')],
+  ])('in %s: its readings wait, and have their true time when it synchronises after 3 min', async (_, wall) => {
+    await pi.boots(wall, 'unsynced');
+    for (let minute = 0; minute < 3; minute++) {
+      await pi.reads();
+      await pi.reads({ point: gauge });
+      await pi.passes(minuteMs);
+    }
+    await pi.sendsNothing();
+    expect(pi.buffer?.stats().held).toMatchObject({ 'meter-readings': 3, 'sensor-values': 3 });
+    expect(said('held')).toHaveLength(1);
+    await pi.synchronises();
+    await pi.sends(6);
+    expect(marks()).toEqual(Array.from({ length: 6 }, () => 'corrected'));
+    expect(pi.errors()).toEqual([0, 0, 0, 0, 0, 0]);
+    await pi.reads();
+    await pi.sends(7);
+    expect(marks().at(-1)).toBe('synced');
+    expect(said('corrected')).toHaveLength(1);
+    expect(pi.buffer?.stats().held).toMatchObject({ 'meter-readings': 0, 'sensor-values': 0 });
+  });
+
+  it('sends what was read in it in order, before what is read afterwards', async () => {
+    await pi.boots(0, 'unsynced');
+    await pi.reads();
+    await pi.reads();
+    await pi.synchronises();
+    await pi.reads();
+    await pi.sends(3);
+    expect(pi.sent.map(({ value }) => value)).toEqual([0, 1, 2]);
+    expect(pi.sent.every(({ repeat }) => !repeat)).toBe(true);
+  });
+
+  it('keeps the time of a source with its own clock, and no slot of the wrong one', async () => {
+    await pi.boots(0, 'unsynced');
+    const own = pi.trueMs - 5_000;
+    await pi.reads({ timeMs: own, timeSource: 'device', deviceTimeMs: own });
+    // The slot of a wrong clock, stated as the time of what was never read.
+    await pi.reads({ timeMs: 15_000, slotMs: 15_000, value: 1, status: 'BadNoData' });
+    await pi.synchronises();
+    await pi.sends(2);
+    expect(pi.sent.map(({ timeMs, slotMs }) => [timeMs, slotMs])).toEqual([
+      [own, null],
+      [pi.truth[1], null],
+    ]);
+  });
+
+  it('asks which slot the true time answers', async () => {
+    await pi.boots(0, 'unsynced', { slotOf: (_, timeMs) => timeMs - (timeMs % (15 * minuteMs)) });
+    await pi.reads({ slotMs: 0 });
+    await pi.reads();
+    await pi.synchronises();
+    await pi.sends(2);
+    expect(pi.sent.map(({ slotMs }) => slotMs)).toEqual([Date.parse('2026-11-22T13:00:00Z'), null]);
+  });
+
+  it('lets events and metadata pass, marked', async () => {
+    await pi.boots(0, 'unsynced');
+    await pi.reads();
+    await pi.buffer?.append('gateway-events', [{ at: pi.clock.now(), key: 'ps-12', json: '{}' }]);
+    const batch = await pi.buffer?.next('gateway-events', 0, 10, soon());
+    expect(batch?.entries.map(({ clock, timeMs }) => [clock, timeMs])).toEqual([['unsynced', 0]]);
+  });
+
+  it('waits on when the process starts again in it, and what waited is no repeat', async () => {
+    await pi.boots(0, 'unsynced');
+    await pi.reads();
+    await pi.passes(minuteMs);
+    pi.crashes();
+    await pi.starts();
+    await pi.sendsNothing();
+    await pi.reads();
+    await pi.passes(minuteMs);
+    await pi.stops();
+    await pi.starts();
+    await pi.sendsNothing();
+    expect(pi.buffer?.stats().held['meter-readings']).toBe(2);
+    await pi.synchronises();
+    await pi.sends(2);
+    expect(pi.errors()).toEqual([0, 0]);
+    expect(pi.sent.map(({ repeat, clock }) => [repeat, clock])).toEqual([
+      [false, 'corrected'],
+      [false, 'corrected'],
+    ]);
+  });
+
+  it('that ends without a right clock: its readings are sent at the next start with its time, marked, and no later one waits', async () => {
+    await pi.boots(began - 2 * hourMs, 'synced');
+    pi.trueMs = pi.clock.wallMs;
+    await pi.reads();
+    await pi.sends(1);
+    const trusted = pi.clock.wallMs;
+    await pi.stops();
+    pi.trueMs = began;
+    await pi.boots(0, 'unsynced');
+    await pi.reads();
+    await pi.stops();
+    pi.trueMs += hourMs;
+    await pi.boots(pi.trueMs, 'synced');
+    await pi.reads();
+    await pi.sends(3);
+    expect(marks()).toEqual(['synced', 'unsynced', 'synced']);
+    expect(pi.sent[1]?.timeMs).toBe(0);
+    const bounds = said('unsynced').at(-1)?.facts;
+    expect(bounds).toMatchObject({ boot: 'boot-2', wrongFrom: '1970-01-01T00:00:00.000Z' });
+    const [after, before] = [bounds?.['trueAfter'], bounds?.['trueBefore']].map((text) => Date.parse(String(text)));
+    expect(after).toBeGreaterThanOrEqual(trusted);
+    expect(after).toBeLessThanOrEqual(pi.truth[1] ?? 0);
+    expect(before).toBeGreaterThanOrEqual(pi.truth[1] ?? 0);
+    expect(before).toBeLessThanOrEqual(pi.truth[2] ?? 0);
+  });
+
+  it('two boots before a right clock: each is marked, and bounds are told for each when they are known', async () => {
+    for (const [at, wall] of [0, 5_000].entries()) {
+      await pi.boots(wall, 'unsynced');
+      await pi.reads();
+      await pi.passes(minuteMs);
+      await pi.sends(at);
+      pi.crashes();
+      pi.trueMs += hourMs;
+    }
+    await pi.boots(10_000, 'unsynced');
+    await pi.reads();
+    await pi.passes(3 * minuteMs);
+    await pi.sends(2);
+    expect(said('unsynced').map(({ facts }) => [facts?.['boot'], facts?.['trueBefore']])).toEqual([
+      ['boot-1', null],
+      ['boot-2', null],
+    ]);
+    await pi.synchronises();
+    await pi.sends(3);
+    expect(marks()).toEqual(['unsynced', 'unsynced', 'corrected']);
+    expect(pi.errors()[2]).toBe(0);
+    const bounded = said('unsynced').slice(2);
+    expect(new Set(bounded.map(({ facts }) => facts?.['boot']))).toEqual(new Set(['boot-1', 'boot-2']));
+    for (const { facts } of bounded)
+      expect(Date.parse(String(facts?.['trueBefore']))).toBeGreaterThanOrEqual(pi.truth[1] ?? Infinity);
+  });
+
+  it('is held no longer than asked for, each reading for itself; what is younger still gets its true time', async () => {
+    await pi.boots(0, 'unsynced', { holdMs: 24 * hourMs });
+    await pi.reads();
+    for (let hour = 0; hour < 26; hour++) {
+      await pi.passes(hourMs);
+      await pi.reads();
+    }
+    await pi.sends(2);
+    expect(marks()).toEqual(['unsynced', 'unsynced']);
+    expect(said('unsynced')).toHaveLength(1);
+    await pi.synchronises();
+    await pi.sends(27);
+    expect(new Set(marks().slice(2))).toEqual(new Set(['corrected']));
+    expect(new Set(pi.errors().slice(2))).toEqual(new Set([0]));
+    const bounds = said('unsynced').at(-1)?.facts;
+    expect(bounds).toMatchObject({ trueAfter: new Date(pi.truth[0] ?? 0).toISOString() });
+    expect(Date.parse(String(bounds?.['trueBefore']))).toBeGreaterThanOrEqual(pi.truth[1] ?? Infinity);
+  });
+
+  it('is not held at all where clock.hold is 0', async () => {
+    await pi.boots(0, 'unsynced', { holdMs: 0 });
+    await pi.reads();
+    await pi.sends(1);
+    expect(marks()).toEqual(['unsynced']);
+    await pi.synchronises();
+    await pi.reads();
+    await pi.sends(2);
+    expect(marks()).toEqual(['unsynced', 'synced']);
+  });
+
+  it('ends, marked, when nobody can say any more that its clock is wrong', async () => {
+    await pi.boots(0, 'unsynced');
+    await pi.reads();
+    pi.clock.trust = 'unknown';
+    await pi.reads();
+    await pi.sends(2);
+    expect(marks()).toEqual(['unsynced', 'unknown']);
+  });
+
+  it('was right before: nothing waits, its readings go on from the right time', async () => {
+    await pi.boots(began, 'synced');
+    await pi.reads();
+    pi.clock.trust = 'unsynced';
+    pi.clock.stepWall(-3 * hourMs);
+    await pi.passes(minuteMs);
+    await pi.reads();
+    await pi.sends(2);
+    expect(marks()).toEqual(['synced', 'corrected']);
+    expect(pi.errors()).toEqual([0, 0]);
+  });
+});
+
+describe('where nobody can say that the clock is wrong', () => {
+  it('readings flow at once, marked', async () => {
+    await pi.boots(0, 'unknown');
+    await pi.reads();
+    await pi.sends(1);
+    expect(marks()).toEqual(['unknown']);
+    expect(folder.told('clock-step')).toEqual([]);
+  });
+});
