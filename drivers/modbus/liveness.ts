@@ -1,14 +1,15 @@
 /** So many cycles in a row that ended in silence make a device degraded. */
 const cyclesToDegrade = 3;
 /** Shortest distance between two probes of one device. */
-const probeEveryMs = 60_000;
+export const probeEveryMs = 60_000;
 /**
  * From then on the next probe waits as long as the device may take: a slow one would never be heard else. On a line without idle time probes are two minutes
  * apart, so a slow one is heard within ten.
  */
 const fullEveryMs = 480_000;
+const alone = { sinceMs: -Infinity, againInMs: 0 };
 /** A probe shorter than this hears nobody. */
-const leastProbeMs = 20;
+export const leastProbeMs = 20;
 
 /**
  * Whether a device is worth its timeout. A degraded one is not polled: it is probed where the line has nothing else to do, until it answers. Pure but for its own
@@ -47,18 +48,14 @@ export class Liveness {
 
   /**
    * How long a probe may wait for its answer when the line has nothing to do for `idleMs`; null: not now. One that found no idle time for a whole round is sent
-   * all the same.
+   * all the same. Where the dead of a line take turns: `sinceMs`: since when there is no idle time; `againInMs`: until the next turn.
    */
-  probeMs(nowMs: number, idleMs: number, timeoutMs: number): number | null {
+  probeMs(nowMs: number, idleMs: number, timeoutMs: number, { sinceMs, againInMs } = alone): number | null {
     if (nowMs < this.probeDueMs) return null;
-    if (this.#isFullDue(nowMs)) return idleMs >= leastProbeMs || this.isOverdue(nowMs) ? timeoutMs : null;
+    const isOverdue = nowMs - Math.max(this.probeDueMs, sinceMs) >= probeEveryMs;
+    if (this.#isFullDue(nowMs + againInMs)) return idleMs >= leastProbeMs || isOverdue ? timeoutMs : null;
     if (idleMs >= leastProbeMs) return Math.min(timeoutMs, Math.floor(idleMs));
-    return this.isOverdue(nowMs) ? Math.min(timeoutMs, leastProbeMs) : null;
-  }
-
-  /** It has waited for idle time as long as it waits between two probes. */
-  isOverdue(nowMs: number): boolean {
-    return nowMs - this.probeDueMs >= probeEveryMs;
+    return isOverdue ? Math.min(timeoutMs, leastProbeMs) : null;
   }
 
   #isFullDue(nowMs: number): boolean {
@@ -66,8 +63,8 @@ export class Liveness {
   }
 
   /** A probe is on its way. */
-  probed(nowMs: number): void {
-    if (this.#isFullDue(nowMs)) this.#fullMs = nowMs;
+  probed(nowMs: number, isFull = this.#isFullDue(nowMs)): void {
+    if (isFull) this.#fullMs = nowMs;
     this.#probeDueMs = nowMs + probeEveryMs;
   }
 }

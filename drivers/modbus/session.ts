@@ -10,7 +10,7 @@ import type { Link, Outcome } from './link.ts';
 import type { ReadyPoint } from './observe.ts';
 import type { ModbusPlan } from './plan.ts';
 import type { Block } from './plan-reads.ts';
-import { idleMsOf, probeAgainMs, probeOf } from './probing.ts';
+import { Probing, idleMsOf, probeAgainMs } from './probing.ts';
 import type { Probe } from './probing.ts';
 import { outcomeJson, questionOf } from './questions.ts';
 import type { Question } from './questions.ts';
@@ -47,6 +47,7 @@ export class ModbusSession implements Session {
   readonly #halfOpen: HalfOpen;
   readonly #hints: TableHints;
   readonly #rounds = new Rounds();
+  readonly #probes = new Probing();
   readonly #stopped = new AbortController();
   /** Devices whose call was given up before its turn, with when it was due. */
   readonly #places = new Map<string, number>();
@@ -164,7 +165,7 @@ export class ModbusSession implements Session {
     const isBusy = this.#inFlight.size > 0;
     if (!isBusy) this.#link.idle?.();
     const now = this.#clock.now();
-    const againMs = isBusy ? Infinity : probeAgainMs(this.#devices.values(), now);
+    const againMs = isBusy ? Infinity : probeAgainMs([...this.#devices.values()], now);
     if (againMs === undefined) return false;
     this.#wake = new AbortController();
     const { signal } = this.#wake;
@@ -179,17 +180,21 @@ export class ModbusSession implements Session {
     if (inFlight.length >= this.#plan.maxInFlight) return undefined;
     const isFree = (unitId: number): boolean => inFlight.every((work) => work.unitId !== unitId);
     const hasDoubtful = inFlight.some(({ isDoubtful }) => isDoubtful);
-    const devices = [...this.#devices.values()].filter(({ unitId }) => isFree(unitId));
-    const overdue = hasDoubtful ? undefined : probeOf(devices, nowMs, 0);
-    if (overdue !== undefined) return this.#probing(overdue);
+    const devices = [...this.#devices.values()];
+    const probe = (idleMs: number): Work | undefined => {
+      const found = hasDoubtful ? undefined : this.#probes.next(devices, nowMs, idleMs);
+      return found === undefined || !isFree(found.device.unitId) ? undefined : this.#probing(found);
+    };
+    const overdue = probe(0);
+    if (overdue !== undefined) return overdue;
     const call = nextOf(
       this.#queue.filter(({ device, isDoubtful }) => isFree(device.unitId) && !(isDoubtful && hasDoubtful)),
       nowMs,
     );
     if (call !== undefined) return this.#asking(call);
     if (this.#queue.length > 0 || hasDoubtful) return undefined;
-    const probe = probeOf(devices, nowMs, idleMsOf(this.#devices.values(), this.#clock.now()));
-    if (probe !== undefined) return this.#probing(probe);
+    const idle = probe(idleMsOf(devices, this.#clock.now()));
+    if (idle !== undefined) return idle;
     const [ask] = this.#asks;
     return ask === undefined || !isFree(ask.request.unitId) ? undefined : this.#lending(ask);
   }
@@ -218,9 +223,10 @@ export class ModbusSession implements Session {
     return { unitId: device.unitId, isDoubtful: call.isDoubtful, run };
   }
 
-  #probing({ device, block, timeoutMs }: Probe): Work {
+  #probing(probe: Probe): Work {
+    const { device, block, timeoutMs } = probe;
     const run = async (): Promise<void> => {
-      device.liveness.probed(this.#clock.now().bootMs);
+      this.#probes.sent(probe, this.#clock.now().bootMs);
       try {
         const outcome = await this.#request(device, block, timeoutMs);
         if (isSilence(outcome) || outcome.kind === 'damaged') {
@@ -229,6 +235,7 @@ export class ModbusSession implements Session {
           if (all.every(({ liveness }) => liveness.isDegraded)) this.#halfOpen.suspect(device, all);
         } else {
           device.liveness.answered();
+          this.#probes.answered();
           if (outcome.kind === 'data') device.memory.answered(block, this.#clock.now().bootMs);
         }
       } catch {

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { noKafka } from '../support/kafka.ts';
 import { benchBacklog } from './backlog.ts';
 import { benchDrain } from './drain.ts';
+import { benchGateway } from './gateway.ts';
 import { benchIdle } from './idle.ts';
 import { benchLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
@@ -21,7 +22,7 @@ import { benchWire } from './wire.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-/** Each ends by itself within about four minutes. */
+/** Each ends by itself within about four minutes, the gateway within ten. */
 const parts: Readonly<Record<string, (options: BenchOptions) => Promise<object>>> = {
   poll: benchPoll,
   start: benchStart,
@@ -32,9 +33,10 @@ const parts: Readonly<Record<string, (options: BenchOptions) => Promise<object>>
   rate30: (options) => benchRate(options, 30),
   wire: benchWire,
   backlog: benchBacklog,
+  gateway: benchGateway,
 };
-/** These run the driver or the buffer alone. */
-const withoutBroker: ReadonlySet<string> = new Set(['wire', 'backlog']);
+/** These run the driver or the buffer alone, or the daemon with a file for an uplink. */
+const withoutBroker: ReadonlySet<string> = new Set(['wire', 'backlog', 'gateway']);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

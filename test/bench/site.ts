@@ -102,7 +102,7 @@ export class BenchSite {
     const startedMs = performance.timeOrigin + performance.now();
     const daemon = spawn(
       process.execPath,
-      [...shebangOptions(), ...this.#options.nodeOptions, main, 'run', join(this.folder, 'sluice.json')],
+      [...this.#options.nodeOptions, ...builtSluice(), 'run', join(this.folder, 'sluice.json')],
       {
         stdio: ['ignore', 'ignore', 'pipe'],
       },
@@ -158,8 +158,8 @@ export class BenchSite {
   }
 }
 
-/** What the first line of the program hands to Node when it is run as `sluice`. */
-function shebangOptions(): string[] {
+/** The program as it is shipped, with the options that the first line of it hands to Node when it is run as `sluice`. */
+export function builtSluice(): string[] {
   const [first = ''] = readFileSync(main, 'utf8').split('\n', 1);
-  return first.split(' ').filter((word) => word.startsWith('--'));
+  return [...first.split(' ').filter((word) => word.startsWith('--')), main];
 }

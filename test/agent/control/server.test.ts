@@ -1,9 +1,9 @@
-import { mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { daemonAt } from '../../../agent/control/client.ts';
 import { serveControl } from '../../../agent/control/server.ts';
 import type { ControlServer, Lendable } from '../../../agent/control/server.ts';
@@ -75,6 +75,26 @@ test('without a daemon nobody has a line', async () => {
 
 test('only the own user and group may connect', () => {
   expect(statSync(path).mode & 0o777).toBe(0o660);
+});
+
+test('nor for a moment: it is theirs alone as soon as it is there', async () => {
+  const other = join(mkdtempSync(join(tmpdir(), 'sluice-control-')), 'control.sock');
+  const before = process.umask();
+  const starting = serveControl(other, lines, log);
+  // Turns of promises alone: whatever is done when it listens comes later.
+  for (let turn = 0; turn < 1000 && !existsSync(other); turn++) await Promise.resolve();
+  expect(statSync(other).mode & 0o777).toBe(0o660);
+  expect(process.umask()).toBe(before);
+  await (await starting).close();
+});
+
+test('also where the folder has rights of its own for new files, and the mask is not looked at', async () => {
+  const other = join(mkdtempSync(join(tmpdir(), 'sluice-control-')), 'control.sock');
+  const mask = vi.spyOn(process, 'umask').mockReturnValue(0);
+  const started = await serveControl(other, lines, log);
+  mask.mockRestore();
+  expect(statSync(other).mode & 0o777).toBe(0o660);
+  await started.close();
 });
 
 test('a question without a turn is given up, and said so', async () => {

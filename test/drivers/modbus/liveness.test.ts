@@ -60,3 +60,10 @@ test('where there is never idle time too', () => {
   }
   expect(full).toEqual([9, 17]);
 });
+
+test('one that waits for its turn on a line that has idle time is not overdue', () => {
+  const one = degraded();
+  const turn = { sinceMs: 50_000, againInMs: 0 };
+  expect(one.probeMs(100_000, 0, 1000, turn)).toBeNull();
+  expect(one.probeMs(110_000, 0, 1000, turn)).toBe(20);
+});

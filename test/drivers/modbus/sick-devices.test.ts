@@ -122,6 +122,58 @@ test('a probe waits no longer than the line has nothing to do', async () => {
   expect(statuses(await seen)).toEqual(['Good']);
 });
 
+test('a probe goes before a question of one who borrows the line', async () => {
+  server.behave((request, peer) => {
+    if (request.unitId !== 1) honest(request, peer);
+  });
+  await open([
+    { id: 'A', unitId: 1, points: { one: { address: 0 }, other: { address: 50, type: 'uint32' } } },
+    { id: 'B', unitId: 2, points: { only: { address: 7 } } },
+  ]);
+  await poll('A');
+  await poll('B');
+  await poll('A');
+  await poll('B');
+  await clock.advance(10_000 - (clock.wallMs % 10_000));
+  const before = server.requests.length;
+  const third = session.poll({ device: 'A', points: pointsOf(plan, 'A'), dueMs: clock.bootMs }, never);
+  const lent = session.ask?.({ unitId: 9, table: 'input', address: 3, count: 1, timeoutMs: 1000 }, never);
+  for (let requests = 1; requests <= 2; requests++) {
+    await until(() => server.requests.length === before + requests);
+    await clock.advance(1000);
+  }
+  expect(statuses(await third)).toEqual(['BadTimeout', 'BadNoCommunication']);
+  expect(await lent).toMatchObject({ kind: 'data' });
+  expect(server.requests.slice(before).map(({ unitId }) => unitId)).toEqual([1, 1, 9]);
+});
+
+test('who was silent waits for all that are due within twenty times as long, also in his next cycle', async () => {
+  server.behave((request, peer) => {
+    if (request.unitId !== 1) honest(request, peer);
+  });
+  await open(
+    [1, 2, 3].map((unitId) => ({ id: `M${unitId}`, unitId, points: { one: { address: 0 } } })),
+    { retries: 1 },
+  );
+  const ask = (device: string, dueMs: number): Promise<Observation[]> =>
+    session.poll({ device, points: pointsOf(plan, device), dueMs }, never);
+  const first = ask('M1', 0);
+  await until(() => server.requests.length === 1);
+  const others = [ask('M2', 19_000), ask('M3', 21_000)];
+  await clock.advance(1000);
+  await until(() => server.requests.length === 3);
+  await clock.advance(1000);
+  await Promise.all([first, ...others]);
+  expect(server.requests.map(({ unitId }) => unitId)).toEqual([1, 2, 1, 3]);
+  const next = [ask('M1', 30_000), ask('M2', 49_000), ask('M3', 51_000)];
+  await until(() => server.requests.length === 6);
+  await clock.advance(1000);
+  await until(() => server.requests.length === 8);
+  await clock.advance(1000);
+  await Promise.all(next);
+  expect(server.requests.slice(4).map(({ unitId }) => unitId)).toEqual([2, 1, 3, 1]);
+});
+
 test('a gateway that says so (0B) degrades a device as silence does', async () => {
   server.behave((request, peer) => {
     if (request.unitId === 1) peer.send(exception(request, 11));
