@@ -69,7 +69,7 @@ export class Doubts {
     return (this.#units.get(unitId) ?? []).some(({ request }) => isException || pdu.length === 2 + dataBytes(request));
   }
 
-  /** What must be asked, and answered, before this request may be; undefined: nothing. No value is made of its answer, so where no length is free one that is not will do. */
+  /** What must be asked, and answered, before this request may be; undefined: nothing. */
   questionBefore(request: Request, nowMs: number): ReadRequest | undefined {
     if (!isRead(request)) return undefined;
     const open = this.#open(request.unitId, nowMs);
@@ -79,7 +79,21 @@ export class Doubts {
       const address = Math.min(request.address, 0x1_0000 - count);
       return { ...request, address, count };
     });
-    return others.find((other) => !open.some((one) => looksAlike(one.request, other))) ?? others[0];
+    return others.find((other) => !open.some((one) => looksAlike(one.request, other))) ?? this.#freed(others, open);
+  }
+
+  /** Where every length is in doubt (noise, for more than a hundred requests), the one that was not asked for longest is taken to be over. */
+  #freed(others: readonly ReadRequest[], open: readonly Unanswered[]): ReadRequest | undefined {
+    const newest = (other: ReadRequest): number =>
+      Math.max(...open.flatMap((one) => (looksAlike(one.request, other) ? [one.newest] : [])));
+    const [oldest] = others.map((other) => ({ other, at: newest(other) })).toSorted((a, b) => a.at - b.at);
+    if (oldest === undefined) return undefined;
+    const { other } = oldest;
+    this.#units.set(
+      other.unitId,
+      open.filter((one) => !looksAlike(one.request, other)),
+    );
+    return other;
   }
 
   #open(unitId: number, nowMs: number): Unanswered[] {

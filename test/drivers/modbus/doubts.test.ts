@@ -68,16 +68,16 @@ describe('a device that answers in order, as late as it likes', () => {
   const polls = fc.array(
     fc.record({
       request: fc
-        .record({ address: fc.constantFrom(0, 100, 200), count: fc.constantFrom(1, 2, 10) })
+        .record({ address: fc.constantFrom(0, 100), count: fc.constantFrom(1, 2, 3) })
         .map(({ address, count }) => at(address, count)),
-      pauseMs: fc.constantFrom(0, 100, 10_000),
+      pauseMs: fc.constantFrom(0, 0, 100, 10_000),
     }),
     { minLength: 2, maxLength: 40 },
   );
   const habits = fc.array(
     fc.record({
       does: fc.constantFrom('answer', 'answer', 'answer', 'refuse', 'nothing'),
-      afterMs: fc.constantFrom(20, 20, 400, 700, 6_000, 60_000),
+      afterMs: fc.constantFrom(20, 20, 400, 700, 1_100, 6_000, 60_000),
     }),
     { minLength: 1, maxLength: 12 },
   );
@@ -87,7 +87,7 @@ describe('a device that answers in order, as late as it likes', () => {
       fc.property(polls, habits, (some, how) => {
         for (const [request, cause] of played(some, how)) expect(cause).toEqual(request);
       }),
-      { numRuns: 3000 },
+      { numRuns: 5000 },
     );
   });
 });
@@ -104,12 +104,13 @@ test('an answer that comes after more than ten timeouts, to a line that went on,
 test('a unit of which only noise is heard is asked, however long that lasts, and read as soon as it is over', () => {
   const doubts = new Doubts();
   let nowMs = 0;
-  for (let poll = 0; poll < 2000; poll++) {
+  for (let poll = 0; poll < 600; poll++) {
     const request = at((poll % 3) * 100);
     doubts.unanswered(doubts.questionBefore(request, nowMs) ?? request, (nowMs += timeoutMs));
   }
   let questions = 0;
-  for (let other; (other = doubts.questionBefore(at(0), nowMs)) !== undefined; questions++)
+  for (let other; (other = doubts.questionBefore(at(100), nowMs)) !== undefined && questions < 10; questions++)
     doubts.answered(other, nowMs);
+  expect(questions).toBeGreaterThan(0);
   expect(questions).toBeLessThan(10);
 });
