@@ -1,5 +1,6 @@
 import type { Clock } from '../agent/clock.ts';
 import type { GatewayEvent, Kept, Note, PointInfo, Reading, Seq, Stream } from '../agent/reading.ts';
+import type { Wear } from './wear.ts';
 
 /** Whole frames of one lane, in order. `entries` are those not settled yet; `first`…`last` spans the frames in full. */
 export interface Batch {
@@ -89,6 +90,10 @@ export interface BufferStats {
   readonly maxBytes: number;
   readonly full: boolean;
   readonly segments: number;
+  /** To the disk since this start, as the kernel counts; null: it does not. */
+  readonly writtenBytes: number | null;
+  /** The same over all starts. */
+  readonly wear: Wear | null;
   readonly commits: number;
   /** From handing a commit to the writer until it is on disk, all of them together. */
   readonly commitsTookMs: number;

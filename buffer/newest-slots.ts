@@ -2,6 +2,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Kept, KeptReading, Note, Reading } from '../agent/reading.ts';
 import type { LastTotal } from './buffer.ts';
 import type { TrustedInstant } from './dating.ts';
+import type { Wear } from './wear.ts';
 
 /**
  * Per counter the newest slot that has a record, which a restart must not answer twice, and the last good total, which what comes is held against;
@@ -58,27 +59,35 @@ export class NewestSlots {
     for (const device of this.#serials.keys()) if (!devices.has(device)) this.#serials.delete(device);
   }
 
-  pack(): Uint8Array {
+  /** `wear` rides along. */
+  pack(wear: Wear | null): Uint8Array {
     const counters = [...this.#slots].map(([name, slotMs]): PackedCounter => {
       const total = this.#totals.get(name);
       return total === undefined ? [name, slotMs] : [name, slotMs, total];
     });
-    const packed: Packed = { counters, serials: [...this.#serials], trusted: this.#trusted };
+    const packed: Packed = {
+      counters,
+      serials: [...this.#serials],
+      trusted: this.#trusted,
+      ...(wear && { wear }),
+    };
     return zstdCompressSync(JSON.stringify(packed));
   }
 
-  /** Takes over what `pack` gave. Bytes that are none are left alone: then the frames alone tell. */
-  unpack(bytes: Uint8Array): void {
+  /** Takes over what `pack` gave, and gives what rode along. Bytes that are none are left alone: then the frames alone tell. */
+  unpack(bytes: Uint8Array): Wear | null {
     try {
-      const { counters, serials, trusted } = JSON.parse(zstdDecompressSync(bytes).toString()) as Packed;
+      const { counters, serials, trusted, wear = null } = JSON.parse(zstdDecompressSync(bytes).toString()) as Packed;
       this.#trusted = trusted ?? null;
       for (const [device, serial] of serials) this.#serials.set(device, serial);
       for (const [name, slotMs, total] of counters) {
         this.#noteSlot(name, slotMs);
         if (total !== undefined) this.#totals.set(name, total);
       }
+      return wear;
     } catch {
       // Guarded by a CRC on disk; a packing of another version is no reason not to start.
+      return null;
     }
   }
 
@@ -87,11 +96,18 @@ export class NewestSlots {
   }
 }
 
+/** What rode along with packed slots, without taking them over; null: nothing did. */
+export function wearIn(packed: Uint8Array): Wear | null {
+  return new NewestSlots().unpack(packed);
+}
+
 type PackedCounter = [name: string, slotMs: number, total?: LastTotal];
 interface Packed {
   readonly counters: readonly PackedCounter[];
   readonly serials: readonly (readonly [device: string, serial: string])[];
   readonly trusted?: TrustedInstant | null;
+  /** Missing in segments of before it was counted, and where no kernel counts. */
+  readonly wear?: Wear;
 }
 
 function totalOf(entry: KeptReading | Reading, value: number): LastTotal {

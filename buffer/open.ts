@@ -16,6 +16,8 @@ import { RoomMaker } from './room-maker.ts';
 import { takesUpToBytes, thinFromBytes } from './sizes.ts';
 import { dropEvents } from './thin.ts';
 import { WriterThread } from './thread.ts';
+import { WearMeter } from './wear.ts';
+import type { Wear } from './wear.ts';
 
 /** After a quiet spell the first entry waits this long for company. */
 const gatherMs = 20;
@@ -34,7 +36,7 @@ const diskBytes = 16;
  * Rejects with BufferError: `BUFFER_IN_USE` if another process owns it.
  */
 export async function openBuffer(options: BufferOptions): Promise<Buffer> {
-  const latest: Latest = { space: { bytes: 0, segments: 0, waiting: [], held: [] } };
+  const latest: Latest = { space: { bytes: 0, segments: 0, waiting: [], held: [], writtenBytes: null } };
   const thread = new WriterThread({
     event: options.event,
     trouble: (message) => options.log?.(`buffer: ${message}`),
@@ -71,6 +73,8 @@ class DurableBuffer implements Buffer {
   readonly #held: HeldReadings;
   /** The newest seq that was given to the writer. */
   #givenSeq: Seq;
+  readonly #wear = new WearMeter();
+  readonly #openedMs = performance.now();
   readonly #encoder = new FrameEncoder();
   /** One a lane: what one reader knows of a segment's descriptors is not what another has been given. */
   readonly #decoders: readonly FrameDecoder[];
@@ -125,7 +129,8 @@ class DurableBuffer implements Buffer {
     this.#newestSeq = opened.nextSeq - 1;
     this.#givenSeq = opened.nextSeq - 1;
     this.#recent = streams.map(() => new Recent(opened.nextSeq - 1, mostRecent));
-    if (opened.slots) this.#slots.unpack(opened.slots);
+    const wear = opened.slots && this.#slots.unpack(opened.slots);
+    if (wear) this.#wear.goOn(wear);
     this.#held = new HeldReadings(
       {
         clock: options.clock,
@@ -280,7 +285,7 @@ class DurableBuffer implements Buffer {
   }
 
   stats(): BufferStats {
-    const { bytes, segments, waiting, held } = this.#latest.space;
+    const { bytes, segments, waiting, held, writtenBytes } = this.#latest.space;
     return {
       waiting: perLane((lane) => waiting[lane] ?? 0),
       held: perLane((lane) => held[lane] ?? 0),
@@ -288,6 +293,8 @@ class DurableBuffer implements Buffer {
       maxBytes: this.#wantedMaxBytes,
       full: this.#isFull('meter-readings', this.#lastRefused),
       segments,
+      writtenBytes,
+      wear: this.#wearNow(),
       ...this.#counts,
       accepted: { ...this.#accepted },
       dropped: { ...this.#dropped },
@@ -400,7 +407,8 @@ class DurableBuffer implements Buffer {
       const described = this.#encoder.takeDescribed();
       if (anchor.trust === 'synced') this.#slots.noteTrusted(anchor);
       const maxBytes = this.#newMaxBytes;
-      const slots = this.#wantsSlots || this.#hasNewSerial || maxBytes !== null ? this.#slots.pack() : null;
+      const slots =
+        this.#wantsSlots || this.#hasNewSerial || maxBytes !== null ? this.#slots.pack(this.#wearNow()) : null;
       this.#hasNewSerial = false;
       const { drops } = gathering;
       const commit = { frames, described, slots, dating, maxBytes, drops };
@@ -490,6 +498,11 @@ class DurableBuffer implements Buffer {
       entry.seq <= given || (entry.epoch !== this.epoch && entry.seq <= doubtful);
     const marked = entries.map((entry) => (!entry.repeat && mayRepeat(entry) ? { ...entry, repeat: true } : entry));
     return { stream, first, last, entries: marked };
+  }
+
+  #wearNow(): Wear | null {
+    const bytes = this.#latest.space.writtenBytes;
+    return bytes === null ? null : this.#wear.now({ bytes, runningMs: performance.now() - this.#openedMs });
   }
 
   #committedOrAborted(signal: AbortSignal): Promise<void> {

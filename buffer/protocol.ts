@@ -90,6 +90,8 @@ export interface Space {
   readonly waiting: readonly number[];
   /** Of these: entries that wait for their date. */
   readonly held: readonly number[];
+  /** By the writer thread since its start; null: the kernel does not count. */
+  readonly writtenBytes: number | null;
 }
 
 export interface Committed extends Space {

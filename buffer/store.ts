@@ -29,6 +29,7 @@ import { Shelves } from './shelves.ts';
 import { segmentBytes } from './sizes.ts';
 import { withDrops } from './thin.ts';
 import { Thinning } from './thinning.ts';
+import { writtenByThread } from './wear.ts';
 
 const mostSegmentAgeMs = 3_600_000;
 /** Commits after which the newest slots are written anew, so that a start need not decode more than this many frames for them. */
@@ -124,6 +125,7 @@ export class Store {
           ? 0
           : all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled, heldFrom), 0),
       ),
+      writtenBytes: writtenByThread(),
     };
   }
 

@@ -1,8 +1,12 @@
 import { laneStats } from '../../buffer/view-lanes.ts';
+import { wearOf } from '../../buffer/view-wear.ts';
 import type { BufferView } from '../../buffer/view.ts';
 import { walText } from '../../buffer/wal-look.ts';
+import { deviceWear } from '../../buffer/wear.ts';
 import { messageOf } from '../errors.ts';
 import { asked, folderOption, looking, noBufferYet } from './buffer-folder.ts';
+import { enduranceOf, wearFacts, wearText } from './buffer-wear.ts';
+import type { WearFacts } from './buffer-wear.ts';
 import { fileArgument, type Command } from './command.ts';
 import { bytesText, counted, isoText, tableText } from './printing.ts';
 
@@ -12,9 +16,14 @@ export const bufferStats: Command = {
   arguments: [fileArgument],
   options: {
     json: { about: 'one JSON value; "exists" is false where no daemon has run yet' },
+    endurance: {
+      value: 'SIZE',
+      about: 'how long a card lasts that may be written this much in its life, e.g. 30TB (its data sheet calls it TBW)',
+    },
     folder: folderOption,
   },
   examples: [
+    { line: 'sluice buffer stats --endurance 30TB', about: 'how many years the card will last' },
     { line: 'sluice buffer stats', about: 'on site, also while the daemon runs' },
     { line: 'sluice buffer stats --folder /mnt/card/buffer', about: 'a card from another machine' },
   ],
@@ -27,6 +36,7 @@ export const bufferStats: Command = {
   run(args, io) {
     const where = asked(args, io);
     const json = args.values['json'] === true;
+    const endurance = enduranceOf(args);
     return looking(
       where,
       () => {
@@ -36,7 +46,12 @@ export const bufferStats: Command = {
         return 0;
       },
       (view) => {
-        const found = statsOf(view, where.config?.buffer.maxBytes ?? null);
+        // A card of another machine was worn there.
+        const device = where.config === null ? null : deviceWear(where.folder);
+        const found = {
+          ...statsOf(view, where.config?.buffer.maxBytes ?? null),
+          wear: wearFacts(wearOf(view), device, endurance),
+        };
         io.stdout.write(json ? `${JSON.stringify(found)}\n` : textOf(found));
         return found.unreadable.length + found.damagedFrames + found.damagedWals.length > 0 ? 1 : 0;
       },
@@ -80,7 +95,7 @@ function deadLetters(view: BufferView): number | string {
   }
 }
 
-function textOf(found: ReturnType<typeof statsOf>): string {
+function textOf(found: ReturnType<typeof statsOf> & { readonly wear: WearFacts }): string {
   const { folder, segments, bytes, maxBytes, epochs, lanes, quarantined, unreadable, damagedFrames, damagedWals } =
     found;
   const most = maxBytes === null ? '' : ` of at most ${bytesText(maxBytes)}`;
@@ -97,6 +112,7 @@ function textOf(found: ReturnType<typeof statsOf>): string {
       ]),
       [1, 2],
     ),
+    ...wearText(found.wear),
   ];
   const held = lanes.reduce((sum, lane) => sum + lane.held, 0);
   if (held > 0)

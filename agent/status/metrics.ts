@@ -116,6 +116,11 @@ function bufferFamilies({ buffer, refusedReadings }: GatewayStatus): Family[] {
     gauge('sluice_buffer_max_bytes', 'Its quota.', alone(buffer.maxBytes)),
     gauge('sluice_buffer_full', '1 while readings are refused for want of room.', alone(flag(buffer.full))),
     gauge('sluice_buffer_segments', 'Segment files.', alone(buffer.segments)),
+    counter(
+      'sluice_buffer_written_bytes_total',
+      'Written to the disk, as the kernel counts; absent where it does not.',
+      alone(buffer.writtenBytes),
+    ),
     gauge('sluice_buffer_waiting_entries', 'Entries that are not delivered yet.', perLane(buffer.waiting)),
     gauge('sluice_buffer_held_entries', 'Of these: readings that wait until the clock is right.', perLane(buffer.held)),
     counter('sluice_buffer_accepted_entries_total', 'Entries committed to disk.', perLane(buffer.accepted)),
@@ -192,7 +197,7 @@ function processFamilies({ startedAt }: GatewayStatus, process: ProcessFacts): F
   ];
 }
 
-function alone(value: number): Samples {
+function alone(value: number | null): Samples {
   return [[{}, value]];
 }
 

@@ -1,3 +1,4 @@
+import { bytesPerDay } from '../../buffer/wear.ts';
 import type { Stamp } from '../clock.ts';
 import type { GatewayStatus } from './facts.ts';
 import { ailments, awaited, heldOf, remarks } from './health.ts';
@@ -26,6 +27,9 @@ export interface StatusPage {
     readonly maxBytes: number;
     readonly full: boolean;
     readonly segments: number;
+    /** To the disk since the start, and a day by the last one to two days of running; null: the kernel does not count, or not known yet. */
+    readonly writtenBytes: number | null;
+    readonly writtenBytesPerDay: number | null;
     readonly waiting: number;
     /** Of these: readings that wait until the clock is right. */
     readonly held: number;
@@ -114,6 +118,8 @@ export function statusPage(status: GatewayStatus, version: string): StatusPage {
       maxBytes: buffer.maxBytes,
       full: buffer.full,
       segments: buffer.segments,
+      writtenBytes: buffer.writtenBytes,
+      writtenBytesPerDay: buffer.wear && bytesPerDay(buffer.wear.recent),
       waiting: Object.values(buffer.waiting).reduce((sum, one) => sum + one, 0),
       held: heldOf(buffer),
       commits: buffer.commits,

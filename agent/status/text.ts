@@ -44,7 +44,7 @@ export function statusText(page: StatusPage, { colour, all }: TextOptions): stri
       ...(hidden > 0 ? [`and ${hidden} more: sluice status --all`] : []),
     ]),
     section(
-      `Buffer: ${sizeText(page.buffer.bytes)} of ${sizeText(page.buffer.maxBytes)}, ${counted(page.buffer.waiting)} waiting`,
+      `Buffer: ${sizeText(page.buffer.bytes)} of ${sizeText(page.buffer.maxBytes)}, ${counted(page.buffer.waiting)} waiting${writtenText(page.buffer.writtenBytesPerDay)}`,
       table(lanes.map((one) => laneCells(one, nowMs))).map((line, at) =>
         lanes[at]?.error ? paint(yellow, line) : line,
       ),
@@ -54,6 +54,10 @@ export function statusText(page: StatusPage, { colour, all }: TextOptions): stri
     .filter((block) => block.length > 0)
     .map((block) => block.join('\n'))
     .join('\n\n')}\n`;
+}
+
+function writtenText(bytesPerDay: number | null): string {
+  return bytesPerDay === null ? '' : `, ${sizeText(bytesPerDay)} written a day`;
 }
 
 function headline({ gateway, site, version, state, uptimeSeconds, clock, epoch }: StatusPage): string {

@@ -18,6 +18,7 @@ import { benchPoll } from './poll.ts';
 import { benchRate } from './rate.ts';
 import type { BenchOptions } from './site.ts';
 import { benchStart } from './start.ts';
+import { benchWear } from './wear.ts';
 import { benchWire } from './wire.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -34,9 +35,10 @@ const parts: Readonly<Record<string, (options: BenchOptions) => Promise<object>>
   wire: benchWire,
   backlog: benchBacklog,
   gateway: benchGateway,
+  wear: benchWear,
 };
 /** These run the driver or the buffer alone, or the daemon with a file for an uplink. */
-const withoutBroker: ReadonlySet<string> = new Set(['wire', 'backlog', 'gateway']);
+const withoutBroker: ReadonlySet<string> = new Set(['wire', 'backlog', 'gateway', 'wear']);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

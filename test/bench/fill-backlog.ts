@@ -15,7 +15,7 @@ performance.now = () => passedMs;
 
 const store = new Store({ path: folder, maxBytes: 2_000_000_000 }, (event) => console.error(event.message));
 let seq = store.opened().nextSeq;
-const slots = new NewestSlots().pack();
+const slots = new NewestSlots().pack(null);
 let wantsSlots = true;
 const encoder = new FrameEncoder();
 const points = backlogPoints();

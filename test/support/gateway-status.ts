@@ -33,6 +33,11 @@ export const wellStatus: GatewayStatus = {
     maxBytes: 1000,
     full: false,
     segments: 1,
+    writtenBytes: 4_000_000,
+    wear: {
+      total: { bytes: 40_000_000, runningMs: 36_000_000 },
+      recent: { bytes: 4_000_000, runningMs: 3_600_000 },
+    },
     commits: 4,
     commitsTookMs: 50,
     accepted: { ...nothing, 'meter-readings': 7 },

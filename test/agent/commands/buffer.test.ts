@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { wearFacts, wearText } from '../../../agent/commands/buffer-wear.ts';
 import { jsonEncoding } from '../../../agent/uplink/encodings.ts';
 import { BufferFolder, soon } from '../../support/buffer-folder.ts';
 import { run, runWith } from '../../support/command-line.ts';
@@ -87,6 +88,40 @@ describe('buffer stats', () => {
       quarantined: [],
       unreadable: [],
     });
+  });
+});
+
+describe('buffer stats on the wear of a card', () => {
+  const dayMs = 86_400_000;
+  const wear = { total: { bytes: 5e9, runningMs: 4 * dayMs }, recent: { bytes: 1e9, runningMs: dayMs } };
+  const device = { device: 'mmcblk0', bytes: 20e9, runningMs: 5 * dayMs };
+
+  it('tells what the buffer writes a day, what the whole device takes, and how long a card lasts at the larger', () => {
+    const facts = wearFacts(wear, device, 30e12);
+    expect(facts).toEqual({
+      bytes: 5e9,
+      runningSeconds: 345_600,
+      bytesPerDay: 1e9,
+      device: { name: 'mmcblk0', bytes: 20e9, uptimeSeconds: 432_000, bytesPerDay: 4e9 },
+      endurance: { bytes: 30e12, years: 20.5 },
+    });
+    expect(wearText(facts)).toEqual([
+      'written: 1 GB a day (5 GB in 4.0 days of running)\n',
+      "the whole of mmcblk0: 4 GB a day (20 GB in 5.0 days since the machine's start)\n",
+      'a card of 30 TB lasts 21 years at what the whole device takes\n',
+    ]);
+    expect(wearText(wearFacts(wear, null, 1e12)).at(-1)).toBe(
+      "a card of 1 TB lasts 3 years at the buffer's rate alone\n",
+    );
+    expect(wearText(wearFacts(null, null, 1e12))).toEqual([
+      'how long a card of 1 TB lasts cannot be said yet: nothing was counted\n',
+    ]);
+  });
+
+  it('refuses an endurance that is no size', async () => {
+    const { code, stderr } = await run('buffer', 'stats', '--endurance', '30', '--folder', await filled());
+    expect(code).toBe(2);
+    expect(stderr).toContain('--endurance is "30"; allowed: one number and one of KB MB GB TB');
   });
 });
 

@@ -128,7 +128,7 @@ describe('sluice status', () => {
       /^Devices: 27 of 28 ok, 1 lost\n {2}EM-99 +panel +lost +for 12 min +does not answer \(BadTimeout\).*\n {2}FT-1 +panel +ok +value 2 s ago +flow: BadOutOfRange \(exception 3\), and 1 more point\n {2}FT-2 .* v: BadNotSupported \(exception 1: wrong `table`\? holding or input\)\n {2}EM-0 /m,
     );
     expect(stdout).toContain('  and 8 more: sluice status --all\n');
-    expect(stdout).toMatch(/^Buffer: 900 B of 1.0 kB, 1,234 waiting$/m);
+    expect(stdout).toMatch(/^Buffer: 900 B of 1.0 kB, 1,234 waiting, 96 MB written a day$/m);
     expect(stdout).toMatch(/^ {2}meter-readings +waiting +1,234 waiting +3 min behind, delivered 1 s ago, refused/m);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(130);
   });
