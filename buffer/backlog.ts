@@ -2,6 +2,7 @@ import type { Seq } from '../agent/reading.ts';
 import { laneOf } from './protocol.ts';
 import type { Described, ReadFrame, ReadFrames, ReadRequest } from './protocol.ts';
 import type { Settled } from './ranges.ts';
+import { damagedRowsIn } from './segment.ts';
 import type { Shelf } from './shelf.ts';
 import type { Shelves } from './shelves.ts';
 
@@ -26,25 +27,31 @@ export function readBacklog(
   let bytes = 0;
   const isEnough = (): boolean => entries >= most || bytes >= mostReadBytes;
 
-  /** True when the segment has given all it has. */
+  /** True when the segment has given all it has. May be asked again after it has thrown: what it found counts at its end only. */
   function readFrom(shelf: Shelf): boolean {
     const found: ReadFrame[] = [];
-    for (const frame of shelf.framesAfter(lane, through)) {
-      if (isEnough() || frame.first >= end) break;
-      through = frame.last;
-      if (settled.covers(frame.first, frame.last)) continue;
-      const read = readFrame(shelf, lane, frame.first, frame.last, settled);
-      if (read === null) {
-        // Sound when it was indexed, damaged now.
-        shelves.tellLost(lane, frame.first, frame.last, frame.count, `a frame in ${shelf.file} is damaged`);
-        shelf.isDamaged = true;
-        continue;
+    const begun = { through, entries, bytes };
+    try {
+      for (const frame of shelf.framesAfter(lane, through)) {
+        if (isEnough() || frame.first >= end) break;
+        through = frame.last;
+        if (settled.covers(frame.first, frame.last)) continue;
+        const read = readFrame(shelf, lane, frame.first, frame.last, settled);
+        if (read === null) {
+          // Sound when it was indexed, damaged now.
+          if (!shelf.isDistrusted) throw damagedRowsIn(shelf.file, 1);
+          shelves.tellLost(lane, frame.first, frame.last, frame.count, `a frame in ${shelf.file} is damaged`);
+          continue;
+        }
+        found.push(read);
+        entries += frame.count;
+        bytes += read.body.length;
       }
-      found.push(read);
-      entries += frame.count;
-      bytes += read.body.length;
+      if (found.length > 0) described.push(shelves.descriptors(shelf, known.get(shelf.name) ?? 0));
+    } catch (error) {
+      ({ through, entries, bytes } = begun);
+      throw error;
     }
-    if (found.length > 0) described.push(shelf.descriptors(known.get(shelf.name) ?? 0));
     frames.push(...found);
     return !isEnough();
   }
@@ -68,13 +75,16 @@ export function readBacklog(
   return { frames, through: Math.max(through, Math.min(newest, end - 1)), described };
 }
 
+/** Searching damaged segments for slots would hold a start up. Examined ones are asked. */
+const isReady = ({ isExamined }: Shelf): boolean => isExamined;
+
 /** The newest packed slots, the segment that carries them, and all frames of the meter lane that came after. */
 export function readNewestSlots(shelves: Shelves): {
   from: Shelf | null;
   slots: Uint8Array | null;
   slotFrames: ReadFrames;
 } {
-  for (const shelf of shelves.all.toReversed()) {
+  for (const shelf of shelves.all.filter(isReady).toReversed()) {
     const slots = shelves.use(shelf, () => shelf.slots());
     if (slots) return { from: shelf, slots: slots.body, slotFrames: readMeters(shelves, slots.seq) };
   }
@@ -85,13 +95,13 @@ function readMeters(shelves: Shelves, after: Seq): ReadFrames {
   const lane = laneOf('meter-readings');
   const frames: ReadFrame[] = [];
   const described: Described[] = [];
-  for (const shelf of shelves.all.filter((one) => (one.lanes[lane]?.last ?? 0) > after))
+  for (const shelf of shelves.all.filter((one) => isReady(one) && (one.lanes[lane]?.last ?? 0) > after))
     shelves.use(shelf, () => {
       for (const { first, last } of shelf.framesAfter(lane, after)) {
         const frame = readFrame(shelf, lane, first, last, null);
         if (frame) frames.push(frame);
       }
-      described.push(shelf.descriptors(0));
+      described.push(shelves.descriptors(shelf, 0));
     });
   return { frames, through: after, described };
 }

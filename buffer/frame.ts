@@ -154,6 +154,19 @@ export function committedMs(bytes: Uint8Array): number {
   return readAnchor(new ByteReader(unpack(bytes))).wallMs;
 }
 
+/** The numbers of a frame's entries. Throws as `decodeFrame`. */
+export function seqsOf(bytes: Uint8Array): Seq[] {
+  const reader = new ByteReader(unpack(bytes));
+  readAnchor(reader);
+  return reader.column(countOf(reader));
+}
+
+function countOf(reader: ByteReader): number {
+  const count = reader.unsigned();
+  if (count > mostEntries) throw new RangeError(`a frame of ${count} entries`);
+  return count;
+}
+
 function readAnchor(reader: ByteReader): Stamp {
   const boot = reader.text();
   const bootMs = reader.unsigned();
@@ -166,8 +179,7 @@ export function decodeFrame(bytes: Uint8Array, context: FrameContext): Kept[] {
   const reader = new ByteReader(unpack(bytes));
   const anchor = readAnchor(reader);
   const { bootMs, trust } = anchor;
-  const count = reader.unsigned();
-  if (count > mostEntries) throw new RangeError(`a frame of ${count} entries`);
+  const count = countOf(reader);
   const { epoch, stream } = context;
   const seqs = reader.column(count);
   const ages = reader.column(count);

@@ -12,6 +12,8 @@ import type { Settled } from './ranges.ts';
 /** `SLUI` in the header of every segment. */
 const applicationId = 0x53_4c_55_49;
 const formatVersion = 1;
+/** What lies beyond is a flipped bit, and no version to come. */
+const mostVersion = 255;
 
 const tables = `
 CREATE TABLE descriptors (n INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -40,7 +42,7 @@ export function rowCrc(segment: string, table: string, fields: readonly (number 
 }
 
 /** What the CRC of a table's rows covers, in its order. */
-const checkedFields: Readonly<Record<string, readonly string[]>> = {
+export const checkedFields: Readonly<Record<string, readonly string[]>> = {
   frames: ['first', 'last', 'lane', 'count', 'body', 'settled'],
   descriptors: ['body'],
   settlements: ['settled'],
@@ -79,12 +81,32 @@ export interface RemovedRun extends Extent {
   readonly lane: number;
 }
 
+/** What a reader of a segment asks of its file, sound or not. Any method may throw: then this handle is spent. */
+export interface SegmentRows {
+  readonly name: string;
+  /** Every lane's sound frames in order, and how many rows are damaged. */
+  index(): { lanes: Extent[][]; damagedRows: number };
+  /** The frame's bytes, or null if they are damaged. */
+  read(first: Seq): Uint8Array | null;
+  /** Descriptors behind row `after`, and the last row looked at. */
+  descriptors(after: number): { descriptors: Descriptor[]; last: number };
+  /** What this segment knows to be settled: the union of all that is found holds. */
+  settled(): Settled[][];
+  /** The newest packed slots and the seq up to which they speak. */
+  slots(): { seq: Seq; body: Uint8Array } | null;
+  /** Every frame with its bytes, one at a time, in order (or the newest first). Of one that is not sound nothing may be believed. */
+  frames(newestFirst?: boolean): Generator<Readonly<Extent> & { lane: number; body: Uint8Array; isSound: boolean }>;
+  /** The lanes' extents as written at the sealing; null where that did not happen (or is damaged). */
+  summary(): (Extent | null)[] | null;
+  close(): void;
+}
+
 /**
  * An open SQLite file of the buffer: `<first seq>-<epoch>.db`. Written by one handle, only by appending rows; sealed, it is never written again.
  * Every row carries a CRC over all its fields, its table and its segment: SQLite itself hands out damaged rows without a word.
  * Any method may throw what SQLite throws: then this handle is spent.
  */
-export class SegmentFile {
+export class SegmentFile implements SegmentRows {
   readonly file: string;
   readonly name: string;
   readonly #db: Database.Database;
@@ -131,6 +153,8 @@ export class SegmentFile {
   }
 
   static #opened(file: string, isAlone: boolean, readonly = false): SegmentFile {
+    // Whoever may write plays the WAL back into the file: of another version it must stay as it is.
+    if (!readonly && sizeOf(`${file}-wal`) > 0) SegmentFile.#opened(file, isAlone, true).close();
     const db = new Database(file, { timeout: 0, fileMustExist: true, readonly });
     try {
       if (isAlone) db.pragma('locking_mode = EXCLUSIVE');
@@ -139,6 +163,8 @@ export class SegmentFile {
         throw new BufferError('EMPTY_SEGMENT', `${file} is empty`);
       if (id !== applicationId) throw new BufferError('FOREIGN_FILE', `${file} is no segment of a sluice buffer`);
       const found = db.pragma('user_version', { simple: true });
+      if (typeof found !== 'number' || found < formatVersion || found > mostVersion)
+        throw new BufferError('DAMAGED_ROWS', `${file} has segment version ${String(found)}, which nobody writes`);
       if (found !== formatVersion)
         throw new BufferError(
           'SEGMENT_VERSION',
@@ -240,13 +266,14 @@ export class SegmentFile {
       .map(({ lane, first, last, count }) => ({ lane, first, last, count }));
   }
 
-  /** Descriptors in sound rows behind row `after`, and the last row looked at. */
+  /** Descriptors behind row `after`, and the last row looked at. Throws BufferError `DAMAGED_ROWS`. */
   descriptors(after: number): { descriptors: Descriptor[]; last: number } {
     const rows = this.#prepared('SELECT n, body, crc FROM descriptors WHERE n > ? ORDER BY n').all(
       after,
     ) as DescriptorRow[];
-    const sound = rows.filter(({ body, crc }) => crc === this.#crc('descriptors', [body]));
-    return { descriptors: sound.flatMap(({ body }) => unpackDescriptors(body)), last: rows.at(-1)?.n ?? after };
+    const damaged = rows.filter(({ body, crc }) => crc !== this.#crc('descriptors', [body]));
+    if (damaged.length > 0) throw damagedRowsIn(this.file, damaged.length);
+    return { descriptors: rows.flatMap(({ body }) => unpackDescriptors(body)), last: rows.at(-1)?.n ?? after };
   }
 
   /** The newest packed slots and the seq up to which they speak. */
@@ -333,6 +360,7 @@ export class SegmentFile {
     return row.crc === this.#crc('frames', [row.first, row.last, row.lane, row.count, row.body, row.settled]);
   }
 
+  /** A field that must not be null may be, where the file is torn. */
   #crc(table: string, fields: readonly (number | string | Buffer | null)[]): number {
     return rowCrc(this.name, table, fields);
   }
@@ -363,7 +391,7 @@ function packDescriptors(descriptors: readonly Descriptor[]): Buffer {
   return zstdCompressSync(JSON.stringify(descriptors.map(({ id, json }) => [id, json])));
 }
 
-function unpackDescriptors(body: Buffer): Descriptor[] {
+export function unpackDescriptors(body: Buffer): Descriptor[] {
   const pairs = JSON.parse(zstdDecompressSync(body).toString()) as [number, string][];
   return pairs.map(([id, json]) => ({ id, json }));
 }
@@ -384,15 +412,40 @@ export function segmentName(first: Seq, epoch: string): string {
   return `${String(first).padStart(12, '0')}-${epoch}`;
 }
 
+/** Thrown before anything of the segment is given: then it is read row by row. */
+export function damagedRowsIn(file: string, rows: number): BufferError {
+  return new BufferError('DAMAGED_ROWS', `${file}: ${rows} of its rows are not what was written`);
+}
+
+const damageCodes = new Set([
+  'FOREIGN_FILE',
+  'SEGMENT_VERSION',
+  'EMPTY_SEGMENT',
+  'SEGMENT_GONE',
+  'DAMAGED_ROWS',
+  'NOTHING_SOUND',
+  'NO_FILE',
+]);
+
+/** Rows of it may be found all the same. Of another version nothing is read: what its rows mean is not known. */
+export function isSalvageable(error: unknown): boolean {
+  const code = error instanceof BufferError ? error.code : '';
+  return isDamage(error) && !['SEGMENT_VERSION', 'SEGMENT_GONE', 'NOTHING_SOUND', 'NO_FILE'].includes(code);
+}
+
 /**
  * The file itself is at fault, and will be tomorrow. Everything else (no space, no handle, a disk that fails to read, somebody else's lock) may
  * pass: then nothing is condemned.
  */
 export function isDamage(error: unknown): boolean {
   if (error instanceof Database.SqliteError) return /^SQLITE_(NOTADB|CORRUPT|ERROR|SCHEMA|MISMATCH)/.test(error.code);
-  if (error instanceof BufferError)
-    return ['FOREIGN_FILE', 'SEGMENT_VERSION', 'EMPTY_SEGMENT', 'SEGMENT_GONE'].includes(error.code);
+  if (error instanceof BufferError) return damageCodes.has(error.code);
   return error instanceof RangeError || error instanceof SyntaxError;
+}
+
+/** The disk did not give some of the file. That may pass; where it does not, the rest may still be read. */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_IOERR');
 }
 
 /** A segment's own file, and what SQLite puts beside it. */
@@ -415,6 +468,13 @@ export function syncFolder(folder: string): void {
 
 export function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** By the first 100 bytes of a file (SQLite's header): a segment that a newer sluice wrote. */
+export function isOfNewerVersion(header: Buffer): boolean {
+  if (header.length < 72 || header.readUInt32BE(68) !== applicationId) return false;
+  const found = header.readUInt32BE(60);
+  return found > formatVersion && found <= mostVersion;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

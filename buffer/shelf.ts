@@ -1,23 +1,40 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { BufferError } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { Seq } from '../agent/reading.ts';
 import { isAtRest } from './at-rest.ts';
+import { DamagedSegment } from './damaged-segment.ts';
 import { makeFolder } from './folder.ts';
-import { committedMs } from './frame.ts';
+import { committedMs, seqsOf } from './frame.ts';
+import { missingEntries, missingRanges } from './missing.ts';
+import type { MissingEntries } from './missing.ts';
+import { laneOf } from './protocol.ts';
 import type { Commit, Described, Descriptor } from './protocol.ts';
 import type { Range, Settled } from './ranges.ts';
-import { fileTails, isDamage, parseSegmentName, segmentName, SegmentFile, sizeOf } from './segment.ts';
-import type { DescriptorRow, Extent, FrameRow, RemovedRun } from './segment.ts';
+import {
+  damagedRowsIn,
+  fileTails,
+  isDamage,
+  isUnreadable,
+  parseSegmentName,
+  segmentName,
+  SegmentFile,
+  sizeOf,
+} from './segment.ts';
+import type { DescriptorRow, Extent, FrameRow, RemovedRun, SegmentRows } from './segment.ts';
 
-/** Frames (of an unknown lane) or entries of a lane that a segment should carry and does not. */
-export interface Damage {
-  readonly lane: number | null;
-  readonly frames: number | null;
-  readonly entries: number | null;
-  /** They lie somewhere between. */
-  readonly firstSeq: Seq;
-  readonly lastSeq: Seq;
+/** More than any segment holds. */
+const mostEntries = 1_000_000_000;
+/** Reads of a segment that may fail before it is read around what fails. */
+const mostFailures = 30;
+
+/** What the examination of a damaged segment found. */
+export interface Findings {
+  /** Not delivered before, and not to be read any more. */
+  readonly missing: readonly MissingEntries[];
+  /** Where the segment ended is not known: entries from here on may be missing, too. */
+  readonly openFrom: Seq | null;
 }
 
 /**
@@ -33,13 +50,21 @@ export class Shelf {
   lanes: (Extent | null)[] = streams.map(() => null);
   #index: Extent[][] | null = null;
   #handle: SegmentFile | null = null;
+  #damaged: DamagedSegment | null = null;
   readonly #described = new Set<number>();
-  readonly #damage: Damage[] = [];
-  readonly #knownMissing = new Set<number>();
-  /** Part of it could not be read: it goes to the quarantine when the rest is delivered. */
+  /** `lanes` are what was written; until then they are the most that it can be. */
+  #areLanesKnown = false;
+  /** The last seq that was written to it, where something outside of it tells. */
+  knownEnd: Seq | null = null;
+  /** SQLite did not read it, or not whole: it is read row by row, and goes to the quarantine when what can be read is delivered. */
+  isDistrusted = false;
+  /** What can be read of it is known. */
+  isExamined = true;
+  /** Some of it cannot be decoded: it goes to the quarantine when the rest is delivered. */
   isDamaged = false;
   /** It was given up and told as lost, but could not be moved aside yet. */
   isCondemned = false;
+  #failures = 0;
   /** Nothing is written to it any more. */
   isSealed = true;
   /** Nobody will write to it, we neither. */
@@ -63,45 +88,104 @@ export class Shelf {
     for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
     shelf.#handle = SegmentFile.create(shelf.file, rollBytes);
     shelf.#index = streams.map(() => []);
+    shelf.#areLanesKnown = true;
     shelf.isSealed = false;
     shelf.#inode = statSync(shelf.file).ino;
     return shelf;
   }
 
+  /** Nobody writes to it. False also where that cannot be seen now. */
+  needsNoWal(): boolean {
+    try {
+      return isAtRest(this.file);
+    } catch {
+      return false;
+    }
+  }
+
   /** Takes stock of a segment of an earlier start, sealing it if nobody has. */
   stock(): void {
-    this.#isAtRest = isAtRest(this.file);
+    if (statSync(this.file, { throwIfNoEntry: false })?.isFile() !== true)
+      throw new BufferError('NO_FILE', `${this.file} is no file`);
+    this.#bytes = this.#measure();
+    // Beside a file of no bytes SQLite removes the WAL without a look.
+    if (sizeOf(this.file) === 0 && sizeOf(`${this.file}-wal`) > 0)
+      throw new BufferError('DAMAGED_ROWS', `${this.file} is empty, its WAL is not`);
+    this.#isAtRest = this.needsNoWal();
     const summary = this.#open().summary();
     if (summary) {
       this.lanes = summary;
-    } else {
+      this.#areLanesKnown = true;
+      return;
+    }
+    this.park();
+    this.#isAtRest = false;
+    const handle = this.#open();
+    const { lanes, damagedRows: damaged } = handle.index();
+    if (damaged > 0) throw damagedRowsIn(this.file, damaged);
+    this.#index = lanes;
+    this.lanes = lanes.map(extentOf);
+    this.#areLanesKnown = true;
+    try {
+      handle.seal(this.lanes);
+    } catch (error) {
+      // No room, or somebody looks into it: it is read as it is, and sealed by a later start.
+      if (isDamage(error)) throw error;
       this.park();
-      this.#isAtRest = false;
-      const handle = this.#open();
-      const { lanes, damagedRows } = handle.index();
-      this.#index = lanes;
-      this.lanes = lanes.map(extentOf);
-      if (damagedRows > 0)
-        this.#damage.push({
-          lane: null,
-          frames: damagedRows,
-          entries: null,
-          firstSeq: this.firstSeq,
-          lastSeq: this.lastSeq,
-        });
-      try {
-        handle.seal(this.lanes);
-      } catch (error) {
-        // No room, or somebody looks into it: it is read as it is, and sealed by a later start.
-        if (isDamage(error)) throw error;
-        this.park();
-      }
     }
     this.#bytes = this.#measure();
   }
 
+  /** From now on nothing is believed but single rows by their CRC. */
+  distrust(): void {
+    this.retire();
+    this.isDistrusted = true;
+    this.isExamined = false;
+    if (this.#areLanesKnown) return;
+    const last = Math.max(this.firstSeq, this.knownEnd ?? this.firstSeq + mostEntries);
+    this.lanes = streams.map(() => ({ first: this.firstSeq, last, count: 0 }));
+  }
+
+  /** The disk has failed to give it time and again: a reader asks once a second. */
+  hasFailedOften(error: unknown): boolean {
+    if (!isUnreadable(error) || this.isDistrusted) return false;
+    this.#failures += 1;
+    return this.#failures >= mostFailures;
+  }
+
+  /** Finds what is left of a distrusted segment; from then on its lanes are that. Reads all of it. */
+  examine(settled: readonly Settled[]): Findings {
+    const rows = this.#damagedRows();
+    const { lanes: frames } = rows.index();
+    const found = frames.map(extentOf);
+    const expected = this.#areLanesKnown ? this.lanes : rows.summary();
+    const lastFound = endOf(found);
+    const end = expected === null ? this.knownEnd : endOf(expected);
+    const present = frames
+      .flat()
+      .map((frame) => ({ ...frame, seqs: () => seqsOf(rows.read(frame.first) ?? new Uint8Array()) }));
+    const ranges = missingRanges(this.firstSeq, end ?? lastFound, present);
+    this.#index = frames;
+    this.lanes = found;
+    this.#areLanesKnown = true;
+    this.knownEnd = end;
+    this.isExamined = true;
+    return {
+      missing: missingEntries(ranges, settled, expected && { expected, found }, rows.removedCount()),
+      openFrom: end === null ? Math.max(this.firstSeq, lastFound + 1) : null,
+    };
+  }
+
+  /** Where nothing of it can be read: all that it should have held. */
+  allMissing(settled: readonly Settled[]): readonly MissingEntries[] {
+    const expected = this.#areLanesKnown ? this.lanes : null;
+    const last = expected === null ? this.knownEnd : endOf(expected);
+    const ranges = last === null || last < this.firstSeq ? [] : [{ first: this.firstSeq, last }];
+    return missingEntries(ranges, settled, expected && { expected, found: [] });
+  }
+
   get lastSeq(): Seq {
-    return Math.max(this.firstSeq - 1, ...this.lanes.map((lane) => lane?.last ?? 0));
+    return Math.max(this.firstSeq - 1, this.isDistrusted ? (this.knownEnd ?? 0) : 0, endOf(this.lanes));
   }
 
   /** False when somebody removed or replaced the file under us: what is written to the handle then is lost at its end. */
@@ -146,14 +230,16 @@ export class Shelf {
 
   /** Lets go of the handle and the index. Never throws: a handle that failed is not used again, whatever its closing says. */
   park(): void {
-    const handle = this.#handle;
+    const handles = [this.#handle, this.#damaged];
     this.#handle = null;
+    this.#damaged = null;
     this.#index = null;
-    try {
-      handle?.close();
-    } catch {
-      // The file stays as it is; the next opening examines it.
-    }
+    for (const handle of handles)
+      try {
+        handle?.close();
+      } catch {
+        // The file stays as it is; the next opening examines it.
+      }
   }
 
   /** The frames of a lane that end behind `after`, in order. */
@@ -170,12 +256,21 @@ export class Shelf {
   }
 
   read(first: Seq): Uint8Array | null {
-    return this.#open().read(first);
+    return this.#rows().read(first);
   }
 
   /** Descriptors behind row `after`. */
   descriptors(after: number): Described {
-    return { segment: this.name, ...this.#open().descriptors(after) };
+    const found = this.#rows().descriptors(after);
+    // A commit brings the descriptors of its readings.
+    const isLost = after === 0 && found.last === 0 && this.lanes.some((lane, at) => lane !== null && hasReadings(at));
+    if (isLost && !this.isDistrusted) throw damagedRowsIn(this.file, 1);
+    return { segment: this.name, ...found };
+  }
+
+  /** Entries of the frame that begins there; null: there is none. */
+  countAt(lane: number, first: Seq): number | null {
+    return this.framesAfter(lane, first - 1).find((frame) => frame.first === first)?.count ?? null;
   }
 
   /** The frame as it lies on disk; null: it is damaged. */
@@ -202,17 +297,17 @@ export class Shelf {
   }
 
   settled(): Settled[][] {
-    return this.#open().settled();
+    return this.#rows().settled();
   }
 
   slots(): { seq: Seq; body: Uint8Array } | null {
-    return this.#open().slots();
+    return this.#rows().slots();
   }
 
   /** When the newest frame that can be read was committed, by the gateway's clock; null: there is none, or it cannot be read now. Unix ms. */
   lastCommitMs(): number | null {
     try {
-      for (const { body, isSound } of this.#open().frames(true)) if (isSound) return committedMs(body);
+      for (const { body, isSound } of this.#rows().frames(true)) if (isSound) return committedMs(body);
     } catch {
       // Whoever reads its entries meets the same and deals with it.
     }
@@ -221,12 +316,6 @@ export class Shelf {
 
   isSettled(settled: readonly Settled[]): boolean {
     return this.lanes.every((lane, at) => lane === null || settled[at]?.covers(lane.first, lane.last) === true);
-  }
-
-  /** What was found damaged and not told yet. From then on the file is worth keeping for people. */
-  takeDamage(): Damage[] {
-    this.isDamaged ||= this.#damage.length > 0;
-    return this.#damage.splice(0);
   }
 
   /** Unsettled entries of a lane behind `from`, about where that is only part of the segment: without a look at the file, which may lie on a sick disk. */
@@ -243,15 +332,20 @@ export class Shelf {
 
   #indexed(): Extent[][] {
     if (this.#index) return this.#index;
-    this.#index = this.#open().index().lanes;
-    for (const [lane, extent] of this.lanes.entries()) {
-      const frames = this.#index[lane] ?? [];
-      const missing = (extent?.count ?? 0) - frames.reduce((sum, frame) => sum + frame.count, 0);
-      if (!extent || missing <= 0 || this.#knownMissing.has(lane)) continue;
-      this.#knownMissing.add(lane);
-      this.#damage.push({ lane, frames: null, entries: missing, ...boundsOfGaps(frames, extent) });
-    }
-    return this.#index;
+    const { lanes, damagedRows: damaged } = this.#rows().index();
+    const missing = this.lanes.reduce((sum, lane, at) => sum + Math.max(0, (lane?.count ?? 0) - countOf(lanes[at])), 0);
+    if (!this.isDistrusted && damaged + missing > 0) throw damagedRowsIn(this.file, Math.max(1, damaged));
+    this.#index = lanes;
+    return lanes;
+  }
+
+  #rows(): SegmentRows {
+    return this.isDistrusted ? this.#damagedRows() : this.#open();
+  }
+
+  #damagedRows(): DamagedSegment {
+    this.#damaged ??= DamagedSegment.open(this.file);
+    return this.#damaged;
   }
 
   #open(): SegmentFile {
@@ -268,17 +362,19 @@ function extentOf(frames: readonly Extent[]): Extent | null {
   const first = frames[0];
   const last = frames.at(-1);
   if (!first || !last) return null;
-  return { first: first.first, last: last.last, count: frames.reduce((sum, frame) => sum + frame.count, 0) };
+  return { first: first.first, last: last.last, count: countOf(frames) };
 }
 
-/** From the first to the last seq that no frame covers. Seqs of other lanes lie between, too. */
-function boundsOfGaps(frames: readonly Extent[], extent: Extent): { firstSeq: Seq; lastSeq: Seq } {
-  const starts = [extent.first, ...frames.map((frame) => frame.last + 1)];
-  const ends = [...frames.map((frame) => frame.first - 1), extent.last];
-  const gaps = starts
-    .map((first, at) => ({ first, last: ends[at] ?? extent.last }))
-    .filter(({ first, last }) => first <= last);
-  return { firstSeq: gaps[0]?.first ?? extent.first, lastSeq: gaps.at(-1)?.last ?? extent.last };
+function hasReadings(lane: number): boolean {
+  return lane === laneOf('meter-readings') || lane === laneOf('sensor-values');
+}
+
+function endOf(lanes: readonly (Extent | null)[]): Seq {
+  return Math.max(0, ...lanes.map((lane) => lane?.last ?? 0));
+}
+
+function countOf(frames: readonly Extent[] | undefined): number {
+  return frames?.reduce((sum, { count }) => sum + count, 0) ?? 0;
 }
 
 /** As if its entries lay evenly. */

@@ -1,12 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
-import { isAtRest } from './at-rest.ts';
 import { streamOf } from './protocol.ts';
+import type { DamagedFrame, Described, Descriptor } from './protocol.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
-import { fileTails, isDamage, parseSegmentName, syncFolder } from './segment.ts';
+import type { MissingEntries } from './missing.ts';
+import { fileTails, isDamage, isUnreadable, isSalvageable, parseSegmentName } from './segment.ts';
 import { Shelf } from './shelf.ts';
 import { examineBefore, walEvents } from './wal-damage.ts';
 import type { WalDamage } from './wal-damage.ts';
@@ -20,15 +21,23 @@ const mostOpen = streams.length;
  */
 export class Shelves {
   readonly #folder: string;
+  readonly #quarantine: Quarantine;
   readonly #tell: (event: GatewayEvent) => void;
   readonly #settled: readonly Settled[];
   #all: Shelf[] = [];
+  #undecodable: (DamagedFrame & { readonly count: number }) | null = null;
   /** With an open handle, the one used last at the end. */
   #inUse: Shelf[] = [];
 
   /** `settled`: of every lane; read here, and filled with what the segments of earlier starts know. */
-  constructor(folder: string, settled: readonly Settled[], tell: (event: GatewayEvent) => void) {
+  constructor(
+    folder: string,
+    quarantine: Quarantine,
+    settled: readonly Settled[],
+    tell: (event: GatewayEvent) => void,
+  ) {
     this.#folder = folder;
+    this.#quarantine = quarantine;
     this.#settled = settled;
     this.#tell = tell;
   }
@@ -42,23 +51,45 @@ export class Shelves {
     return Math.max(0, ...readdirSync(this.#folder).map((name) => parseSegmentName(name)?.starts ?? 0));
   }
 
-  /** Takes over what earlier starts left: each segment is recovered, sealed, and asked what it knows to be settled. */
-  takeStock(): void {
+  /**
+   * Takes over what earlier starts left: each segment is recovered, sealed, and asked what it knows to be settled. Damaged ones are examined later, by `mend`
+   * or when a reader comes to them, but for the newest, which tells where the sequence goes on. `end`: the last seq of all, if the end before told it.
+   */
+  takeStock(end: Seq | null): void {
     const names = readdirSync(this.#folder)
       .map((name) => ({ name, parsed: parseSegmentName(name) }))
       .filter(({ parsed }) => parsed !== null)
       .toSorted(
         (a, b) => (a.parsed?.first ?? 0) - (b.parsed?.first ?? 0) || (a.parsed?.starts ?? 0) - (b.parsed?.starts ?? 0),
       );
+    const wals: (() => void)[] = [];
     for (const [at, { name, parsed }] of names.entries()) {
       const next = names[at + 1]?.parsed;
       const shelf = new Shelf(this.#folder, name);
-      const damage = isAtRest(shelf.file) ? null : examineBefore(shelf.file, this.#quarantineFolder());
+      shelf.knownEnd = next === undefined ? end : (next?.first ?? 0) - 1;
+      const damage = shelf.needsNoWal() ? null : examineBefore(shelf.file, this.#quarantine.folder);
       shelf.isDamaged = damage?.wal.verdict === 'damaged';
       this.#takeStockOf(shelf, next === undefined);
-      if (damage !== null) this.#tellWal(shelf, damage, next?.epoch === parsed?.epoch ? (next?.first ?? 0) - 1 : null);
+      const isEndKnown = next === undefined || next?.epoch === parsed?.epoch;
+      if (damage !== null) wals.push(() => this.#tellWal(shelf, damage, isEndKnown ? shelf.knownEnd : null));
     }
-    for (const shelf of this.#all.toReversed()) if (this.#learnSettled(shelf)) break;
+    for (const shelf of this.#all.toReversed()) if (shelf.isExamined && this.#asksSettled(shelf)) break;
+    const newest = this.#all.at(-1);
+    if (newest?.isExamined === false) this.#askNow(newest, () => undefined);
+    for (const tell of wals) tell();
+  }
+
+  /** Examines one damaged segment that nobody has come to yet. False: there is none. May throw what may pass. */
+  mend(): boolean {
+    this.tellUndecodable();
+    const shelf = this.#all.find(({ isExamined, isCondemned }) => !isExamined && !isCondemned);
+    if (shelf) this.use(shelf, () => undefined);
+    return shelf !== undefined;
+  }
+
+  /** There is something to do for `mend`. */
+  get needsMending(): boolean {
+    return this.#undecodable !== null || this.#all.some(({ isExamined, isCondemned }) => !isExamined && !isCondemned);
   }
 
   add(shelf: Shelf): void {
@@ -79,14 +110,18 @@ export class Shelves {
     for (const one of this.#inUse.slice(0, -mostOpen)) if (one.isSealed) one.park();
     this.#inUse = this.#inUse.slice(-mostOpen);
     try {
-      const given = use();
-      this.#tellDamage(shelf);
-      return given;
+      if (!shelf.isExamined) this.#examine(shelf);
+      return use();
     } catch (error) {
       shelf.park();
       // A file that was removed does not come back by waiting.
-      if (!isDamage(error) && existsSync(shelf.file)) throw error;
-      this.#quarantine(shelf, error);
+      const isWorn = shelf.hasFailedOften(error);
+      if (!isDamage(error) && !isWorn && existsSync(shelf.file)) throw error;
+      if (!shelf.isDistrusted && (isWorn || isSalvageable(error))) {
+        shelf.distrust();
+        return this.use(shelf, use);
+      }
+      this.#giveUp(shelf, error);
       return undefined;
     }
   }
@@ -94,7 +129,7 @@ export class Shelves {
   /** Its file was removed or replaced while it was written. */
   gone(shelf: Shelf): void {
     shelf.retire();
-    this.#quarantine(
+    this.#giveUp(
       shelf,
       new BufferError('SEGMENT_GONE', 'its file was removed or replaced while the daemon was writing to it'),
     );
@@ -110,13 +145,71 @@ export class Shelves {
       if (!shelf.isCondemned && !shelf.isSettled(this.#settled)) continue;
       shelf.park();
       try {
-        if (shelf.isDamaged || shelf.isCondemned) this.#moveAside(shelf);
+        if (shelf.isDamaged || shelf.isDistrusted || shelf.isCondemned) this.#quarantine.take(shelf.file);
         else for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
         this.forget(shelf);
       } catch {
         // It stays on the list.
       }
     }
+  }
+
+  /**
+   * Descriptors of a segment behind row `after`. Their numbers are of the epoch: those which a damaged segment has lost its neighbours may carry.
+   */
+  descriptors(shelf: Shelf, after: number): Described {
+    const own = shelf.descriptors(after);
+    if (!shelf.isDistrusted || (own.descriptors.length === 0 && own.last === after)) return own;
+    const known = new Map(own.descriptors.map((one) => [one.id, one]));
+    const at = this.#all.indexOf(shelf);
+    for (const neighbour of [this.#all[at - 1], this.#all[at + 1]])
+      if (neighbour?.epoch === shelf.epoch && neighbour.isExamined)
+        for (const one of this.#borrowed(neighbour)) if (!known.has(one.id)) known.set(one.id, one);
+    return { ...own, descriptors: [...known.values()] };
+  }
+
+  #borrowed(neighbour: Shelf): readonly Descriptor[] {
+    try {
+      return neighbour.descriptors(0).descriptors;
+    } catch {
+      // Whoever reads its entries meets the same and deals with it.
+      return [];
+    } finally {
+      if (neighbour.isSealed && !this.#inUse.includes(neighbour)) neighbour.park();
+    }
+  }
+
+  /** A frame that is sound by its CRC cannot be decoded. It was told by the reader's thread; its file is kept. */
+  noteUndecodable({ lane, segment, first, last, why }: DamagedFrame): void {
+    const shelf = this.#all.find(({ name }) => name === segment);
+    if (shelf && !shelf.isDamaged) {
+      shelf.isDamaged = true;
+      // A later start knows nothing of it: it would be removed like any other when the rest is delivered.
+      if (shelf.isSealed && !shelf.isDistrusted) this.#quarantine.keep(shelf.file);
+    }
+    const count = (shelf && this.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
+    const before = this.#undecodable;
+    if (before?.segment === segment && before.lane === lane)
+      this.#undecodable = { ...before, last, count: before.count + count };
+    else {
+      this.tellUndecodable();
+      this.#undecodable = { lane, segment, first, last, why, count };
+    }
+  }
+
+  /** What is to be told of frames that cannot be decoded, in one event for many. */
+  tellUndecodable(): void {
+    const found = this.#undecodable;
+    this.#undecodable = null;
+    if (found === null) return;
+    const { lane, segment, first, last, count, why } = found;
+    this.tellLost(
+      lane,
+      first,
+      last,
+      count,
+      `frames in segment ${segment} cannot be decoded (${why}); the file is kept`,
+    );
   }
 
   tellLost(lane: number, first: Seq, last: Seq, count: number, why: string): void {
@@ -148,40 +241,70 @@ export class Shelves {
       this.#all.push(shelf);
       this.use(shelf, () => undefined);
     } catch (error) {
+      shelf.park();
       // A kill between the making of a file and its first commit leaves an empty one. What a WAL beside it held has been copied, and is told.
       const isRuin = isNewest && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
-      if (isRuin) for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
-      else this.#setAside(shelf, error);
+      if (isRuin && (shelf.knownEnd ?? 0) < shelf.firstSeq) {
+        for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
+      } else if (isSalvageable(error) || isUnreadable(error)) {
+        shelf.distrust();
+        this.#all.push(shelf);
+      } else {
+        this.#setAside(shelf, error);
+      }
+    }
+  }
+
+  /** What the disk does not give now is asked again later; undefined then. For a newest segment that cannot be examined the sequence goes on far behind it. */
+  #askNow<T>(shelf: Shelf, ask: () => T): T | undefined {
+    try {
+      return this.use(shelf, ask);
+    } catch (error) {
+      if (mayPass(error, shelf.file)) throw unreachable(shelf, error);
+      return undefined;
     }
   }
 
   /** Positions only grow, so the newest segment that tells them tells all. False: this one tells nothing. */
+  #asksSettled(shelf: Shelf): boolean {
+    return this.#askNow(shelf, () => this.#learnSettled(shelf)) === true;
+  }
+
   #learnSettled(shelf: Shelf): boolean {
-    try {
-      const told = this.use(shelf, () => shelf.settled()) ?? [];
-      for (const found of told)
-        for (const [lane, settled] of found.entries()) {
-          this.#settled[lane]?.add(1, settled.position);
-          for (const range of settled.ranges) this.#settled[lane]?.add(range.first, range.last);
-        }
-      return told.length > 0;
-    } catch (error) {
-      throw mayPass(error) ? unreachable(shelf, error) : error;
-    }
+    const told = shelf.settled();
+    for (const found of told)
+      for (const [lane, settled] of found.entries()) {
+        this.#settled[lane]?.add(1, settled.position);
+        for (const range of settled.ranges) this.#settled[lane]?.add(range.first, range.last);
+      }
+    return told.length > 0;
+  }
+
+  #examine(shelf: Shelf): void {
+    this.#learnSettled(shelf);
+    const { missing, openFrom } = shelf.examine(this.#settled);
+    for (const one of missing) this.#tellMissing(shelf, one, 'is damaged; the rest of it is sent');
+    if (openFrom === null) return;
+    this.#tell({
+      event: 'possible-loss',
+      severity: 'error',
+      message: `Buffer segment ${shelf.name} is damaged, and where it ended is not known: entries of seq ${openFrom} and above of epoch ${shelf.epoch} may be lost.`,
+      facts: { segment: shelf.name, epoch: shelf.epoch, firstSeq: openFrom, lastSeq: null },
+    });
   }
 
   /** At a start: its content is unknown, so it must leave the folder, or it would be passed over and count as settled. */
   #setAside(shelf: Shelf, error: unknown): void {
-    if (mayPass(error)) throw unreachable(shelf, error);
-    this.#quarantine(shelf, error);
+    if (mayPass(error, shelf.file)) throw unreachable(shelf, error);
+    this.#giveUp(shelf, error);
     if (shelf.isCondemned) throw unreachable(shelf, error);
   }
 
-  #quarantine(shelf: Shelf, error: unknown): void {
+  #giveUp(shelf: Shelf, error: unknown): void {
     shelf.park();
     let place: string;
     try {
-      place = `was moved to ${this.#moveAside(shelf)}`;
+      place = `was moved to ${this.#quarantine.take(shelf.file)}`;
       this.forget(shelf);
     } catch (moveError) {
       // Kept on the list until it can be moved: a file that only counts as settled would be unlinked.
@@ -194,47 +317,33 @@ export class Shelves {
       message: `Buffer segment ${shelf.name} cannot be read and ${place}: ${messageOf(error)}. Keep the file: its readings may be recoverable.`,
       facts: { segment: shelf.name, firstSeq: shelf.firstSeq, lastSeq: shelf.lastSeq },
     });
-    for (const [lane, extent] of shelf.lanes.entries())
-      if (extent && this.#settled[lane]?.covers(extent.first, extent.last) === false)
-        this.tellLost(lane, extent.first, extent.last, extent.count, `segment ${shelf.name} cannot be read`);
+    for (const one of shelf.allMissing(this.#settled)) this.#tellMissing(shelf, one, 'cannot be read');
   }
 
-  #moveAside(shelf: Shelf): string {
-    const folder = this.#quarantineFolder();
-    mkdirSync(folder, { recursive: true });
-    const there = readdirSync(this.#folder);
-    // A copy holds more: it was made before SQLite dropped what it could not play back.
-    const hasCopy = existsSync(join(folder, `${shelf.name}.db`));
-    for (const tail of fileTails)
-      if (there.includes(`${shelf.name}.db${tail}`)) {
-        if (hasCopy) rmSync(shelf.file + tail, { force: true });
-        else renameSync(shelf.file + tail, join(folder, `${shelf.name}.db${tail}`));
-      }
-    syncFolder(this.#folder);
-    return folder;
-  }
-
-  #quarantineFolder(): string {
-    return join(this.#folder, 'quarantine');
-  }
-
-  #tellDamage(shelf: Shelf): void {
-    for (const { lane, frames, entries, firstSeq, lastSeq } of shelf.takeDamage()) {
-      const stream = lane === null ? null : streamOf(lane);
-      const what = stream === null ? `${frames} frames` : `${entries} entries of ${stream}`;
-      this.#tell({
-        event: 'loss',
-        severity: 'error',
-        message: `${what} in buffer segment ${shelf.name} are damaged and lost. The file will be kept in the folder quarantine.`,
-        facts: { stream, frames, count: entries, segment: shelf.name, firstSeq, lastSeq },
-      });
-    }
+  #tellMissing(shelf: Shelf, { lane, count, firstSeq, lastSeq }: MissingEntries, why: string): void {
+    const stream = lane === null ? null : streamOf(lane);
+    this.#tell({
+      event: 'loss',
+      severity: 'error',
+      message: `Up to ${count} entries of ${stream ?? 'lanes unknown'}, seq ${firstSeq} to ${lastSeq}, are lost: buffer segment ${shelf.name} ${why}. The file is kept in the folder quarantine.`,
+      facts: { stream, firstSeq, lastSeq, count, segment: shelf.name, reason: `segment ${shelf.name} ${why}` },
+    });
   }
 }
 
-/** No room, no memory, somebody else's lock: the next start may find it gone. */
-function mayPass(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^SQLITE_(FULL|BUSY|NOMEM|LOCKED)/.test(String(error.code));
+/** No room, no memory, no file handle, somebody else's lock: the next start may find it gone. */
+function mayPass(error: unknown, file: string): boolean {
+  if (codeOf(error).match(/^SQLITE_(FULL|BUSY|NOMEM|LOCKED)/)) return true;
+  try {
+    closeSync(openSync(file, 'r'));
+    return false;
+  } catch (cause) {
+    return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(codeOf(cause));
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function unreachable(shelf: Shelf, cause: unknown): BufferError {

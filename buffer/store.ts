@@ -22,6 +22,7 @@ import type {
   StoreOptions,
 } from './protocol.ts';
 import { waitsForDate } from './protocol.ts';
+import { Quarantine } from './quarantine.ts';
 import { Settled } from './ranges.ts';
 import { removeUnfinished } from './segment-copy.ts';
 import { Shelf } from './shelf.ts';
@@ -54,6 +55,7 @@ export class Store {
   readonly #settled: Settled[] = streams.map(() => new Settled());
   readonly #doubtful: Seq[];
   readonly #descriptors = new Map<number, Descriptor>();
+  readonly #quarantine: Quarantine;
   readonly #shelves: Shelves;
   readonly #thinning: Thinning;
   #active: Shelf | null = null;
@@ -74,7 +76,8 @@ export class Store {
     const quarantined = (message: string): void => tell({ event: 'quarantine', severity: 'error', message });
     this.#dead = new DeadLetters(options.path, quarantined);
     this.#dating = new DatingFile(options.path, quarantined);
-    this.#shelves = new Shelves(options.path, this.#settled, tell);
+    this.#quarantine = new Quarantine(options.path, options.maxBytes, tell);
+    this.#shelves = new Shelves(options.path, this.#quarantine, this.#settled, tell);
     this.#thinning = new Thinning({
       shelves: this.#shelves,
       settled: this.#settled,
@@ -83,10 +86,10 @@ export class Store {
     });
     this.#starts = Math.max(this.#lock.before.starts, this.#shelves.starts()) + 1;
     this.#epoch = `${this.#starts}-${randomText()}`;
-    this.#shelves.takeStock();
+    const { clean, doubtful, floor } = this.#lock.before;
+    this.#shelves.takeStock(clean ? floor - 1 : null);
     const known = [...this.#shelves.all.map((shelf) => shelf.lastSeq), ...this.#settled.map((lane) => lane.position)];
-    this.#nextSeq = Math.max(this.#lock.before.floor, ...known.map((seq) => seq + 1), 1);
-    const { clean, doubtful } = this.#lock.before;
+    this.#nextSeq = Math.max(floor, ...known.map((seq) => seq + 1), 1);
     this.#doubtful = streams.map((_, lane) => (clean ? (doubtful[lane] ?? 0) : this.#nextSeq - 1));
     this.#lock.begun(this.#starts, this.#doubtful);
   }
@@ -113,11 +116,7 @@ export class Store {
     const { all } = this.#shelves;
     const heldFrom = Math.min(...this.#heldFrom.values());
     return {
-      bytes:
-        all.reduce((sum, shelf) => sum + shelf.bytes, 0) +
-        this.#dead.bytes() +
-        this.#dating.bytes() +
-        this.#thinning.bytes,
+      bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#otherBytes(),
       segments: all.length,
       waiting: this.#settled.map((settled, lane) => all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled), 0)),
       held: this.#settled.map((settled, lane) =>
@@ -129,14 +128,18 @@ export class Store {
     };
   }
 
+  #otherBytes(): number {
+    return this.#dead.bytes() + this.#dating.bytes() + this.#thinning.bytes + this.#quarantine.bytes;
+  }
+
   commit(commit: Commit): Committed {
     this.#shelves.unlinkSettled(this.#slotsFrom);
     for (const descriptor of commit.described) this.#descriptors.set(descriptor.id, descriptor);
-    if (this.#active && !this.#active.isThere()) {
-      this.#shelves.gone(this.#active);
-      this.#active = null;
+    this.#leaveSickActive();
+    if (commit.maxBytes !== null) {
+      this.#rollBytes = segmentBytes(commit.maxBytes);
+      this.#quarantine.adjust(commit.maxBytes);
     }
-    if (commit.maxBytes !== null) this.#rollBytes = segmentBytes(commit.maxBytes);
     if (this.#active && commit.maxBytes !== null) this.#rollIfDue(this.#active);
     if (commit.dating.length > 0) this.date(commit.dating);
     const active = this.#ensureActive(Math.min(...commit.frames.map((frame) => frame.first)));
@@ -189,6 +192,7 @@ export class Store {
   /** Puts on disk what was settled since the last commit, if anything was. */
   writeSettled(): void {
     if (this.#unwritten === 0) return;
+    this.#leaveSickActive();
     const active = this.#ensureActive(this.#nextSeq);
     this.#guarded(active, () => active.commitSettled(this.#settled));
     this.#unwritten = 0;
@@ -207,16 +211,9 @@ export class Store {
   }
 
   /** A reader could not make sense of a frame. It counts as settled, and its file is kept. */
-  tellDamaged({ lane, segment, first, last, why }: DamagedFrame): void {
-    for (const shelf of this.#shelves.all) if (shelf.name === segment) shelf.isDamaged = true;
-    this.#shelves.tellLost(
-      lane,
-      first,
-      last,
-      last - first + 1,
-      `a frame in segment ${segment} cannot be decoded (${why})`,
-    );
-    this.settle(lane, first, last);
+  tellDamaged(frame: DamagedFrame): void {
+    this.#shelves.noteUndecodable(frame);
+    this.settle(frame.lane, frame.first, frame.last);
   }
 
   reject(letter: DeadLetter): void {
@@ -232,10 +229,29 @@ export class Store {
     this.#active = null;
     this.#shelves.unlinkSettled(this.#slotsFrom);
     this.#shelves.park();
+    this.#shelves.tellUndecodable();
     this.#dead.close();
     this.#dating.close();
     const doubtful = this.#doubtful.map((seq, lane) => Math.max(seq, sent[lane] ?? 0));
     this.#lock.release({ starts: this.#starts, doubtful, floor: this.#nextSeq });
+  }
+
+  get needsMending(): boolean {
+    return this.#shelves.needsMending;
+  }
+
+  /** Examines one of the damaged segments that no reader has come to yet. False: there is none. May throw: ask again later. */
+  mend(): boolean {
+    return this.#shelves.mend();
+  }
+
+  /** What was taken away, or found damaged by a reader, is not written to any more. */
+  #leaveSickActive(): void {
+    const active = this.#active;
+    if (active === null) return;
+    if (!active.isThere()) this.#shelves.gone(active);
+    else if (!active.isDistrusted) return;
+    this.#active = null;
   }
 
   #ensureActive(first: Seq): Shelf {

@@ -98,6 +98,8 @@ export class Thinning {
 
   #thinnable(): readonly Shelf[] {
     return this.#changeable().filter((shelf) => {
+      // What cannot be read of them is kept for people as it is.
+      if (shelf.isDistrusted || shelf.isDamaged) return false;
       const settled = this.#settledIn(shelf);
       const count = shelf.lanes.reduce((sum, lane) => sum + (lane?.count ?? 0), 0);
       return maySaveRoom(settled, count) && this.#unworthy.get(shelf) !== settled;

@@ -9,6 +9,8 @@ import { Store } from './store.ts';
 const settledEveryMs = 30_000;
 const spaceEveryMs = 200;
 const retryEveryMs = 1_000;
+/** Between the steps in which damaged segments are examined: commits and reads go before. */
+const mendEveryMs = 100;
 
 const port = parentPort;
 if (!port) throw new Error('buffer/writer runs as a worker thread only');
@@ -19,6 +21,7 @@ const trouble = (message: string): void => post({ type: 'trouble', message });
 let store: Store | null = null;
 let settledTimer: NodeJS.Timeout | null = null;
 let spaceTimer: NodeJS.Timeout | null = null;
+let mendTimer: NodeJS.Timeout | null = null;
 let isNotingTold = false;
 const failedCommits = new Set<number>();
 
@@ -27,7 +30,17 @@ port.on('message', (message: ToWriter) => {
   else if (message.type === 'damaged') noted(() => opened().tellDamaged(message.frame));
   else if (message.call.call === 'makeRoom') makeRoom(message.number, message.call.take);
   else answer(message.number, message.call);
+  mendSoon();
 });
+
+function mendSoon(): void {
+  if (store?.needsMending !== true) return;
+  mendTimer ??= setTimeout(() => {
+    mendTimer = null;
+    noted(() => opened().mend());
+    mendSoon();
+  }, mendEveryMs);
+}
 
 function answer(number: number, call: Exclude<Call, { call: 'makeRoom' }>): void {
   try {
@@ -84,6 +97,7 @@ function perform(call: Exclude<Call, { call: 'makeRoom' }>): unknown {
     case 'close':
       if (settledTimer) clearTimeout(settledTimer);
       if (spaceTimer) clearTimeout(spaceTimer);
+      if (mendTimer) clearTimeout(mendTimer);
       opened().close(call.take.sent);
       return null;
   }
