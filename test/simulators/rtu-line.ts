@@ -29,6 +29,8 @@ export interface RtuLine {
   behave(next: RtuBehaviour): void;
   /** Bytes out of turn. */
   send(bytes: Buffer): void;
+  /** Nothing passes the line, in either direction, until it is let go. */
+  block(isBlocked: boolean): void;
   close(): Promise<void>;
 }
 
@@ -49,12 +51,12 @@ export async function startRtuLine(
     if (tries > 200) throw new Error('socat made no pair');
     await sleep(10);
   }
-  const fd = openSync(far, 'r+');
-  const [input, output] = [new ReadStream(fd), new WriteStream(fd)];
+  // Opened twice: a WriteStream makes what it has blocking, and a read of the same would then hold up the process. Both are closed, so that none writes to a number that is another's by then.
+  const [input, output] = [new ReadStream(openSync(far, 'r+')), new WriteStream(openSync(far, 'r+'))];
   input.setRawMode(true);
   input.on('error', () => undefined);
   output.on('error', () => undefined);
-  const send = (bytes: Buffer): void => void output.write(bytes);
+  const send = (bytes: Buffer): void => void (output.destroyed || output.write(bytes));
   const slave = listening(first, send);
   input.on('data', (bytes: Buffer) => slave.take(bytes));
   return {
@@ -62,8 +64,10 @@ export async function startRtuLine(
     requests: slave.requests,
     behave: slave.behave,
     send,
+    block: (isBlocked) => void pair.kill(isBlocked ? 'SIGSTOP' : 'SIGCONT'),
     close: async () => {
       input.destroy();
+      output.destroy();
       pair.kill('SIGKILL');
       await ended;
       rmSync(folder, { recursive: true, force: true });
@@ -74,7 +78,9 @@ export async function startRtuLine(
 /** The same behind a gateway that hands bytes on. */
 export async function startRtuGateway(
   first: RtuBehaviour,
-): Promise<Omit<RtuLine, 'path'> & { readonly port: number; readonly connections: () => number; cut(): void }> {
+): Promise<
+  Omit<RtuLine, 'path' | 'block'> & { readonly port: number; readonly connections: () => number; cut(): void }
+> {
   let socket: Socket | undefined;
   let connections = 0;
   const send = (bytes: Buffer): void => void socket?.write(bytes);

@@ -98,6 +98,50 @@ describe.skipIf(noSocat !== undefined)(
       expect(second.requests).toHaveLength(0);
     });
 
+    it('two lines whose adapters come back under exchanged names keep their meters apart', async () => {
+      const byPathB = join(folder, 'by-path-b');
+      const [usb0, usb1] = [join(folder, 'ttyUSB0'), join(folder, 'ttyUSB1')];
+      const link = (name: string, to: string): void => {
+        rmSync(name, { force: true });
+        symlinkSync(to, name);
+      };
+      const [lineA, lineB] = [await line(1), await line(2)];
+      link(usb0, lineA.path);
+      link(usb1, lineB.path);
+      link(path(), usb0);
+      link(byPathB, usb1);
+      supervise();
+      const other = await driver.open(planOf(lineOf(byPathB), devices).plan, hostOf(clock), AbortSignal.timeout(5000));
+      expect(await read(5000)).toBe(1);
+      const lost = supervisor.current()?.ended;
+      for (const each of [lineA, lineB]) await each.close();
+      await other.close();
+      // The kernel numbers them the other way round; the path tells where each is plugged in.
+      const [again, otherAgain] = [await line(1), await line(2)];
+      link(usb1, again.path);
+      link(usb0, otherAgain.path);
+      link(path(), usb1);
+      link(byPathB, usb0);
+      expect(await lost).toBeInstanceOf(Error);
+      expect(await read(10_000)).toBe(1);
+      expect(otherAgain.requests).toHaveLength(0);
+    });
+
+    it('that takes no bytes for a while is silent, hangs nobody, and gives its own values afterwards', async () => {
+      const first = await line(1);
+      point(first);
+      supervise();
+      expect(await read(5000)).toBe(1);
+      first.block(true);
+      expect(await read(5000)).toBeNull();
+      first.block(false);
+      expect(await read(5000)).toBe(1);
+      first.block(true);
+      const began = performance.now();
+      await supervisor.close();
+      expect(performance.now() - began).toBeLessThan(2500);
+    });
+
     it('keeps its own line when the names of two are exchanged', async () => {
       const [first, second] = [await line(1), await line(2)];
       point(first);
