@@ -7,7 +7,6 @@ import { fromFullHour } from '../../../agent/slots.ts';
 import { systemClock } from '../../../agent/system-clock.ts';
 import { timeSource } from '../../../agent/time-sources.ts';
 import { driver } from '../../../drivers/modbus/index.ts';
-import { honest, startRawServer } from '../../simulators/modbus-raw-server.ts';
 import { honestRtu, noSocat, startRtuLine } from '../../simulators/rtu-line.ts';
 import { nothingKept } from '../../support/poller-site.ts';
 import { hostOf, planOf, pointsOf } from './support.ts';
@@ -66,29 +65,6 @@ async function polled(
     latestMs: Math.max(...mine.map(({ at, slotMs }) => at.wallMs - (slotMs ?? 0))),
   };
 }
-
-describe('a TCP gateway that serves one request at a time, 100 units, one of its own timeouts for a dead one', () => {
-  it.concurrent.each([
-    [0, 0.995],
-    [1, 0.99],
-    [3, 0.98],
-  ])(
-    'with %i dead ones the living deliver at least %d of what they could',
-    async (dead, least) => {
-      let turn: Promise<unknown> = Promise.resolve();
-      const server = await startRawServer((request, peer) => {
-        const isDead = request.unitId > 100 - dead;
-        turn = turn.then(() => sleep(isDead ? 1000 : 2)).then(() => (isDead ? undefined : honest(request, peer)));
-      });
-      const seen = await polled(server.port, { units: 100, dead, everyMs: 1000, settleMs: 20_000, watchMs: 70_000 });
-      await server.close();
-      console.log(`gateway, ${dead} dead: ${seen.good} of ${seen.slots}, at most ${seen.latestMs} ms late`);
-      expect(seen.good / seen.slots).toBeGreaterThanOrEqual(least);
-      expect(seen.latestMs).toBeLessThanOrEqual(1200);
-    },
-    150_000,
-  );
-});
 
 describe.skipIf(noSocat !== undefined)(
   `a serial line of 9600 baud, 30 meters${noSocat === undefined ? '' : ` (skipped: ${noSocat})`}`,
