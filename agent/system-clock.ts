@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Clock, Stamp, Trust } from './clock.ts';
-import type { TrustSource } from './time-sources.ts';
+import type { TrustSource, Vouched } from './time-sources.ts';
 
 export interface ClockStep {
   /** What the wall clock would show without the step. Unix ms. */
@@ -52,6 +52,8 @@ const SLOW_READ_MS = 20;
 /** More than slewing moves the wall between two looks. */
 const STEP_MS = 500;
 const ASK_AGAIN_MS = 10_000;
+/** A minute of them: whoever said that the clock is wrong has gone. */
+const SILENT_OFTEN = 6;
 /** A synchronised clock stays good for long; asking may start a process. */
 const ASK_AGAIN_SYNCED_MS = 60_000;
 
@@ -73,6 +75,12 @@ export function systemClock(options: SystemClockOptions): SystemClock {
   let newestBootMs = 0;
   let source = options.source;
   let said: Trust = 'unknown';
+  /** What the service went by when it last said that the clock is right. */
+  let proof: string | null = null;
+  /** The clock was stepped since: only another proof counts. */
+  let isDoubted = false;
+  /** Answers in a row that nobody is there to ask. */
+  let silent = 0;
   let asking = false;
   let askAtMs = 0;
 
@@ -89,6 +97,12 @@ export function systemClock(options: SystemClockOptions): SystemClock {
     const stepMs = Math.round(wallMs - startedMs - wallLeadMs - suspendMs);
     wallLeadMs = wallMs - startedMs;
     if (Math.abs(stepMs) <= STEP_MS) return;
+    // Asked again at the next tick. Who vouched for it did so before the step.
+    askAtMs = 0;
+    if (said === 'synced' && proof !== null) {
+      isDoubted = true;
+      said = 'unsynced';
+    }
     for (const listener of listeners) listener({ fromMs: wallMs - stepMs, toMs: wallMs, stepMs });
   }
 
@@ -101,14 +115,29 @@ export function systemClock(options: SystemClockOptions): SystemClock {
     return { boot, bootMs: newestBootMs, wallMs, trust: isBehind ? 'unsynced' : said };
   }
 
+  function believe(answer: Trust | Vouched): void {
+    if (typeof answer === 'object') {
+      if (isDoubted && answer.proof === proof) return;
+      ({ trust: said, proof } = answer);
+      isDoubted = false;
+      return;
+    }
+    silent = answer === 'unknown' ? silent + 1 : 0;
+    // A time service that is started anew is silent for a moment: what it said last holds.
+    if (said === 'unsynced' && silent > 0 && silent < SILENT_OFTEN) return;
+    said = answer;
+    proof = null;
+    isDoubted = false;
+  }
+
   async function ask(): Promise<void> {
     const asked = source;
     asking = true;
     const answer = await asked();
     // Another source was chosen meanwhile: it is asked already, and only its answer counts.
     if (asked !== source) return;
-    said = answer;
     asking = false;
+    believe(answer);
     askAtMs = machine.monotonicMs() + (said === 'synced' ? ASK_AGAIN_SYNCED_MS : ASK_AGAIN_MS);
   }
 
@@ -184,6 +213,7 @@ export function systemClock(options: SystemClockOptions): SystemClock {
     },
     ask(another) {
       source = another;
+      silent = SILENT_OFTEN;
       return ask();
     },
     close() {

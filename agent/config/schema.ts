@@ -132,8 +132,8 @@ export const fileEntries = {
       object({
         source: v.optional(
           doc(
-            oneOf(timeSourceNames, ['chrony']),
-            'Who says whether the clock of this machine is right: `auto` asks whoever is there, `trusted` takes it for right, `none` marks every record as unknown.',
+            oneOf(timeSourceNames),
+            'Who says whether the clock of this machine is right: `auto` asks the first of timesyncd, chrony and timedatectl that is there, `trusted` takes it for right, `none` marks every record as unknown.',
           ),
           'auto',
         ),

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Trust } from '../../agent/clock.ts';
 import { type ClockStep, type Machine, type SystemClock, systemClock } from '../../agent/system-clock.ts';
 import { timeSource } from '../../agent/time-sources.ts';
+import type { TimeSourcePlaces, Vouched } from '../../agent/time-sources.ts';
 
 const never = new AbortController().signal;
 const builtAtMs = Date.parse('2026-11-22T00:00:00Z');
@@ -39,7 +40,7 @@ class FakeMachine implements Machine {
 describe('the clock of a machine', () => {
   let machine: FakeMachine;
   let clock: SystemClock;
-  let said: Trust;
+  let said: Trust | Vouched;
   let asked: number;
   let steps: ClockStep[];
 
@@ -206,6 +207,31 @@ describe('the clock of a machine', () => {
     expect(clock.now().trust).toBe('unknown');
   });
 
+  test('after a step a service is believed that has compared the clock since, not before', async () => {
+    said = { trust: 'synced', proof: 'at 13:00' };
+    await clock.ask(() => Promise.resolve(said));
+    expect(clock.now().trust).toBe('synced');
+    machine.steppedMs = 3_600_000;
+    expect(clock.now().trust).toBe('unsynced');
+    await vi.advanceTimersByTimeAsync(25_000);
+    expect(clock.now().trust).toBe('unsynced');
+    said = { trust: 'synced', proof: 'at 13:01' };
+    await vi.advanceTimersByTimeAsync(11_000);
+    expect(clock.now().trust).toBe('synced');
+    machine.steppedMs = 0;
+    expect(clock.now().trust).toBe('unsynced');
+  });
+
+  test('what a service said last holds while it is silent for less than a minute', async () => {
+    said = 'unsynced';
+    await clock.ask(() => Promise.resolve(said));
+    said = 'unknown';
+    await vi.advanceTimersByTimeAsync(45_000);
+    expect(clock.now().trust).toBe('unsynced');
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(clock.now().trust).toBe('unknown');
+  });
+
   test('is unsynced before the build, even where there is nobody to ask', async () => {
     const pi = systemClock({ source: timeSource('none'), builtAtMs, machine });
     await pi.ready;
@@ -259,13 +285,14 @@ describe('the sources of trust', () => {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  function places(timedatectlScript: string | null): { timesyncFolder: string; timedatectl: string } {
+  function places(timedatectlScript: string | null): TimeSourcePlaces {
     const timedatectl = join(folder, 'timedatectl');
     if (timedatectlScript !== null) {
       writeFileSync(timedatectl, `#!/bin/sh\n${timedatectlScript}\n`);
       chmodSync(timedatectl, 0o755);
     }
-    return { timesyncFolder: join(folder, 'timesync'), timedatectl };
+    // Nobody answers on the port that names none.
+    return { timesyncFolder: join(folder, 'timesync'), chronyPort: 9, timedatectl };
   }
 
   test.each([
@@ -286,7 +313,11 @@ describe('the sources of trust', () => {
     mkdirSync(join(folder, 'timesync'));
     expect(await ask()).toBe('unsynced');
     writeFileSync(join(folder, 'timesync/synchronized'), '');
-    expect(await ask()).toBe('synced');
+    const first = await ask();
+    expect(first).toMatchObject({ trust: 'synced' });
+    utimesSync(join(folder, 'timesync/synchronized'), 1, 2);
+    expect(await ask()).toMatchObject({ trust: 'synced' });
+    expect(await ask()).not.toEqual(first);
   });
 
   test('auto asks timedatectl only where timesyncd does not run', async () => {
