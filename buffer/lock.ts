@@ -22,8 +22,7 @@ export interface LockState {
  * no lock). It also holds the few facts that outlive the segments; if it is lost, they are taken from the segments at their most careful.
  */
 export class Lock {
-  /** What the owner before left. */
-  readonly before: LockState;
+  #before: LockState;
   /** Nobody owned this buffer before, or the lock file was lost. */
   readonly isNew: boolean;
   readonly #db: Database.Database;
@@ -32,7 +31,17 @@ export class Lock {
     const { db, state } = openLocked(join(folder, 'lock.db'));
     this.#db = db;
     this.isNew = state === undefined;
-    this.before = state ?? { starts: 0, clean: false, doubtful: streams.map(() => 0), floor: 0 };
+    this.#before = state ?? { starts: 0, clean: false, doubtful: streams.map(() => 0), floor: 0 };
+  }
+
+  /** What the owner before left. */
+  get before(): LockState {
+    return this.#before;
+  }
+
+  /** There are traces of starts that it does not know of (a disk forgot what it had synced, a folder was put back): its end counts as unclean. */
+  distrust(): void {
+    this.#before = { ...this.#before, clean: false };
   }
 
   /** Durable before this start commits anything: whatever happens from here on, its end counts as unclean until `release`. */

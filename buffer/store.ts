@@ -84,6 +84,7 @@ export class Store {
       guard: () => this.#slotsFrom,
       space: () => this.space(),
     });
+    if (this.#shelves.starts() > this.#lock.before.starts) this.#lock.distrust();
     this.#starts = Math.max(this.#lock.before.starts, this.#shelves.starts()) + 1;
     this.#epoch = `${this.#starts}-${randomText()}`;
     const { clean, doubtful, floor } = this.#lock.before;
