@@ -50,6 +50,11 @@ export class Daemon {
     this.#ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
   }
 
+  /** Resolves with the exit code when it ends by itself; null when a signal ended it. */
+  get ended(): Promise<number | null> {
+    return this.#ended;
+  }
+
   /** Resolves with the exit code; null when a signal ended it. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     this.#child?.kill(signal);

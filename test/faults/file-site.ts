@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startCountingServer } from '../simulators/modbus-raw-server.ts';
 import type { CountingServer } from '../simulators/modbus-raw-server.ts';
+import { acceptedIds } from './checker.ts';
 import type { Delivered } from './checker.ts';
 import { Daemon } from './daemon.ts';
 
@@ -43,6 +45,12 @@ export class FileSite {
   static async start(some: Readonly<Record<string, unknown>> = {}): Promise<FileSite> {
     const meters = await startCountingServer({ units: [1], registers: 10 });
     return new FileSite(meters, mkdtempSync(join(tmpdir(), 'sluice-faults-')), some);
+  }
+
+  /** Resolves when so many entries have been accepted in all; rejects after half a minute. */
+  async accepted(count: number): Promise<void> {
+    for (const from = performance.now(); acceptedIds(this.daemon.tap(), 'ps-12').length < count; await sleep(20))
+      if (performance.now() - from > 30_000) throw new Error(`${count} entries were not accepted:\n${this.daemon.log}`);
   }
 
   /** What the uplink's file holds. */

@@ -38,6 +38,19 @@ describe.skipIf(noShim !== undefined)('the power is cut at any moment', () => {
     },
     someMinutes,
   );
+
+  it(
+    'with a disk that answers a sync and does not do it: every start succeeds and nothing is altered',
+    async () => {
+      const sum = await cutPower(recording.log, { seed, cuts: 1_000, cacheOps: 150 });
+      console.log(reportOf(sum));
+      expect({ failedStarts: sum.failedStarts, wrong: sum.wrong }).toEqual({ failedStarts: [], wrong: [] });
+      // Losses there are; the most of them are seen and told.
+      expect(sum.lost).toBeGreaterThan(0);
+      expect(sum.told).toBeGreaterThan(sum.lost / 4);
+    },
+    someMinutes,
+  );
 });
 
 describe.skipIf(noShim !== undefined)('the same cuts where SQLite is kept at synchronous=NORMAL', () => {

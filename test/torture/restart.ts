@@ -82,9 +82,11 @@ function deadLetters(file: string): string[] {
   if (!existsSync(file)) return [];
   const db = new Database(file);
   try {
-    if (db.prepare("SELECT name FROM sqlite_master WHERE name = 'letters'").get() === undefined) return [];
     const rows = db.prepare('SELECT epoch, seq FROM letters').all() as { epoch: string; seq: number }[];
     return rows.map(({ epoch, seq }) => idOf(epoch, seq));
+  } catch (error) {
+    if (error instanceof Database.SqliteError && /NOTADB|CORRUPT|ERROR/.test(error.code)) return [];
+    throw error;
   } finally {
     db.close();
   }
