@@ -56,14 +56,15 @@ describe.skipIf(noShim !== undefined)('a daemon on a disk', () => {
         ['open,create,look * p=0.3 EMFILE'],
       ]) {
         const before = { polls: site.meters.polls(1), accepted: countAccepted() };
+        console.log(rules.join(', '));
         shim.setRules(rules);
         await sleep(4_000);
-        expect(site.meters.polls(1) - before.polls, rules.join()).toBeGreaterThan(20);
+        expect(site.meters.polls(1) - before.polls).toBeGreaterThan(20);
         shim.setRules([]);
         const wellAt = performance.now();
         const during = countAccepted();
         await site.accepted(during + 10);
-        expect(performance.now() - wellAt, rules.join()).toBeLessThan(20_000);
+        expect(performance.now() - wellAt).toBeLessThan(20_000);
       }
       expect(site.daemon.log).toMatch(/a commit failed, it is tried again/);
       await expectNothingLost();

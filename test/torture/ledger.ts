@@ -115,7 +115,10 @@ export class Ledger {
     }
   }
 
-  /** `isHonest`: the disk kept what it said to be synced; else what a commit carried may be gone, and comes again. */
+  /**
+   * `isHonest`: the disk kept what it said to be synced. Else what a commit carried may be gone and come again, and with it every trace of the start that
+   * sent it, so that nobody can mark it as a repeat.
+   */
   judge({ epoch, entries, events, dead }: Drained, at: number, isHonest: boolean): CutVerdict {
     const wrong: string[] = [];
     const found = new Set<string>();
@@ -130,7 +133,7 @@ export class Ledger {
       if (fault !== null) wrong.push(`${id}: ${fault}`);
       if (isBefore(this.#delivered.get(id), at)) {
         repeats += 1;
-        if (!entry.repeat) wrong.push(`${id} was delivered before and is not marked as a repeat`);
+        if (isHonest && !entry.repeat) wrong.push(`${id} was delivered before and is not marked as a repeat`);
       }
       if (isHonest && (this.#gone.get(id) ?? at) < at)
         wrong.push(`${id} was settled before the last commit began and comes again`);
