@@ -9,7 +9,7 @@ import type { Descriptor } from './protocol.ts';
 import { decodeSettled } from './ranges.ts';
 import type { Settled } from './ranges.ts';
 import { unpackDescriptors } from './segment.ts';
-import type { Extent, FrameRow, SegmentRows } from './segment.ts';
+import type { Extent, FrameRow, RemovedRun, SegmentRows } from './segment.ts';
 
 const usualPageBytes = 4096;
 const walHeaderBytes = 32;
@@ -138,9 +138,12 @@ export class DamagedSegment implements SegmentRows {
     });
   }
 
-  /** Entries that this file held once, and that were delivered or dropped. */
-  removedCount(): number {
-    return this.#rowsOf('removed').reduce((sum, { fields }) => sum + Number(fields.get('count')), 0);
+  /** What this file held once, and what was delivered or dropped. */
+  removed(): RemovedRun[] {
+    return this.#rowsOf('removed').map(({ fields }) => {
+      const { lane = 0, first = 0, last = 0, count = 0 } = Object.fromEntries(fields) as Record<string, number>;
+      return { lane, first, last, count };
+    });
   }
 
   close(): void {

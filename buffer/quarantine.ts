@@ -2,7 +2,7 @@ import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statS
 import { basename, dirname, join } from 'node:path';
 import type { GatewayEvent } from '../agent/reading.ts';
 import { fileTails, isOfNewerVersion, syncFolder } from './segment.ts';
-import { firstBytes } from './stable-copy.ts';
+import { copyDurably, firstBytes } from './stable-copy.ts';
 
 export const quarantineFolder = 'quarantine';
 /** Of the quota: what is kept for people must not take the place of what is to be sent. */
@@ -67,17 +67,17 @@ export class Quarantine {
     return this.folder;
   }
 
-  /** Keeps a second name for a sealed segment that is still read in its place. False: the file system has no such thing. */
-  keep(file: string): boolean {
-    try {
-      this.#make();
-      const name = join(this.folder, basename(file));
-      if (!existsSync(name)) linkSync(file, name);
-      syncFolder(this.folder);
-      return true;
-    } catch {
-      return false;
+  /**
+   * Keeps a segment, and the WAL beside it, that stays in its place: by a second name for the same file, or a copy where the file system has no such thing.
+   * What lies there already stays. Throws what the file system throws.
+   */
+  keep(file: string): void {
+    this.#make();
+    for (const tail of ['-wal', '']) {
+      const name = join(this.folder, basename(file) + tail);
+      if (existsSync(file + tail) && !existsSync(name)) linkOrCopy(file + tail, name);
     }
+    syncFolder(this.folder);
   }
 
   /** Removes the oldest until the rest fits. Never throws: what cannot be removed now is tried with the next. */
@@ -120,6 +120,15 @@ export class Quarantine {
       found.set(name, (found.get(name) ?? 0) + bytes);
     }
     return [...found].map(([name, bytes]) => ({ name, bytes })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') throw error;
+    copyDurably(from, to);
   }
 }
 

@@ -9,6 +9,9 @@ import type { Descriptor, FrameBytes } from './protocol.ts';
 import { decodeSettled, encodeSettled } from './ranges.ts';
 import type { Settled } from './ranges.ts';
 
+/** A checkpoint is due beyond. */
+const mostWalPages = 1000;
+
 /** `SLUI` in the header of every segment. */
 const applicationId = 0x53_4c_55_49;
 const formatVersion = 1;
@@ -111,6 +114,9 @@ export class SegmentFile implements SegmentRows {
   readonly name: string;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement>();
+  /** Written to the WAL since the last checkpoint, about. */
+  #walPages = 0;
+  #mostWalPages = mostWalPages;
 
   private constructor(file: string, db: Database.Database) {
     this.file = file;
@@ -124,12 +130,15 @@ export class SegmentFile implements SegmentRows {
     try {
       db.pragma('page_size = 4096');
       setDurable(db, file);
-      // Between checkpoints a page that is written over and over reaches the file only once; small quotas need them oftener.
-      db.pragma(`wal_autocheckpoint = ${Math.max(8, Math.min(1000, Math.floor(rollBytes / 4096 / 4)))}`);
+      // SQLite's own checkpoints fail in silence.
+      db.pragma('wal_autocheckpoint = 0');
       db.pragma('cache_size = -1024');
       db.exec(segmentSchema({ isCopy: false }));
       syncFolder(dirname(file));
-      return new SegmentFile(file, db);
+      const made = new SegmentFile(file, db);
+      // Between checkpoints a page that is written over and over reaches the file only once; small quotas need them oftener.
+      made.#mostWalPages = Math.max(8, Math.min(mostWalPages, Math.floor(rollBytes / 4096 / 4)));
+      return made;
     } catch (error) {
       db.close();
       throw error;
@@ -171,6 +180,7 @@ export class SegmentFile implements SegmentRows {
           `${file} has segment version ${String(found)}; this sluice knows ${formatVersion}`,
         );
       if (!readonly) db.pragma('synchronous = FULL');
+      if (!readonly) db.pragma('wal_autocheckpoint = 0');
       return new SegmentFile(file, db);
     } catch (error) {
       db.close();
@@ -206,6 +216,15 @@ export class SegmentFile implements SegmentRows {
       );
     }
     this.#db.exec('COMMIT');
+    const bytes = frames.reduce((sum, { body }) => sum + body.length, slots?.body.length ?? 0);
+    this.#walPages += frames.length + 2 + Math.ceil(bytes / 4096);
+  }
+
+  /** Brings into the file what has gathered in the WAL, if that is much. What was committed stays committed whatever this throws. */
+  checkpointIfDue(): void {
+    if (this.#walPages < this.#mostWalPages) return;
+    this.#db.pragma('wal_checkpoint(PASSIVE)');
+    this.#walPages = 0;
   }
 
   /** What is settled, when no frame came by to carry it. */
@@ -387,7 +406,7 @@ export class SegmentFile implements SegmentRows {
 }
 
 /** Descriptors of one commit, together: they say nearly the same, and one by one would outweigh an hour of readings. */
-function packDescriptors(descriptors: readonly Descriptor[]): Buffer {
+export function packDescriptors(descriptors: readonly Descriptor[]): Buffer {
   return zstdCompressSync(JSON.stringify(descriptors.map(({ id, json }) => [id, json])));
 }
 

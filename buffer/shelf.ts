@@ -171,7 +171,7 @@ export class Shelf {
     this.knownEnd = end;
     this.isExamined = true;
     return {
-      missing: missingEntries(ranges, settled, expected && { expected, found }, rows.removedCount()),
+      missing: missingEntries(ranges, settled, expected && { expected, found }, countOf(rows.removed())),
       openFrom: end === null ? Math.max(this.firstSeq, lastFound + 1) : null,
     };
   }
@@ -208,6 +208,11 @@ export class Shelf {
       const before = this.lanes[lane];
       this.lanes[lane] = { first: before?.first ?? first, last: end, count: (before?.count ?? 0) + count };
     }
+    this.#bytes = this.#measure();
+  }
+
+  checkpointIfDue(): void {
+    this.#open().checkpointIfDue();
     this.#bytes = this.#measure();
   }
 
@@ -275,7 +280,7 @@ export class Shelf {
 
   /** The frame as it lies on disk; null: it is damaged. */
   row(first: Seq): FrameRow | null {
-    return this.#open().row(first);
+    return this.isDistrusted ? this.#damagedRows().row(first) : this.#open().row(first);
   }
 
   descriptorRows(): DescriptorRow[] {
@@ -287,13 +292,21 @@ export class Shelf {
   }
 
   removed(): RemovedRun[] {
-    return this.#open().removed();
+    return this.isDistrusted ? this.#damagedRows().removed() : this.#open().removed();
   }
 
   /** Its file was replaced by a copy that holds less. It must be parked. */
   rewritten(lanes: readonly (Extent | null)[]): void {
     this.lanes = [...lanes];
     this.#bytes = this.#measure();
+  }
+
+  /** What could be read of it was written anew in its place. It must be parked. */
+  salvaged(lanes: readonly (Extent | null)[]): void {
+    this.isDistrusted = false;
+    this.#failures = 0;
+    this.#isAtRest = this.needsNoWal();
+    this.rewritten(lanes);
   }
 
   settled(): Settled[][] {

@@ -7,13 +7,22 @@ import type { DamagedFrame, Described, Descriptor } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
 import type { MissingEntries } from './missing.ts';
+import type { Extent } from './segment.ts';
 import { fileTails, isDamage, isUnreadable, isSalvageable, parseSegmentName } from './segment.ts';
+import { salvage } from './salvage.ts';
 import { Shelf } from './shelf.ts';
 import { examineBefore, walEvents } from './wal-damage.ts';
 import type { WalDamage } from './wal-damage.ts';
 
 /** Segments whose handle and index stay open for readers: one a lane, about. */
 const mostOpen = streams.length;
+/** After a salvage that found no room or failed. Until then the segment is read as it is. */
+const salvageAgainMs = 60_000;
+
+interface Salvaging {
+  readonly shelf: Shelf;
+  readonly steps: Generator<undefined, void>;
+}
 
 /**
  * All segments of a buffer, in order of age. A segment that fails never fails another: what cannot be read goes aside, undamaged, for people
@@ -25,6 +34,8 @@ export class Shelves {
   readonly #tell: (event: GatewayEvent) => void;
   readonly #settled: readonly Settled[];
   #all: Shelf[] = [];
+  #salvage: Salvaging | null = null;
+  #salvageAgainMs = -Infinity;
   #undecodable: (DamagedFrame & { readonly count: number }) | null = null;
   /** With an open handle, the one used last at the end. */
   #inUse: Shelf[] = [];
@@ -79,17 +90,62 @@ export class Shelves {
     for (const tell of wals) tell();
   }
 
-  /** Examines one damaged segment that nobody has come to yet. False: there is none. May throw what may pass. */
-  mend(): boolean {
+  /**
+   * One step of what can wait: damaged segments that nobody has come to are examined, and what can be read of them is written anew. False: there is nothing to do
+   * now. May throw what may pass. `hasRoom`: for so many bytes within the quota.
+   */
+  mend(hasRoom: (bytes: number) => boolean): boolean {
     this.tellUndecodable();
-    const shelf = this.#all.find(({ isExamined, isCondemned }) => !isExamined && !isCondemned);
-    if (shelf) this.use(shelf, () => undefined);
-    return shelf !== undefined;
+    const unexamined = this.#all.find(({ isExamined, isCondemned }) => !isExamined && !isCondemned);
+    if (unexamined) {
+      this.use(unexamined, () => undefined);
+      return true;
+    }
+    const begun = this.#salvage ?? this.#beginSalvage(hasRoom);
+    if (begun === null) return false;
+    try {
+      const isThere = this.#all.includes(begun.shelf);
+      if (isThere && begun.steps.next().done !== true) return true;
+      this.#endSalvage();
+      if (isThere) this.#tellSalvaged(begun.shelf);
+    } catch (error) {
+      this.#endSalvage();
+      this.#salvageAgainMs = performance.now() + salvageAgainMs;
+      throw error;
+    }
+    return true;
   }
 
   /** There is something to do for `mend`. */
   get needsMending(): boolean {
-    return this.#undecodable !== null || this.#all.some(({ isExamined, isCondemned }) => !isExamined && !isCondemned);
+    if (this.#undecodable !== null || this.#salvage !== null) return true;
+    const isNow = performance.now() >= this.#salvageAgainMs;
+    return this.#all.some(
+      ({ isExamined, isDistrusted, isCondemned }) => !isCondemned && (!isExamined || (isDistrusted && isNow)),
+    );
+  }
+
+  #beginSalvage(hasRoom: (bytes: number) => boolean): Salvaging | null {
+    if (performance.now() < this.#salvageAgainMs) return null;
+    const shelf = this.#all.find((one) => one.isDistrusted && one.isExamined && !one.isCondemned);
+    if (shelf === undefined) return null;
+    const described = hasRoom(shelf.bytes) ? this.use(shelf, () => this.descriptors(shelf, 0)) : undefined;
+    if (described === undefined) {
+      this.#salvageAgainMs = performance.now() + salvageAgainMs;
+      return null;
+    }
+    const { descriptors } = described;
+    const lost = (lane: number, { first, last, count }: Extent): void =>
+      this.tellLost(lane, first, last, count, `a frame in ${shelf.file} is damaged`);
+    const steps = salvage({ shelf, descriptors, settled: this.#settled, quarantine: this.#quarantine, lost });
+    this.#salvage = { shelf, steps };
+    return this.#salvage;
+  }
+
+  /** What was begun is as if it had not been. */
+  #endSalvage(): void {
+    this.#salvage?.steps.return();
+    this.#salvage = null;
   }
 
   add(shelf: Shelf): void {
@@ -185,7 +241,7 @@ export class Shelves {
     if (shelf && !shelf.isDamaged) {
       shelf.isDamaged = true;
       // A later start knows nothing of it: it would be removed like any other when the rest is delivered.
-      if (shelf.isSealed && !shelf.isDistrusted) this.#quarantine.keep(shelf.file);
+      if (shelf.isSealed && !shelf.isDistrusted) this.#keep(shelf);
     }
     const count = (shelf && this.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
     const before = this.#undecodable;
@@ -194,6 +250,14 @@ export class Shelves {
     else {
       this.tellUndecodable();
       this.#undecodable = { lane, segment, first, last, why, count };
+    }
+  }
+
+  #keep(shelf: Shelf): void {
+    try {
+      this.#quarantine.keep(shelf.file);
+    } catch {
+      // No room: it is moved when the rest is delivered.
     }
   }
 
@@ -222,7 +286,10 @@ export class Shelves {
     });
   }
 
+  /** The last that is done here. */
   park(): void {
+    this.tellUndecodable();
+    this.#endSalvage();
     for (const shelf of this.#all) shelf.park();
   }
 
@@ -318,6 +385,15 @@ export class Shelves {
       facts: { segment: shelf.name, firstSeq: shelf.firstSeq, lastSeq: shelf.lastSeq },
     });
     for (const one of shelf.allMissing(this.#settled)) this.#tellMissing(shelf, one, 'cannot be read');
+  }
+
+  #tellSalvaged({ name, firstSeq, lastSeq }: Shelf): void {
+    this.#tell({
+      event: 'quarantine',
+      severity: 'error',
+      message: `Buffer segment ${name} was damaged. What can be read of it was written anew and is sent; the damaged file lies in ${this.#quarantine.folder}. A card that damages files should be replaced.`,
+      facts: { segment: name, firstSeq, lastSeq },
+    });
   }
 
   #tellMissing(shelf: Shelf, { lane, count, firstSeq, lastSeq }: MissingEntries, why: string): void {

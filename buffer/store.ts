@@ -50,6 +50,7 @@ export class Store {
   /** Per boot with a wrong clock: from where on its readings wait for their date. */
   readonly #heldFrom = new Map<string, Seq>();
   readonly #epoch: string;
+  #maxBytes: number;
   #rollBytes: number;
   readonly #starts: number;
   readonly #settled: Settled[] = streams.map(() => new Settled());
@@ -69,6 +70,7 @@ export class Store {
 
   constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
     this.#options = options;
+    this.#maxBytes = options.maxBytes;
     this.#rollBytes = segmentBytes(options.maxBytes);
     makeFolder(options.path);
     this.#lock = new Lock(options.path);
@@ -138,6 +140,7 @@ export class Store {
     for (const descriptor of commit.described) this.#descriptors.set(descriptor.id, descriptor);
     this.#leaveSickActive();
     if (commit.maxBytes !== null) {
+      this.#maxBytes = commit.maxBytes;
       this.#rollBytes = segmentBytes(commit.maxBytes);
       this.#quarantine.adjust(commit.maxBytes);
     }
@@ -155,7 +158,8 @@ export class Store {
       this.#slotsFrom = active;
       this.#commitsSinceSlots = 0;
     }
-    this.#rollIfDue(active);
+    this.#checkpoint(active);
+    if (this.#active) this.#rollIfDue(active);
     this.#shelves.unlinkSettled(this.#slotsFrom);
     const hasSlots = this.#active !== null && this.#slotsFrom === this.#active;
     return { ...this.space(), wantsSlots: !hasSlots || this.#commitsSinceSlots >= commitsPerSlots };
@@ -225,12 +229,14 @@ export class Store {
   /** `sent`: per lane the last seq that a reader was given in this start. */
   close(sent: readonly Seq[]): void {
     this.#thinning.end();
-    this.writeSettled();
-    this.#active?.seal();
-    this.#active = null;
+    try {
+      this.writeSettled();
+    } catch {
+      // What was delivered meanwhile is doubtful: it comes again as a repeat.
+    }
+    if (this.#active) this.#seal(this.#active);
     this.#shelves.unlinkSettled(this.#slotsFrom);
     this.#shelves.park();
-    this.#shelves.tellUndecodable();
     this.#dead.close();
     this.#dating.close();
     const doubtful = this.#doubtful.map((seq, lane) => Math.max(seq, sent[lane] ?? 0));
@@ -241,9 +247,9 @@ export class Store {
     return this.#shelves.needsMending;
   }
 
-  /** Examines one of the damaged segments that no reader has come to yet. False: there is none. May throw: ask again later. */
+  /** One step of what can wait for commits and readers. False: there is nothing to do now. May throw: ask again later. */
   mend(): boolean {
-    return this.#shelves.mend();
+    return this.#shelves.mend((bytes) => this.space().bytes + bytes <= this.#maxBytes);
   }
 
   /** What was taken away, or found damaged by a reader, is not written to any more. */
@@ -277,13 +283,27 @@ export class Store {
     }
   }
 
+  /** Where it fails, what the file holds is unknown, and the WAL holds it still: both are left to whoever opens them next. */
+  #checkpoint(active: Shelf): void {
+    try {
+      active.checkpointIfDue();
+    } catch {
+      active.retire();
+      this.#active = null;
+    }
+  }
+
   #rollIfDue(active: Shelf): void {
     if (active.bytes < this.#rollBytes && performance.now() - this.#activeSinceMs < mostSegmentAgeMs) return;
+    this.#seal(active);
+  }
+
+  /** One that cannot be sealed (no room, or somebody looks into it) holds all that it held: the next who opens it seals it. */
+  #seal(active: Shelf): void {
     this.#active = null;
     try {
       active.seal();
     } catch {
-      // The next who opens it recovers it.
       active.retire();
     }
   }

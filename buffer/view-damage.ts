@@ -75,7 +75,10 @@ export function auditSegment(view: BufferView, segment: ViewedSegment): AuditedS
   const lanes = streams.filter(
     (stream, at) => summary === null || (summary[at]?.count ?? 0) > (found.counts.get(stream) ?? 0),
   );
-  return { rows, entries: found.entries, damaged, missing: missingOf(view, segment, found.ranges, lanes) };
+  // What is missing in no lane was taken out when the segment was written anew: delivered, or told.
+  const isAll = summary !== null && lanes.length === 0;
+  const missing = isAll ? null : missingOf(view, segment, found.ranges, lanes);
+  return { rows, entries: found.entries, damaged, missing };
 }
 
 /** The dead letters whose row is damaged. */

@@ -1,17 +1,8 @@
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { syncFolder } from './segment.ts';
+import { copyDurably } from './stable-copy.ts';
 import { lookAtWal, walText } from './wal-look.ts';
 import type { WalFindings } from './wal.ts';
 
@@ -85,6 +76,7 @@ function keepCopy(file: string, folder: string): string | null {
   if (existsSync(copy)) return folder;
   try {
     mkdirSync(folder, { recursive: true });
+    syncFolder(dirname(folder));
     if (existsSync(`${file}-wal`)) copyDurably(`${file}-wal`, `${copy}-wal`);
     // Under its name only when all is there.
     copyDurably(file, `${copy}.part`);
@@ -102,15 +94,5 @@ function removeParts(copy: string): void {
     for (const tail of ['.part', '-wal']) rmSync(copy + tail, { force: true });
   } catch {
     // Where nothing can be made there is nothing to remove.
-  }
-}
-
-function copyDurably(from: string, to: string): void {
-  copyFileSync(from, to);
-  const handle = openSync(to, 'r+');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
   }
 }

@@ -126,11 +126,12 @@ export interface Outcome {
   readonly events: readonly GatewayEvent[];
 }
 
-/** A start beside damaged files that reads everything. */
-export function read(folder: string, accepted: Seq): Outcome {
+/** A start beside damaged files that reads everything, before or after the damaged ones are written anew. */
+export function read(folder: string, accepted: Seq, isMended = false): Outcome {
   const events: GatewayEvent[] = [];
   const store = new Store({ path: folder, maxBytes }, (event) => events.push(event));
   store.opened();
+  if (isMended) while (store.mend());
   const given = new Map<Seq, number>();
   const altered: Seq[] = [];
   for (const [lane, stream] of streams.entries()) {

@@ -1,0 +1,124 @@
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import Database from 'better-sqlite3';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Store } from '../../buffer/store.ts';
+import { DamagedSite, read } from '../support/damaged-site.ts';
+
+const site = new DamagedSite();
+beforeAll(() => site.fill(2));
+afterAll(() => site.remove());
+
+/** The third segment of several, as a path, and how many entries it holds. */
+function third(folder: string): { file: string; count: number } {
+  const names = site.segments();
+  const count = Number.parseInt(names[3] ?? '', 10) - Number.parseInt(names[2] ?? '', 10);
+  return { file: join(folder, names[2] ?? ''), count };
+}
+
+it.each<[string, (file: string) => void]>([
+  ['empty', (file) => truncateSync(file, 0)],
+  ['a folder', (file) => (rmSync(file), mkdirSync(file), writeFileSync(join(file, 'something'), 'else'))],
+  [
+    'a foreign database',
+    (file) => {
+      rmSync(file);
+      new Database(file).exec('CREATE TABLE other (x); INSERT INTO other VALUES (1)').close();
+    },
+  ],
+  ['no database at all', (file) => writeFileSync(file, 'whatever '.repeat(10_000))],
+  ['of another segment', (file) => cpSync(join(file, '..', site.segments()[0] ?? ''), file)],
+])('a segment that is %s ends no start: the rest is given, it is told and kept', (_, harm) => {
+  const folder = site.copy();
+  const { file, count } = third(folder);
+  harm(file);
+  const { altered, silent, given, events } = read(folder, site.accepted);
+  expect({ altered, silent, given }).toEqual({ altered: [], silent: [], given: site.accepted - count });
+  expect(events.filter(({ event }) => event === 'loss')).toMatchObject([{ facts: { count } }]);
+  expect(readdirSync(join(folder, 'quarantine'))).toEqual([site.segments()[2]]);
+  expect(read(folder, site.accepted)).toMatchObject({ given, events: [] });
+});
+
+it('all segments bad in different ways end no start, and new readings are taken', () => {
+  const folder = site.copy();
+  for (const [at, name] of site.segments().entries())
+    if (at % 2 === 0) truncateSync(join(folder, name), 0);
+    else writeFileSync(join(folder, name), Buffer.alloc(40_000, at));
+  expect(read(folder, site.accepted)).toMatchObject({ altered: [], silent: [], given: 0 });
+});
+
+it('a segment of a newer version is refused as it is, byte for byte, and the rest is given', () => {
+  const folder = site.copy();
+  const { file, count } = third(folder);
+  const db = new Database(file);
+  db.pragma('user_version = 2');
+  db.close();
+  const before = readFileSync(file);
+  expect(read(folder, site.accepted)).toMatchObject({ altered: [], silent: [], given: site.accepted - count });
+  expect(readFileSync(join(folder, 'quarantine', site.segments()[2] ?? '')).equals(before)).toBe(true);
+});
+
+it('a segment of a newer version that a kill left keeps its WAL, byte for byte', () => {
+  const folder = site.copy();
+  const file = join(folder, '000000900000-9-aaaaaaaa.db');
+  const db = new Database(file);
+  db.pragma('journal_mode = WAL');
+  db.exec('CREATE TABLE frames (x); PRAGMA application_id = 0x534c5549; PRAGMA user_version = 3');
+  const left = ['', '-wal'].map((tail) => readFileSync(file + tail));
+  db.close();
+  rmSync(file);
+  for (const [at, tail] of ['', '-wal'].entries()) writeFileSync(file + tail, left[at] ?? '');
+  expect(read(folder, site.accepted)).toMatchObject({ altered: [], silent: [], given: site.accepted });
+  for (const [at, tail] of ['', '-wal'].entries())
+    expect(readFileSync(join(folder, 'quarantine', `000000900000-9-aaaaaaaa.db${tail}`))).toEqual(left[at]);
+});
+
+it('a frame of a newer version is told and kept, also when the rest is delivered after another start', () => {
+  const folder = site.copy();
+  const { file } = third(folder);
+  const db = new Database(file);
+
+  const row = db.prepare('SELECT * FROM frames ORDER BY first LIMIT 1').get() as Record<string, number | Buffer>;
+  const body = Buffer.from(row['body'] as Buffer);
+  body[0] = 9;
+  const crc = crcAsDocumented(site.segments()[2]?.replace('.db', '') ?? '', { ...row, body });
+  db.prepare('UPDATE frames SET body = ?, crc = ? WHERE first = ?').run(body, crc, row['first']);
+  db.close();
+  const before = readFileSync(file);
+  const { altered, silent, given, events } = read(folder, site.accepted);
+  expect({ altered, silent, given }).toEqual({ altered: [], silent: [], given: site.accepted - Number(row['count']) });
+  expect(events).toMatchObject([{ event: 'loss', facts: { count: row['count'] } }]);
+  const store = new Store({ path: folder, maxBytes: 64_000_000 }, () => undefined);
+  store.opened();
+  for (const lane of [0, 1]) store.settle(lane, 1, site.accepted);
+  store.close([]);
+  expect(readFileSync(join(folder, 'quarantine', site.segments()[2] ?? '')).equals(before)).toBe(true);
+});
+
+it.skipIf(process.getuid?.() === 0)('a segment that may not be read is put aside, and the rest is given', () => {
+  const folder = site.copy();
+  const { file, count } = third(folder);
+  chmodSync(file, 0);
+  expect(read(folder, site.accepted)).toMatchObject({ silent: [], given: site.accepted - count });
+});
+
+it('the quarantine stays within a quarter of the quota: the oldest go, and that is told', () => {
+  const folder = site.copy();
+  mkdirSync(join(folder, 'quarantine'));
+  for (let at = 0; at < 5; at++)
+    writeFileSync(join(folder, 'quarantine', `00000000000${at}-1-aaaaaaaa.db`), Buffer.alloc(100_000));
+  const events: unknown[] = [];
+  const store = new Store({ path: folder, maxBytes: 1_300_000 }, (event) => events.push(event));
+  expect(readdirSync(join(folder, 'quarantine'))).toHaveLength(3);
+  expect(events).toMatchObject([{ event: 'quarantine' }, { event: 'quarantine' }]);
+  expect(store.space().bytes).toBeGreaterThan(300_000);
+  store.close([]);
+});
+
+/** DESIGN.md, "On disk": over the segment's name, the table and all fields, numbers between blanks. */
+function crcAsDocumented(segment: string, row: Readonly<Record<string, number | Buffer>>): number {
+  const parts = ['first', 'last', 'lane', 'count', 'body', 'settled'].map((field) => row[field] ?? 0);
+  const bytes = parts.map((part) => (typeof part === 'number' ? Buffer.from(` ${part} `) : part));
+  return crc32(Buffer.concat([Buffer.from(`${segment} frames`), ...bytes]));
+}
