@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { noKafka } from '../support/kafka.ts';
 import { benchBacklog } from './backlog.ts';
+import { benchBuffer } from './buffer.ts';
 import { benchDrain } from './drain.ts';
 import { benchGateway } from './gateway.ts';
 import { benchIdle } from './idle.ts';
@@ -36,9 +37,10 @@ const parts: Readonly<Record<string, (options: BenchOptions) => Promise<object>>
   backlog: benchBacklog,
   gateway: benchGateway,
   wear: benchWear,
+  buffer: benchBuffer,
 };
 /** These run the driver or the buffer alone, or the daemon with a file for an uplink. */
-const withoutBroker: ReadonlySet<string> = new Set(['wire', 'backlog', 'gateway', 'wear']);
+const withoutBroker: ReadonlySet<string> = new Set(['wire', 'backlog', 'gateway', 'wear', 'buffer']);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
