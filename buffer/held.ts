@@ -1,6 +1,6 @@
 import type { Clock, Stamp } from '../agent/clock.ts';
 import { messageOf } from '../agent/errors.ts';
-import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import type { GatewayEvent, PointInfo, Seq } from '../agent/reading.ts';
 import { Dating, holding } from './dating.ts';
 import type { TrustedInstant, WrongBoot } from './dating.ts';
 import type { Dates } from './frame.ts';
@@ -11,6 +11,7 @@ export const defaultHoldMs = 24 * 3_600_000;
 export interface HeldParts {
   readonly clock: Clock;
   readonly holdMs: number;
+  readonly slotOf: (point: PointInfo, timeMs: number) => number | null;
   /** Resolves when they are on disk. */
   readonly keep: (boots: readonly WrongBoot[]) => Promise<unknown>;
   readonly tell: (event: GatewayEvent) => void;
@@ -59,6 +60,10 @@ export class HeldReadings implements Dates {
 
   offsetOf(boot: string, seq: Seq): number | null {
     return this.#dating.offsetOf(boot, seq);
+  }
+
+  slotOf(point: PointInfo, timeMs: number): number | null {
+    return this.#parts.slotOf(point, timeMs);
   }
 
   /** Readings from `first` on are about to be committed; what is given must be on disk before them. */

@@ -135,6 +135,7 @@ class DurableBuffer implements Buffer {
       {
         clock: options.clock,
         holdMs: options.holdMs ?? defaultHoldMs,
+        slotOf: options.slotOf ?? (() => null),
         keep: (boots) => thread.call('date', boots),
         tell: options.event,
         told: () => this.#whenGathered(),
@@ -396,7 +397,7 @@ class DurableBuffer implements Buffer {
     try {
       const lanes = [...gathering.lanes.values()].map(({ stream, entries }) => ({
         stream,
-        entries: entries.map((one) => corrected(anchor, one)),
+        entries: entries.map((one) => corrected(anchor, one, this.#held)),
       }));
       const ofReadings = lanes.filter(({ stream }) => waitsForDate(laneOf(stream)));
       this.#givenSeq = Math.max(...lanes.map(({ entries }) => entries.at(-1)?.seq ?? 0));

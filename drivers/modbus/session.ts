@@ -56,7 +56,6 @@ export class ModbusSession implements Session {
   #asks: Ask[] = [];
   readonly #inFlight = new Set<Work>();
   #serving = false;
-  #turns = 0;
   #quietUntilMs = 0;
   #wake = new AbortController();
 
@@ -65,9 +64,7 @@ export class ModbusSession implements Session {
     this.#link = link;
     this.#clock = clock;
     this.#plan = plan;
-    this.#devices = new Map(
-      plan.devices.map((device, place) => [device.id, readyDevice(device, place - plan.devices.length, everyRaw)]),
-    );
+    this.#devices = new Map(plan.devices.map((device, place) => [device.id, readyDevice(device, place, everyRaw)]));
     this.#halfOpen = new HalfOpen(link);
     this.#hints = new TableHints((message) => host.log?.(message));
     this.ended = this.#watch(link);
@@ -209,7 +206,6 @@ export class ModbusSession implements Session {
       const step = call.take();
       if (step === undefined) return;
       call.isAsking = true;
-      if (device.turn === call.turn) device.turn = this.#turns++;
       this.#places.delete(device.id);
       try {
         const beganMs = this.#clock.now().bootMs;
