@@ -1,12 +1,12 @@
 /** Segments whose every entry follows from its number, harm done to them from a seed, and a judge that shares no code with the salvage. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GatewayEvent, Kept, Seq } from '../../agent/reading.ts';
 import { streams } from '../../agent/reading.ts';
 import { FrameDecoder } from '../../buffer/decoder.ts';
 import { FrameEncoder } from '../../buffer/encoder.ts';
 import { Store } from '../../buffer/store.ts';
+import { fastFolder } from '../torture/record.ts';
 import { FakeClock } from './fake-clock.ts';
 import { pointInfo, reading } from './readings.ts';
 
@@ -31,7 +31,7 @@ function contentOf(seq: Seq): { value: number; point: string; text: string | nul
 }
 
 export class DamagedSite {
-  readonly folder = mkdtempSync(join(tmpdir(), 'sluice-damaged-'));
+  readonly folder = mkdtempSync(join(fastFolder, 'sluice-damaged-'));
   /** Of the last entry that was accepted. */
   accepted = 0;
   readonly #made: string[] = [this.folder];
@@ -80,7 +80,7 @@ export class DamagedSite {
   }
 
   copy(): string {
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-damaged-'));
+    const folder = mkdtempSync(join(fastFolder, 'sluice-damaged-'));
     this.#made.push(folder);
     cpSync(this.folder, folder, { recursive: true });
     return folder;
