@@ -1,4 +1,3 @@
-import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { Driver } from '../driver.ts';
 import type { OpcUaPlan } from './plan.ts';
 import { OpcUaSession } from './session.ts';
@@ -6,15 +5,6 @@ import { openWire } from './wire.ts';
 
 export const driver: Driver<OpcUaPlan> = {
   async open(plan, host, signal) {
-    const wire = await openWire(plan, signal);
-    const session = new OpcUaSession(plan, wire, host);
-    try {
-      await session.start();
-    } catch (error) {
-      await session.close();
-      if (error instanceof LinkError) throw error;
-      throw new LinkError(`${plan.endpoint}: ${messageOf(error)}`, { cause: error });
-    }
-    return session;
+    return OpcUaSession.start(plan, await openWire(plan, signal), host);
   },
 };

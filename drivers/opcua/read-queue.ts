@@ -1,3 +1,4 @@
+import { LinkError } from '../../agent/errors.ts';
 import { unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
@@ -58,7 +59,7 @@ export class ReadQueue {
       this.#jobs.add(job);
       void this.#serve();
     }
-    const lost = wire.ended.then((error) => Promise.reject(error ?? new Error('closed')));
+    const lost = wire.ended.then((error) => Promise.reject(error ?? new LinkError('the session was closed')));
     lost.catch(() => {});
     try {
       await Promise.race([finished.promise, lost]);

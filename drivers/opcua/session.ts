@@ -1,4 +1,4 @@
-import { LinkError } from '../../agent/errors.ts';
+import { LinkError, messageOf } from '../../agent/errors.ts';
 import { unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost, PollJob, Session } from '../driver.ts';
@@ -22,7 +22,7 @@ export class OpcUaSession implements Session {
   readonly #subscriptions: Subscriptions;
   #silences = 0;
 
-  constructor(plan: OpcUaPlan, wire: Wire, host: DriverHost) {
+  private constructor(plan: OpcUaPlan, wire: Wire, host: DriverHost) {
     this.#wire = wire;
     this.#host = host;
     this.#found = new Map(
@@ -43,11 +43,19 @@ export class OpcUaSession implements Session {
   }
 
   /** Sets up what the server is to send by itself. */
-  start(): Promise<void> {
-    const subscribed = [...this.#found.values()]
+  static async start(plan: OpcUaPlan, wire: Wire, host: DriverHost): Promise<OpcUaSession> {
+    const session = new OpcUaSession(plan, wire, host);
+    const subscribed = [...session.#found.values()]
       .flatMap((points) => [...points.values()])
       .flatMap((found) => (found.point.subscribed === null ? [] : [{ ...found, subscribed: found.point.subscribed }]));
-    return this.#subscriptions.start(subscribed);
+    try {
+      await session.#subscriptions.start(subscribed);
+      return session;
+    } catch (error) {
+      await session.close();
+      if (error instanceof LinkError) throw error;
+      throw new LinkError(`${plan.endpoint}: ${messageOf(error)}`, { cause: error });
+    }
   }
 
   async poll({ device, points, dueMs }: PollJob, signal: AbortSignal): Promise<Observation[]> {

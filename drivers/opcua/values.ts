@@ -171,9 +171,10 @@ function textOfType(dataType: number, value: unknown): string | null {
       return typeof text === 'string' ? clean(text) : null;
     }
     case builtIn.QualifiedName:
+      return clean(String(value));
     case builtIn.NodeId:
     case builtIn.ExpandedNodeId:
-      return clean(String(value));
+      return clean(String(value).replace(/^ns=0;/, ''));
     case builtIn.StatusCode: {
       const name = (value as { name?: unknown }).name;
       return typeof name === 'string' ? name : null;

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noAsyncua } from '../../support/asyncua.ts';
+import { driver } from '../../../drivers/opcua/index.ts';
+import { Plant } from './plant.ts';
+import { Listener, planOf, pointsOf, until } from './support.ts';
+
+const never = new AbortController().signal;
+
+/** Node, its element; value, text and status by what the server's own language holds. */
+const expected: readonly (readonly [string, number | null, number | null, string | null, string])[] = [
+  ['T.Boolean', null, 1, 'true', 'Good'],
+  ['T.SByte', null, -7, null, 'Good'],
+  ['T.Byte', null, 200, null, 'Good'],
+  ['T.Int16', null, -1234, null, 'Good'],
+  ['T.UInt16', null, 65_535, null, 'Good'],
+  ['T.Int32', null, -2_147_483_648, null, 'Good'],
+  ['T.UInt32', null, 4_294_967_295, null, 'Good'],
+  ['T.Int64', null, -1_152_921_504_606_846_976, '-1152921504606846977', 'Good'],
+  ['T.UInt64', null, 18_446_744_073_709_551_616, '18446744073709551615', 'Good'],
+  ['T.Float', null, 230.4, null, 'Good'],
+  ['T.Double', null, 0.1, null, 'Good'],
+  ['T.String', null, null, 'Pump 1', 'Good'],
+  ['T.DateTime', null, null, '2026-01-02T03:04:05.678Z', 'Good'],
+  ['T.Guid', null, null, '09087E75-8E5E-499B-954F-F2A9603DB28A', 'Good'],
+  ['T.ByteString', null, null, 'deadbeef', 'Good'],
+  ['T.LocalizedText', null, null, 'Pumpe', 'Good'],
+  ['T.QualifiedName', null, null, '1:Pump', 'Good'],
+  ['T.NodeId', null, null, 'i=85', 'Good'],
+  ['T.StatusCode', null, null, 'BadShutdown', 'Good'],
+  ['T.NaN', null, null, null, 'BadSensorFailure'],
+  ['A.Int32', 2, 3, null, 'Good'],
+  ['A.String', 0, null, 'a', 'Good'],
+  ['A.Int32', 3, null, null, 'BadIndexRangeNoData'],
+  ['A.Int32', null, null, null, 'BadTypeMismatch'],
+  ['S.Bad', null, null, null, 'BadSensorFailure'],
+  ['S.Uncertain', null, 6.5, null, 'UncertainLastUsableValue'],
+  ['Nowhere', null, null, null, 'BadNodeIdUnknown'],
+];
+
+const points = Object.fromEntries(
+  expected.map(([name, index], at) => [
+    `p${at}`,
+    { nodeId: `nsu=urn:site:plc;s=${name}`, ...(index !== null && { index: [index] }) },
+  ]),
+);
+
+describe.skipIf(noAsyncua !== undefined)(`a server of asyncua${noAsyncua ? ` (${noAsyncua})` : ''}`, () => {
+  let plant: Plant;
+  beforeAll(async () => {
+    plant = await Plant.start('asyncua');
+  });
+  afterAll(() => plant?.end());
+
+  it('is read: every type, elements of arrays, every status', async () => {
+    const plan = planOf(plant.port, [{ id: 'PLC', points }], { mode: 'poll' });
+    const session = await driver.open(plan, new Listener(), never);
+    const seen = await session.poll({ device: 'PLC', points: pointsOf(plan, 'PLC'), dueMs: 0 }, never);
+    await session.close();
+    expect(
+      seen.map(({ value, text, status }, at) => [...(expected[at]?.slice(0, 2) ?? []), value, text, status]),
+    ).toEqual(expected);
+  });
+
+  it('sends what is subscribed: the same, and what changes', async () => {
+    const plan = planOf(
+      plant.port,
+      [{ id: 'PLC', points: { ...points, level: { nodeId: 'nsu=urn:site:plc;s=Level', every: 100 } } }],
+      {},
+      { publishingInterval: 100 },
+    );
+    const host = new Listener();
+    const session = await driver.open(plan, host, never);
+    await until(() => new Set(host.seen.map(({ point }) => point.point)).size === expected.length + 1);
+    const first = expected.map((_, at) => host.of(`p${at}`)[0]);
+    expect(first.map((one, at) => [...(expected[at]?.slice(0, 2) ?? []), one?.value, one?.text, one?.status])).toEqual(
+      expected,
+    );
+    plant.tell('Level 2.25');
+    await until(() => host.of('level').length === 2);
+    plant.tell('Level 3.5');
+    await until(() => host.of('level').length === 3);
+    await session.close();
+    expect(host.of('level').map(({ value }) => value)).toEqual([1.5, 2.25, 3.5]);
+  });
+
+  it('dates a subscribed value by when it changed, a polled one by when it was read', async () => {
+    const old = { nodeId: 'nsu=urn:site:plc;s=S.Old' };
+    const ticks = { nodeId: 'nsu=urn:site:plc;s=Ticks' };
+    const plan = planOf(
+      plant.port,
+      [
+        {
+          id: 'PLC',
+          points: { old, oldPolled: { ...old, mode: 'poll' }, ticks, ticksPolled: { ...ticks, mode: 'poll' } },
+        },
+      ],
+      {},
+      { publishingInterval: 100 },
+    );
+    const host = new Listener();
+    const session = await driver.open(plan, host, never);
+    await until(() => host.of('old').length > 0 && host.of('ticks').length > 1);
+    const asked = Date.now();
+    const polled = pointsOf(plan, 'PLC').filter(({ point }) => point.endsWith('Polled'));
+    const seen = await session.poll({ device: 'PLC', points: polled, dueMs: 0 }, never);
+    const answered = Date.now();
+    await session.close();
+    const dayMs = 86_400_000;
+    // asyncua's ServerTimestamp is the time of the last write: before the question, so it is not when the server looked.
+    for (const one of seen) {
+      expect(one).toMatchObject({ timeSource: 'gateway', timeMs: null });
+      expect(one.at.wallMs).toBeGreaterThanOrEqual(asked);
+      expect(one.at.wallMs).toBeLessThanOrEqual(answered);
+    }
+    expect(Math.round(((seen[0]?.deviceTimeMs ?? 0) - asked) / dayMs)).toBe(-30);
+    const [tick] = host.of('ticks').slice(-1);
+    expect(tick).toMatchObject({ timeSource: 'device', timeMs: tick?.deviceTimeMs });
+    const [first] = host.of('old');
+    expect(Math.round(((first?.deviceTimeMs ?? 0) - asked) / dayMs)).toBe(-30);
+    expect(Math.abs((first?.timeMs ?? first?.at.wallMs ?? 0) - asked)).toBeLessThan(5_000);
+  });
+});

@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+// Comes with node-opcua-server, which takes one and does not export it.
+import { OPCUACertificateManager } from 'node-opcua-certificate-manager';
+import { DataType, Variant, VariantArrayType } from 'node-opcua-client';
+import { OPCUAServer } from 'node-opcua-server';
+
+type Namespace = ReturnType<NonNullable<OPCUAServer['engine']['addressSpace']>['registerNamespace']>;
+type ServedVariable = ReturnType<Namespace['addVariable']>;
+export type TypeName = Extract<keyof typeof DataType, string>;
+
+/** A request as the server decoded it. */
+export interface SeenRequest {
+  /** `ReadRequest`, … */
+  readonly name: string;
+  /** Of a read: what was asked, in order. */
+  readonly nodeIds: readonly string[];
+}
+
+export interface OpcUaServer {
+  readonly port: number;
+  readonly server: OPCUAServer;
+  readonly namespace: Namespace;
+  /** All that arrived, oldest first. */
+  readonly requests: SeenRequest[];
+  /** A scalar `s=NAME` in `urn:site:plc`. */
+  variable(name: string, type: TypeName, value: unknown): ServedVariable;
+  /** A request goes on only if this gives true, or when it calls `answer`. */
+  gate: (request: SeenRequest, answer: () => void) => boolean;
+  close(): Promise<void>;
+}
+
+type Handler = (
+  message: { request: { nodesToRead?: { nodeId: { toString: () => string } }[] | null } },
+  channel: unknown,
+) => unknown;
+
+export interface OpcUaServerOptions {
+  /** 0: any. */
+  readonly port?: number;
+  readonly mostSessions?: number;
+  readonly operationLimits?: Readonly<Record<string, number>>;
+}
+
+/** node-opcua's own server, in this process: what it receives can be seen, and held back. */
+export async function startOpcUaServer(options: OpcUaServerOptions = {}): Promise<OpcUaServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-opcua-'));
+  const server = new OPCUAServer({
+    port: options.port ?? 0,
+    hostname: 'localhost',
+    resourcePath: '/',
+    allowAnonymous: true,
+    serverCertificateManager: new OPCUACertificateManager({
+      rootFolder: folder,
+      automaticallyAcceptUnknownCertificate: true,
+    }),
+    maxConnectionsPerEndpoint: 100,
+    serverCapabilities: {
+      maxSessions: options.mostSessions ?? 100,
+      ...(options.operationLimits && { operationLimits: options.operationLimits }),
+    },
+  });
+  await server.initialize();
+  const { addressSpace } = server.engine;
+  if (addressSpace === null) throw new Error('the server has no address space');
+  const namespace = addressSpace.registerNamespace('urn:site:plc');
+  const requests: SeenRequest[] = [];
+  const made: OpcUaServer = {
+    port: 0,
+    server,
+    namespace,
+    requests,
+    gate: () => true,
+    variable: (name, type, value) =>
+      namespace.addVariable({
+        organizedBy: addressSpace.rootFolder.objects,
+        nodeId: `s=${name}`,
+        browseName: name,
+        dataType: type,
+        value: new Variant({ dataType: DataType[type], arrayType: VariantArrayType.Scalar, value }),
+        minimumSamplingInterval: 10,
+      }),
+    close: async () => {
+      await server.shutdown(0);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  await server.start();
+  watch(server, made);
+  const { port } = server.endpoints[0] as unknown as { port: number };
+  return Object.assign(made, { port });
+}
+
+/** Every service of the server, seen and gated before it is served. */
+function watch(server: OPCUAServer, made: OpcUaServer): void {
+  const services = server as unknown as Record<string, Handler>;
+  for (let type = Object.getPrototypeOf(server) as object; type !== Object.prototype; type = protoOf(type))
+    for (const key of Object.getOwnPropertyNames(type)) {
+      const service = services[key];
+      if (!/^_on_\w+Request$/.test(key) || service === undefined || Object.hasOwn(server, key)) continue;
+      services[key] = (message, channel) => {
+        const nodeIds = (message.request.nodesToRead ?? []).map(({ nodeId }) => nodeId.toString());
+        const request = { name: key.slice('_on_'.length), nodeIds };
+        made.requests.push(request);
+        const answer = (): unknown => service.call(server, message, channel);
+        return made.gate(request, answer) ? answer() : undefined;
+      };
+    }
+}
+
+const protoOf = (of: object): object => Object.getPrototypeOf(of) as object;
