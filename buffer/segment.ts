@@ -367,7 +367,8 @@ export class SegmentFile implements SegmentRows {
     }
     this.#db.exec('COMMIT');
     this.#statements.clear();
-    const mode = this.#db.pragma('journal_mode = DELETE', { simple: true });
+    this.#db.pragma('journal_mode = DELETE');
+    const mode = this.#db.pragma('journal_mode', { simple: true });
     if (mode !== 'delete') throw new BufferError('SEAL_FAILED', `${this.file}: journal_mode stays ${String(mode)}`);
   }
 
@@ -417,7 +418,9 @@ export function unpackDescriptors(body: Buffer): Descriptor[] {
 
 /** WAL with a sync at every commit, read back: better-sqlite3 opens existing WAL files with less, and a setting that did not take must not pass. */
 function setDurable(db: Database.Database, file: string): void {
-  const mode = db.pragma('journal_mode = WAL', { simple: true });
+  db.pragma('journal_mode = WAL');
+  // Asked again: the answer above comes before SQLite has written it, and an error of that write is told to nobody.
+  const mode = db.pragma('journal_mode', { simple: true });
   db.pragma('synchronous = FULL');
   const synchronous = db.pragma('synchronous', { simple: true });
   if (mode !== 'wal' || synchronous !== 2)
