@@ -1,9 +1,15 @@
 import { below } from './random.ts';
 
 /** An unsynced change of a file's content. */
-type Change =
-  | { readonly at: number; readonly offset: number; readonly data: Uint8Array }
-  | { readonly at: number; readonly size: number };
+type Change = Write | { readonly at: number; readonly size: number };
+
+interface Write {
+  readonly at: number;
+  readonly offset: number;
+  readonly data: Uint8Array;
+  /** A sync of it failed: the kernel counts it as written, and no later sync makes it safe. */
+  readonly isDoomed?: boolean;
+}
 
 const sectorBytes = 512;
 
@@ -26,10 +32,19 @@ export class DiskFile {
 
   /** All changes up to operation `until` are safe. */
   sync(until = Infinity): void {
-    const safe = this.#changes.filter(({ at }) => at <= until);
+    const safe = this.#changes.filter((change) => change.at <= until && !isDoomed(change));
     if (safe.length === 0) return;
     for (const change of safe) this.#durable = applied(this.#durable, change);
-    this.#changes = this.#changes.filter(({ at }) => at > until);
+    this.#changes = this.#changes.filter(
+      (change) => change.at > until || (isDoomed(change) && !safe.some((one) => covers(one, change))),
+    );
+  }
+
+  /** A sync was answered with an error: what it should have made safe may be there or not, for ever. */
+  failSync(): void {
+    this.#changes = this.#changes.flatMap((change) =>
+      'size' in change ? [change] : Array.from(sectorsOf(change), (sector): Change => ({ ...sector, isDoomed: true })),
+    );
   }
 
   /** Content after a power cut. `isOrdered`: a change behind a lost truncate is lost as well. */
@@ -62,6 +77,20 @@ export class DiskFile {
   }
 }
 
+function isDoomed(change: Change): change is Write {
+  return !('size' in change) && (change.isDoomed ?? false);
+}
+
+/** Nothing of the sector is left to be seen once `change` is there. */
+function covers(change: Change, sector: Write): boolean {
+  if ('size' in change) return change.size <= sector.offset;
+  return (
+    change.at > sector.at &&
+    change.offset < sector.offset + sector.data.length &&
+    sector.offset < change.offset + change.data.length
+  );
+}
+
 function applied(content: Uint8Array<ArrayBuffer>, change: Change): Uint8Array<ArrayBuffer> {
   if ('size' in change) return resized(content, change.size);
   const end = change.offset + change.data.length;
@@ -77,11 +106,11 @@ function resized(content: Uint8Array<ArrayBuffer>, size: number): Uint8Array<Arr
 }
 
 /** The disk's own sectors: a write that does not begin at one is torn where they do. */
-function* sectorsOf(change: { readonly offset: number; readonly data: Uint8Array }): Generator<Change> {
+function* sectorsOf(change: Write): Generator<Write> {
   const end = change.offset + change.data.length;
   for (let from = change.offset; from < end;) {
     const to = Math.min(end, (Math.floor(from / sectorBytes) + 1) * sectorBytes);
-    yield { at: 0, offset: from, data: change.data.subarray(from - change.offset, to - change.offset) };
+    yield { at: change.at, offset: from, data: change.data.subarray(from - change.offset, to - change.offset) };
     from = to;
   }
 }

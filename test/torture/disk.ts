@@ -69,7 +69,7 @@ export class Disk {
         break;
       }
       case 'sync':
-        this.#synced(handle);
+        this.#synced(handle, op.flags !== 0);
         break;
       case 'mkdir':
         this.#name({ at: this.#at, gives: { path: op.path, entry: 'folder' } });
@@ -127,10 +127,14 @@ export class Disk {
     return entry;
   }
 
-  #synced(handle: string): void {
+  #synced(handle: string, hasFailed: boolean): void {
     if (this.#cacheOps !== null) return;
     const opened = this.#open.get(handle);
     if (opened === undefined) throw new RangeError('a sync of what is not open');
+    if (hasFailed) {
+      if (opened.entry instanceof DiskFile) opened.entry.failSync();
+      return;
+    }
     if (opened.entry instanceof DiskFile) opened.entry.sync();
     if (this.#model === 'journal') this.#makeSafe(() => true);
     else if (opened.entry === 'folder')

@@ -21,12 +21,12 @@ const kinds = [
 
 export type OpKind = (typeof kinds)[number];
 
-/** A call that worked, as the shim recorded it. */
+/** A call that worked (or a sync that failed), as the shim recorded it. */
 export interface Op {
   readonly kind: OpKind;
   readonly pid: number;
   readonly fd: number;
-  /** Of an open: open(2). */
+  /** Of an open: open(2). Of a sync: the error it was answered with, 0 if it worked. */
   readonly flags: number;
   /** Within the watched folder; `.` is itself. */
   readonly path: string;

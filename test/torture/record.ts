@@ -17,6 +17,8 @@ export interface RecordOptions {
   /** Starts of the process, the first of them on an empty folder. */
   readonly starts: number;
   readonly commitsPerStart: number;
+  /** Of the shim, while it is recorded. */
+  readonly rules?: readonly string[];
   /** A module to load into the process before itself. */
   readonly preload?: string;
 }
@@ -28,13 +30,19 @@ export interface Recording {
 }
 
 /** Runs the workload over several starts, some ended in order and some killed, and records all that it does to its disk. */
-export async function recordWorkload({ seed, starts, commitsPerStart, preload }: RecordOptions): Promise<Recording> {
+export async function recordWorkload({
+  seed,
+  starts,
+  commitsPerStart,
+  rules = [],
+  preload,
+}: RecordOptions): Promise<Recording> {
   const base = mkdtempSync(join(fastFolder, 'sluice-record-'));
   const remove = (): void => rmSync(base, { recursive: true, force: true });
   const [folder, marks, log] = ['disk', 'marks', 'log'].map((name) => join(base, name)) as [string, string, string];
   mkdirSync(folder);
   writeFileSync(marks, '');
-  const shim = new Shim({ folder, log, marks });
+  const shim = new Shim({ folder, log, marks, rules, seed });
   const random = randomFrom(seed);
   try {
     for (let start = 0; start < starts; start++) {

@@ -102,7 +102,12 @@ function settle(at: Buffer, stream: Stream, first: Seq, last: Seq): void {
 }
 
 async function reject(at: Buffer, entry: Kept): Promise<void> {
-  await at.reject(entry, 'refused for good', { key: 'key', value: 'value' });
+  for (let isKept = false; !isKept;)
+    isKept = await at.reject(entry, 'refused for good', { key: 'key', value: 'value' }).then(
+      () => true,
+      // A sick disk: the record waits, as it does in a forwarder.
+      () => sleep(50, false),
+    );
   tell({ mark: 'dead', stream: entry.stream, id: idOf(entry.epoch, entry.seq) });
 }
 

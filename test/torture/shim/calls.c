@@ -140,7 +140,14 @@ static int sync_with(int fd, int (*real)(int)) {
     record_indexes();
     end_op();
   }
-  return PASSED(int, op, real(fd));
+  int given = PASSED(int, op, real(fd));
+  if (given < 0) {
+    op.flags = errno;
+    begin_op();
+    record(&op);
+    end_op();
+  }
+  return given;
 }
 
 int fsync(int fd) { return sync_with(fd, REAL(fsync)); }
