@@ -53,6 +53,36 @@ describe.skipIf(noShim !== undefined)('the power is cut at any moment', () => {
   );
 });
 
+describe.skipIf(noShim !== undefined)('the power is cut where syncs and writes have failed', () => {
+  const rules = [
+    'sync *-wal p=0.02 EIO',
+    'sync *.db p=0.05 EIO',
+    'write *-wal p=0.005 ENOSPC',
+    'write *.db p=0.02 EIO',
+  ];
+  let recording: Recording;
+
+  beforeAll(async () => {
+    recording = await recordWorkload({ seed, starts: 4, commitsPerStart: 60, rules });
+  }, someMinutes);
+
+  afterAll(() => recording?.remove());
+
+  it(
+    'what was accepted afterwards is not lost: nothing was believed of what a sync failed on',
+    async () => {
+      const sum = await cutPower(recording.log, { seed, cuts: 1_000 });
+      console.log(reportOf(sum));
+      expect({ failedStarts: sum.failedStarts, losing: sum.losing, wrong: sum.wrong }).toEqual({
+        failedStarts: [],
+        losing: [],
+        wrong: [],
+      });
+    },
+    someMinutes,
+  );
+});
+
 describe.skipIf(noShim !== undefined)('the same cuts where SQLite is kept at synchronous=NORMAL', () => {
   let sum: CutSum;
 
