@@ -1,5 +1,6 @@
 import type { Clock } from '../agent/clock.ts';
 import type { GatewayEvent, Kept, Note, PointInfo, Reading, Seq, Stream } from '../agent/reading.ts';
+import type { Fill } from './fill.ts';
 import type { Wear } from './wear.ts';
 
 /** Whole frames of one lane, in order. `entries` are those not settled yet; `first`…`last` spans the frames in full. */
@@ -89,6 +90,11 @@ export interface BufferStats {
   readonly bytes: number;
   readonly maxBytes: number;
   readonly full: boolean;
+  /** How near it is to the size at which readings are dropped or refused, told once per crossing in the log. */
+  readonly fill: Fill;
+  readonly whenFull: WhenFull;
+  /** The file system is read-only: what comes is kept and sent from memory. */
+  readonly isVolatile: boolean;
   readonly segments: number;
   /** To the disk since this start, as the kernel counts; null: it does not. */
   readonly writtenBytes: number | null;

@@ -2,6 +2,8 @@ import { BufferError, BufferFull, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal, WriterPulse } from './buffer.ts';
+import { fillOf, fillText } from './fill.ts';
+import type { Fill } from './fill.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
 import { corrected, isReading, keep } from './frame.ts';
@@ -16,6 +18,8 @@ import { RoomMaker } from './room-maker.ts';
 import { takesUpToBytes, thinFromBytes } from './sizes.ts';
 import { dropEvents } from './thin.ts';
 import { WriterThread } from './thread.ts';
+import { Volatile, volatileEvent } from './volatile.ts';
+import type { Sealed } from './volatile.ts';
 import { WearMeter } from './wear.ts';
 import type { Wear } from './wear.ts';
 
@@ -36,13 +40,17 @@ const diskBytes = 16;
  * Rejects with BufferError: `BUFFER_IN_USE` if another process owns it.
  */
 export async function openBuffer(options: BufferOptions): Promise<Buffer> {
-  const latest: Latest = { space: { bytes: 0, segments: 0, waiting: [], held: [], writtenBytes: null } };
+  const latest: Latest = {
+    space: { bytes: 0, segments: 0, waiting: [], held: [], writtenBytes: null },
+    onVolatile: () => undefined,
+  };
   const thread = new WriterThread({
     event: options.event,
     trouble: (message) => options.log?.(`buffer: ${message}`),
     space: (space) => {
       latest.space = space;
     },
+    volatile: (isOn) => latest.onVolatile(isOn),
   });
   try {
     const opened = await thread.call('open', { path: options.path, maxBytes: options.maxBytes });
@@ -57,6 +65,8 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
 /** What the writer said last of its files: with each commit, and between. */
 interface Latest {
   space: Space;
+  /** The file system became read-only, or can be written again. */
+  onVolatile: (isOn: boolean) => void;
 }
 
 class DurableBuffer implements Buffer {
@@ -94,6 +104,8 @@ class DurableBuffer implements Buffer {
   #timer: NodeJS.Timeout | null = null;
   #lastCommitMs = -Infinity;
   #committing: Promise<void> | null = null;
+  #writing: Sealed | null = null;
+  readonly #volatile = new Volatile();
   #wantsSlots = true;
   /** A serial number that no packed slots hold yet. */
   #hasNewSerial = false;
@@ -104,6 +116,7 @@ class DurableBuffer implements Buffer {
   readonly #accepted: Record<Stream, number> = perLane(() => 0);
   readonly #dropped: Record<Stream, number> = perLane(() => 0);
   readonly #roomMaker: RoomMaker;
+  #fill: Fill = 'low';
   /** What is appended now tells of a drop, which makes room. */
   #isTellingDrop = false;
 
@@ -113,6 +126,7 @@ class DurableBuffer implements Buffer {
     this.#roomMaker = new RoomMaker({
       isShort: () =>
         this.#limits.whenFull === 'thin' &&
+        !this.#volatile.isOn &&
         this.#latest.space.bytes + this.#comingBytes(0) > thinFromBytes(this.#maxBytes()),
       ask: () => this.#askForRoom(),
       drop: (made) => this.#drop(made),
@@ -122,6 +136,7 @@ class DurableBuffer implements Buffer {
     this.#wantedMaxBytes = options.maxBytes;
     this.#thread = thread;
     this.#latest = latest;
+    latest.onVolatile = (isOn) => this.#setVolatile(isOn);
     this.failed = thread.failed;
     this.epoch = opened.epoch;
     this.before = opened.before;
@@ -214,6 +229,8 @@ class DurableBuffer implements Buffer {
           });
       }
       from = found.through;
+      // What memory has let go without its being on disk was delivered.
+      if (found.frames.length === 0 && this.#volatile.isOn) from = Math.max(from, recent?.base ?? 0);
       if (entries.length > 0) return this.#batch(stream, after + 1, from, entries);
     }
   }
@@ -238,6 +255,11 @@ class DurableBuffer implements Buffer {
     const lane = laneOf(stream);
     this.#recent[lane]?.forget(last);
     this.#thread.settle(lane, first, last);
+    for (const { gathering } of this.#volatile.settle(lane, first, last)) {
+      this.#waitingBytes -= gathering.bytes;
+      this.#wantsSlots = true;
+      gathering.resolve();
+    }
   }
 
   async reject(entry: Kept, reason: string, record: { key: string; value: string | null }): Promise<void> {
@@ -292,6 +314,9 @@ class DurableBuffer implements Buffer {
       bytes,
       maxBytes: this.#wantedMaxBytes,
       full: this.#isFull('meter-readings', this.#lastRefused),
+      fill: this.#lookHowFull(),
+      isVolatile: this.#volatile.isOn,
+      whenFull: this.#limits.whenFull ?? 'stop',
       segments,
       writtenBytes,
       wear: this.#wearNow(),
@@ -318,10 +343,11 @@ class DurableBuffer implements Buffer {
     if (signal.aborted) cut();
     else signal.addEventListener('abort', cut, { once: true });
     try {
-      await this.#committing;
+      while (this.#committing) await this.#committing;
       // The newest right time, too: the next boot may begin before it.
       this.#wantsSlots = true;
       await this.#commit();
+      while (this.#committing) await this.#committing;
       this.#closed.abort();
       this.#wakeAll();
       await this.#thread.call('close', { sent: this.#handedOut });
@@ -358,6 +384,18 @@ class DurableBuffer implements Buffer {
     return this.#latest.space.bytes + this.#comingBytes(count) > upTo;
   }
 
+  #lookHowFull(): Fill {
+    const maxBytes = this.#maxBytes();
+    const whenFull = this.#limits.whenFull ?? 'stop';
+    const mostBytes =
+      whenFull === 'thin' ? thinFromBytes(maxBytes) : takesUpToBytes('meter-readings', maxBytes, whenFull);
+    const { bytes } = this.#latest.space;
+    const before = this.#fill;
+    this.#fill = fillOf(before, bytes, mostBytes);
+    if (this.#fill !== before) this.#options.log?.(`buffer: ${fillText(this.#fill, bytes, mostBytes, whenFull)}`);
+    return this.#fill;
+  }
+
   /** On disk, of what waits in memory and of so many entries more. */
   #comingBytes(count: number): number {
     return (this.#waitingBytes / entryBytes + count) * diskBytes;
@@ -369,7 +407,7 @@ class DurableBuffer implements Buffer {
   }
 
   #schedule(): void {
-    if (this.#timer || this.#committing || this.#closing) return;
+    if (this.#timer || (this.#committing && !this.#volatile.isOn) || this.#closing) return;
     const sinceMs = performance.now() - this.#lastCommitMs;
     const isUrgent = this.#gathering.drops.length > 0;
     const delayMs = isUrgent ? gatherMs : Math.max(gatherMs, this.#limits.commitEveryMs - sinceMs);
@@ -379,67 +417,109 @@ class DurableBuffer implements Buffer {
     }, delayMs);
   }
 
-  /** Everything gathered so far, as one transaction. One at a time: the next gathers meanwhile. */
+  /** Everything gathered so far, as one transaction. One at a time: the next gathers meanwhile, or waits dated where the disk takes nothing. */
   async #commit(): Promise<void> {
-    const gathering = this.#gathering;
-    if (gathering.lanes.size === 0) return;
-    this.#gathering = new Gathering();
-    this.#lastCommitMs = performance.now();
-    const work = this.#write(gathering);
-    this.#committing = work;
-    await work;
+    if (this.#gathering.lanes.size === 0) return;
+    const sealed = this.#seal();
+    if (this.#committing) {
+      this.#volatile.hold(sealed);
+      if (this.#volatile.isOn) this.#show(sealed);
+      return;
+    }
+    for (let next: Sealed | undefined = sealed; next; next = this.#volatile.take()) {
+      this.#writing = next;
+      this.#committing = this.#write(next);
+      await this.#committing;
+    }
+    this.#writing = null;
     this.#committing = null;
+    this.#volatile.allWritten();
     if (this.#gathering.lanes.size > 0) this.#schedule();
   }
 
-  async #write(gathering: Gathering): Promise<void> {
+  #seal(): Sealed {
+    const gathering = this.#gathering;
+    this.#gathering = new Gathering();
+    this.#lastCommitMs = performance.now();
     const anchor = this.#options.clock.now();
+    const lanes = [...gathering.lanes.values()].map(({ stream, entries }) => ({
+      stream,
+      entries: entries.map((one) => corrected(anchor, one, this.#held)),
+    }));
+    const ofReadings = lanes.filter(({ stream }) => waitsForDate(laneOf(stream)));
+    this.#givenSeq = Math.max(...lanes.map(({ entries }) => entries.at(-1)?.seq ?? 0));
+    const firstReading = Math.min(...ofReadings.map(({ entries }) => entries[0]?.seq ?? Infinity));
+    const dating = ofReadings.length === 0 ? [] : this.#held.committing(anchor, firstReading);
+    const frames = lanes.map(({ stream, entries }) => this.#encoder.encode(anchor, stream, entries));
+    const described = this.#encoder.takeDescribed();
+    if (anchor.trust === 'synced') this.#slots.noteTrusted(anchor);
+    const maxBytes = this.#newMaxBytes;
+    const slots =
+      this.#wantsSlots || this.#hasNewSerial || maxBytes !== null ? this.#slots.pack(this.#wearNow()) : null;
+    this.#hasNewSerial = false;
+    const commit = { frames, described, slots, dating, maxBytes, drops: gathering.drops };
+    return { gathering, anchor, lanes, commit, shown: new Set() };
+  }
+
+  async #write(sealed: Sealed): Promise<void> {
+    const { gathering, lanes, commit } = sealed;
+    const beganMs = performance.now();
     try {
-      const lanes = [...gathering.lanes.values()].map(({ stream, entries }) => ({
-        stream,
-        entries: entries.map((one) => corrected(anchor, one, this.#held)),
-      }));
-      const ofReadings = lanes.filter(({ stream }) => waitsForDate(laneOf(stream)));
-      this.#givenSeq = Math.max(...lanes.map(({ entries }) => entries.at(-1)?.seq ?? 0));
-      const firstReading = Math.min(...ofReadings.map(({ entries }) => entries[0]?.seq ?? Infinity));
-      const dating = ofReadings.length === 0 ? [] : this.#held.committing(anchor, firstReading);
-      const frames = lanes.map(({ stream, entries }) => this.#encoder.encode(anchor, stream, entries));
-      const described = this.#encoder.takeDescribed();
-      if (anchor.trust === 'synced') this.#slots.noteTrusted(anchor);
-      const maxBytes = this.#newMaxBytes;
-      const slots =
-        this.#wantsSlots || this.#hasNewSerial || maxBytes !== null ? this.#slots.pack(this.#wearNow()) : null;
-      this.#hasNewSerial = false;
-      const { drops } = gathering;
-      const commit = { frames, described, slots, dating, maxBytes, drops };
-      const committed: Committed = await this.#thread.call('commit', commit);
-      if (maxBytes !== null) this.#limits = { ...this.#limits, maxBytes };
+      const described = [...this.#volatile.takeCarried(), ...commit.described];
+      const committed: Committed = await this.#thread.call('commit', { ...commit, described });
+      if (commit.maxBytes !== null) this.#limits = { ...this.#limits, maxBytes: commit.maxBytes };
       this.#newMaxBytes = this.#wantedMaxBytes === this.#limits.maxBytes ? null : this.#wantedMaxBytes;
       this.#latest.space = committed;
       this.#wantsSlots = committed.wantsSlots;
       this.#counts.commits += 1;
-      this.#counts.commitsTookMs += performance.now() - this.#lastCommitMs;
+      this.#counts.commitsTookMs += performance.now() - beganMs;
       for (const { stream, entries } of lanes) {
-        const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));
-        this.#accepted[stream] += kept.length;
-        const last = kept.at(-1)?.seq ?? 0;
-        const recent = this.#recent[laneOf(stream)];
-        // How it is dated is decided later: then it comes from the disk.
-        if (anchor.trust === 'unsynced' && waitsForDate(laneOf(stream))) recent?.skip(last);
-        else recent?.add({ last, entries: kept });
-        this.#newestSeq = Math.max(this.#newestSeq, last);
+        this.#accepted[stream] += entries.length;
+        this.#newestSeq = Math.max(this.#newestSeq, entries.at(-1)?.seq ?? 0);
       }
-      this.#held.committed(anchor);
-      for (const { lane, count } of drops) this.#dropped[streamOf(lane)] += count;
+      this.#show(sealed);
+      this.#held.committed(sealed.anchor);
+      for (const { lane, count } of gathering.drops) this.#dropped[streamOf(lane)] += count;
       for (const { stream, entries } of lanes) this.#tap(stream, entries);
       gathering.resolve();
-      this.#wakeAll();
       this.#roomMaker.look();
+      this.#lookHowFull();
     } catch (error) {
       gathering.reject(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#waitingBytes -= gathering.bytes;
     }
+  }
+
+  /** From now on readers are given it: when it is on disk, or cannot be brought there now. */
+  #show(sealed: Sealed): void {
+    const { anchor, lanes, shown } = sealed;
+    const isOnDisk = !this.#volatile.isOn;
+    for (const { stream, entries } of lanes.filter((one) => !shown.has(one.stream))) {
+      const recent = this.#recent[laneOf(stream)];
+      const last = entries.at(-1)?.seq ?? 0;
+      // How it is dated is decided later: then it comes from the disk, and nothing of its lane before it.
+      const isUndated = anchor.trust === 'unsynced' && waitsForDate(laneOf(stream));
+      if (isUndated && isOnDisk) recent?.skip(last);
+      if (!isOnDisk && !this.#volatile.mayShow(stream, isUndated)) continue;
+      shown.add(stream);
+      if (isUndated) continue;
+      const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));
+      recent?.add({ last, entries: kept }, !isOnDisk);
+    }
+    this.#wakeAll();
+  }
+
+  /** The file system became read-only, or can be written again. */
+  #setVolatile(isOn: boolean): void {
+    this.#volatile.isOn = isOn;
+    if (!isOn) {
+      this.#options.log?.('buffer: its file system can be written again; what waits in memory is written down');
+      return;
+    }
+    if (this.#writing) this.#show(this.#writing);
+    this.#options.event(volatileEvent(this.#options.path, this.#options.clock.now().wallMs));
+    if (this.#gathering.lanes.size > 0) this.#schedule();
   }
 
   /** From now on readers get from the writer thread, which knows what it drops, all that lies on disk now. */

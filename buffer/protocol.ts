@@ -203,4 +203,5 @@ export type FromWriter =
   | { readonly type: 'event'; readonly event: GatewayEvent }
   /** For the log: the writer goes on by itself. */
   | { readonly type: 'trouble'; readonly message: string }
-  | { readonly type: 'space'; readonly space: Space };
+  | { readonly type: 'space'; readonly space: Space }
+  | { readonly type: 'volatile'; readonly isOn: boolean };

@@ -23,10 +23,16 @@ export class Recent {
     return after >= this.#base;
   }
 
-  add(frame: RecentFrame): void {
+  /** All of the lane up to here was dropped from memory. */
+  get base(): Seq {
+    return this.#base;
+  }
+
+  /** `isOnlyHere`: it lies nowhere else, so that nothing gives way to it. */
+  add(frame: RecentFrame, isOnlyHere = false): void {
     this.#frames.push(frame);
     this.#entries += frame.entries.length;
-    while (this.#entries > this.#most) this.#drop();
+    while (!isOnlyHere && this.#entries > this.#most) this.#drop();
   }
 
   /** A frame up to here is on disk only. */

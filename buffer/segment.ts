@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { closeSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { BufferError } from '../agent/errors.ts';
@@ -468,6 +468,24 @@ export function isDamage(error: unknown): boolean {
 /** The disk did not give some of the file. That may pass; where it does not, the rest may still be read. */
 export function isUnreadable(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_IOERR');
+}
+
+/** The file system, or what the user may have of it, has no room or no inode left. */
+export function isFullDisk(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^(SQLITE_FULL|ENOSPC|EDQUOT|EFBIG)/.test(code);
+}
+
+/** The file system of the folder is mounted read-only, or has become so by itself, as ext4 does after an error: that shows only in writing. */
+export function isReadOnly(folder: string): boolean {
+  const probe = join(folder, 'probe');
+  try {
+    closeSync(openSync(probe, 'w'));
+    rmSync(probe, { force: true });
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EROFS';
+  }
 }
 
 /** A segment's own file, and what SQLite puts beside it. */

@@ -25,6 +25,11 @@ function copyRoomBytes(maxBytes: number): number {
   return segmentBytes(maxBytes) + emptySegmentBytes;
 }
 
+/** 2 % of the quota, 64 KB to 16 MB. */
+export function ballastBytes(maxBytes: number): number {
+  return Math.floor(Math.min(16 * 1024 * 1024, Math.max(64 * 1024, maxBytes * 0.02)));
+}
+
 /** Under `whenFull: "thin"` room is made from here on: before anything has to be refused, and with room for the copy. */
 export function thinFromBytes(maxBytes: number): number {
   return maxBytes - reservedBytes(maxBytes) - copyRoomBytes(maxBytes);

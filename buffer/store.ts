@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { readBacklog, readNewestSlots } from './backlog.ts';
+import { Ballast } from './ballast.ts';
 import { DatingFile } from './dating-file.ts';
 import type { WrongBoot } from './dating.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -24,10 +25,11 @@ import type {
 import { waitsForDate } from './protocol.ts';
 import { Quarantine } from './quarantine.ts';
 import { Settled } from './ranges.ts';
+import { isFullDisk, isReadOnly } from './segment.ts';
 import { removeUnfinished } from './segment-copy.ts';
 import { Shelf } from './shelf.ts';
 import { Shelves } from './shelves.ts';
-import { segmentBytes } from './sizes.ts';
+import { ballastBytes, segmentBytes } from './sizes.ts';
 import { withDrops } from './thin.ts';
 import { Thinning } from './thinning.ts';
 import { writtenByThread } from './wear.ts';
@@ -52,6 +54,7 @@ export class Store {
   readonly #epoch: string;
   #maxBytes: number;
   #rollBytes: number;
+  readonly #ballast: Ballast;
   readonly #starts: number;
   readonly #settled: Settled[] = streams.map(() => new Settled());
   readonly #doubtful: Seq[];
@@ -75,6 +78,7 @@ export class Store {
     makeFolder(options.path);
     this.#lock = new Lock(options.path);
     removeUnfinished(options.path);
+    this.#ballast = new Ballast(options.path);
     const quarantined = (message: string): void => tell({ event: 'quarantine', severity: 'error', message });
     this.#dead = new DeadLetters(options.path, quarantined);
     this.#dating = new DatingFile(options.path, quarantined);
@@ -132,7 +136,9 @@ export class Store {
   }
 
   #otherBytes(): number {
-    return this.#dead.bytes() + this.#dating.bytes() + this.#thinning.bytes + this.#quarantine.bytes;
+    return (
+      this.#dead.bytes() + this.#dating.bytes() + this.#thinning.bytes + this.#quarantine.bytes + this.#ballast.bytes
+    );
   }
 
   commit(commit: Commit): Committed {
@@ -140,8 +146,7 @@ export class Store {
     for (const descriptor of commit.described) this.#descriptors.set(descriptor.id, descriptor);
     this.#leaveSickActive();
     if (commit.maxBytes !== null) {
-      this.#maxBytes = commit.maxBytes;
-      this.#rollBytes = segmentBytes(commit.maxBytes);
+      this.#limit(commit.maxBytes);
       this.#quarantine.adjust(commit.maxBytes);
     }
     if (this.#active && commit.maxBytes !== null) this.#rollIfDue(this.#active);
@@ -149,6 +154,7 @@ export class Store {
     const active = this.#ensureActive(Math.min(...commit.frames.map((frame) => frame.first)));
     const settled = commit.drops.length === 0 ? this.#settled : withDrops(this.#settled, commit.drops);
     this.#guarded(active, () => active.commit(commit, (id) => this.#describe(id), settled));
+    this.#ballast.keep(ballastBytes(this.#maxBytes));
     // Committed it is. Nothing from here on may throw, or the same frames would be committed again.
     this.#thinning.dropped(commit.drops);
     this.#nextSeq = active.lastSeq + 1;
@@ -163,6 +169,21 @@ export class Store {
     this.#shelves.unlinkSettled(this.#slotsFrom);
     const hasSlots = this.#active !== null && this.#slotsFrom === this.#active;
     return { ...this.space(), wantsSlots: !hasSlots || this.#commitsSinceSlots >= commitsPerSlots };
+  }
+
+  /** Not even the ballast helps. */
+  isReadOnly(): boolean {
+    return isReadOnly(this.#options.path);
+  }
+
+  #limit(maxBytes: number): void {
+    this.#maxBytes = maxBytes;
+    this.#rollBytes = segmentBytes(maxBytes);
+  }
+
+  /** A write failed: if the disk is full, the ballast goes. True: it is worth another try at once. */
+  madeRoomAfter(error: unknown): boolean {
+    return isFullDisk(error) && this.#ballast.release();
   }
 
   settle(lane: number, first: Seq, last: Seq): void {

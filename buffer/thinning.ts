@@ -1,12 +1,12 @@
 import { streams } from '../agent/reading.ts';
-import type { PointInfo, Seq } from '../agent/reading.ts';
+import type { Kept, PointInfo, Seq } from '../agent/reading.ts';
 import { decodeFrame } from './frame.ts';
 import { streamOf } from './protocol.ts';
-import type { Drop, RoomMade, RoomRequest, Space } from './protocol.ts';
+import type { Described, Drop, RoomMade, RoomRequest, Space } from './protocol.ts';
 import { Settled } from './ranges.ts';
 import { SegmentCopy, copyBytes, copyTail } from './segment-copy.ts';
 import type { Extent, FrameRow, RemovedRun } from './segment.ts';
-import { sizeOf } from './segment.ts';
+import { damagedRowsIn, sizeOf } from './segment.ts';
 import type { Shelf } from './shelf.ts';
 import type { Shelves } from './shelves.ts';
 import { Tallying, maySaveRoom, nextDrop, savesRoom } from './thin.ts';
@@ -116,8 +116,9 @@ export class Thinning {
   /** Writes the segment anew without its settled frames. False: it is as it was. */
   *#copied(shelf: Shelf, maxBytes: number): Step<boolean> {
     const { shelves, settled, space } = this.#parts;
-    const plan = shelves.use(shelf, () => planOf(shelf, settled));
+    const plan = shelves.use(shelf, () => (shelf.isDistrusted ? null : planOf(shelf, settled)));
     if (plan === undefined) return true;
+    if (plan === null) return false;
     const needed = copyBytes(plan.bytes);
     if (!savesRoom(shelf.bytes, needed)) {
       this.#unworthy.set(shelf, this.#settledIn(shelf));
@@ -152,14 +153,17 @@ export class Thinning {
       if (this.#isEnded || !this.#changeable().includes(shelf)) return true;
       const rows: FrameRow[] = [];
       const isRead = shelves.use(shelf, () => {
+        if (shelf.isDistrusted) return false;
         for (let bytes = 0; bytes < stepBytes && at < plan.kept.length; at++) {
           const row = shelf.row(plan.kept[at] ?? 0);
-          if (row) rows.push(row);
-          bytes += row?.body.length ?? 0;
+          // Sound when it was indexed, damaged now.
+          if (row === null) throw damagedRowsIn(shelf.file, 1);
+          rows.push(row);
+          bytes += row.body.length;
         }
         return true;
       });
-      if (isRead === undefined) return false;
+      if (isRead !== true) return false;
       copy.frames(rows);
     }
     yield undefined;
@@ -176,7 +180,7 @@ export class Thinning {
     if (found === null || shelf === undefined) return this.#made('nothing');
     const { lane, first, last } = found;
     const tallying = new Tallying();
-    const points = shelves.use(shelf, () => pointsOf(shelf));
+    const points = shelves.use(shelf, () => pointsIn(shelves.descriptors(shelf, 0)));
     if (points === undefined) return this.#made('again');
     for (let through = Math.max(first - 1, given[lane] ?? 0); through < last;) {
       const next: Seq | undefined = shelves.use(shelf, () =>
@@ -208,10 +212,13 @@ export class Thinning {
       return point;
     };
     const began = performance.now();
+    const counted: Kept[] = [];
+    let through = last;
     for (const frame of shelf.framesAfter(lane, after)) {
       if (frame.first > last) break;
       if (!settled.covers(frame.first, frame.last)) {
         const body = shelf.read(frame.first);
+        if (body === null && !shelf.isDistrusted) throw damagedRowsIn(shelf.file, 1);
         const context = { epoch: shelf.epoch, stream: streamOf(lane), describe };
         const entries = body === null ? null : decodedOrNull(body, context);
         if (entries === null) {
@@ -224,11 +231,16 @@ export class Thinning {
             `a frame in ${shelf.file} is damaged`,
           );
           shelf.isDamaged = true;
-        } else for (const entry of entries) if (!settled.has(entry.seq)) tallying.add(entry);
+        } else counted.push(...entries.filter(({ seq }) => !settled.has(seq)));
       }
-      if (performance.now() - began > stepMs) return frame.last;
+      if (performance.now() - began > stepMs) {
+        through = frame.last;
+        break;
+      }
     }
-    return last;
+    // Only now: a step that throws is made again.
+    for (const entry of counted) tallying.add(entry);
+    return through;
   }
 
   #abandon(): void {
@@ -244,8 +256,8 @@ interface Counting {
   readonly tallying: Tallying;
 }
 
-function pointsOf(shelf: Shelf): ReadonlyMap<number, PointInfo> {
-  return new Map(shelf.descriptors(0).descriptors.map(({ id, json }) => [id, JSON.parse(json) as PointInfo]));
+function pointsIn({ descriptors }: Described): ReadonlyMap<number, PointInfo> {
+  return new Map(descriptors.map(({ id, json }) => [id, JSON.parse(json) as PointInfo]));
 }
 
 interface CopyPlan {

@@ -9,6 +9,8 @@ export interface ThreadListener {
   event(event: GatewayEvent): void;
   space(space: Space): void;
   trouble(message: string): void;
+  /** The file system became read-only, or can be written again. */
+  volatile(isOn: boolean): void;
 }
 
 interface Waiting {
@@ -118,6 +120,9 @@ export class WriterThread {
         break;
       case 'space':
         listener.space(message.space);
+        break;
+      case 'volatile':
+        listener.volatile(message.isOn);
         break;
       case 'trouble':
         listener.trouble(message.message);

@@ -4,6 +4,7 @@ import type { Seq, Stream } from '../agent/reading.ts';
 import type { Range } from './ranges.ts';
 import { deadLettersFile } from './dead-letters.ts';
 import { commitsOf } from './view-entries.ts';
+import type { RemovedRun } from './segment.ts';
 import type { BufferView, ViewedSegment } from './view.ts';
 
 /** A row that is not what was written, or (`row` null) a file that cannot be read from there on. */
@@ -32,6 +33,8 @@ export interface AuditedSegment {
   readonly entries: number;
   readonly damaged: readonly Damaged[];
   readonly missing: Missing | null;
+  /** Entries that were taken out of it to make room: delivered, or dropped and told as loss. */
+  readonly removed: number;
 }
 
 /** Examines every row of a segment by its CRC, and every frame by decoding it. */
@@ -75,11 +78,15 @@ export function auditSegment(view: BufferView, segment: ViewedSegment): AuditedS
   const lanes = streams.filter(
     (stream, at) => summary === null || (summary[at]?.count ?? 0) > (found.counts.get(stream) ?? 0),
   );
+  const removed = guarded(() => view.use(segment, ({ file }) => file.removed())) ?? [];
   // What is missing in no lane was taken out when the segment was written anew: delivered, or told.
   const isAll = summary !== null && lanes.length === 0;
-  const missing = isAll ? null : missingOf(view, segment, found.ranges, lanes);
-  return { rows, entries: found.entries, damaged, missing };
+  const missing = isAll ? null : missingOf(view, segment, found.ranges, lanes, removed);
+  return { rows, entries: found.entries, damaged, missing, removed: countOf(removed) };
 }
+
+const countOf = (runs: readonly { readonly count: number }[]): number =>
+  runs.reduce((sum, { count }) => sum + count, 0);
 
 /** The dead letters whose row is damaged. */
 export function auditDeadLetters(view: BufferView): Damaged[] {
@@ -97,19 +104,50 @@ export function auditDeadLetters(view: BufferView): Damaged[] {
 function missingOf(
   view: BufferView,
   segment: ViewedSegment,
-  ranges: readonly Range[],
+  gaps: readonly Range[],
   lanes: readonly Stream[],
+  removed: readonly RemovedRun[],
 ): Missing | null {
+  const { inside, outside } = split(gaps, removed);
+  const taken = seqsOf(inside);
+  // A run tells how many of its numbers were its lane's: what is missing beyond that was another's.
+  const excess = Math.max(0, taken.length - countOf(removed));
+  const ranges = excess > 0 ? gaps : outside;
   if (ranges.length === 0) return null;
   const settled = streams.flatMap((stream, at) => (lanes.includes(stream) ? [view.settled[at]] : []));
-  let count = 0;
-  let lost = 0;
-  for (const { first, last } of ranges)
-    for (let seq = first; seq <= last; seq++) {
-      count += 1;
-      if (!settled.every((lane) => lane?.has(seq) === true)) lost += 1;
+  const isLost = (seq: Seq): boolean => !settled.every((lane) => lane?.has(seq) === true);
+  const others = seqsOf(outside);
+  return {
+    segment: segment.name,
+    ranges,
+    count: others.length + excess,
+    lost: others.filter(isLost).length + Math.min(excess, taken.filter(isLost).length),
+    lanes,
+  };
+}
+
+function seqsOf(ranges: readonly Range[]): Seq[] {
+  return ranges.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, at) => first + at));
+}
+
+/** Parts of the gaps that lie inside of a run, and the others. */
+function split(gaps: readonly Range[], runs: readonly RemovedRun[]): { inside: Range[]; outside: Range[] } {
+  const inside: Range[] = [];
+  const outside: Range[] = [];
+  const ordered = runs.toSorted((a, b) => a.first - b.first);
+  for (const { first, last } of gaps) {
+    let from = first;
+    for (const run of ordered) {
+      if (run.last < from) continue;
+      if (run.first > last) break;
+      if (run.first > from) outside.push({ first: from, last: run.first - 1 });
+      inside.push({ first: Math.max(from, run.first), last: Math.min(last, run.last) });
+      from = run.last + 1;
+      if (from > last) break;
     }
-  return { segment: segment.name, ranges, count, lost, lanes };
+    if (from <= last) outside.push({ first: from, last });
+  }
+  return { inside, outside };
 }
 
 /** Which numbers are passed over when they come in ascending order. */

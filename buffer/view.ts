@@ -5,6 +5,7 @@ import { BufferError, messageOf } from '../agent/errors.ts';
 import type { Kept, PointInfo, Seq } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
 import { isAtRest } from './at-rest.ts';
+import { ballastFile } from './ballast.ts';
 import { datingFile, datingIn } from './dating-file.ts';
 import { Dating } from './dating.ts';
 import type { WrongBoot } from './dating.ts';
@@ -148,6 +149,11 @@ export class BufferView {
   quarantined(): string[] {
     const folder = join(this.folder, 'quarantine');
     return existsSync(folder) ? readdirSync(folder) : [];
+  }
+
+  /** Bytes of the file that holds room for a full disk; 0: it has been given up. */
+  ballastBytes(): number {
+    return sizeOf(join(this.folder, ballastFile));
   }
 
   /** Removes the copies. Idempotent. */

@@ -23,6 +23,7 @@ let settledTimer: NodeJS.Timeout | null = null;
 let spaceTimer: NodeJS.Timeout | null = null;
 let mendTimer: NodeJS.Timeout | null = null;
 let isNotingTold = false;
+let isVolatile = false;
 const failedCommits = new Set<number>();
 
 port.on('message', (message: ToWriter) => {
@@ -44,19 +45,34 @@ function mendSoon(): void {
 
 function answer(number: number, call: Exclude<Call, { call: 'makeRoom' }>): void {
   try {
-    post({ type: 'gave', number, value: perform(call) });
+    const value = perform(call);
+    if (call.call === 'commit') tellVolatile(false);
+    post({ type: 'gave', number, value });
     failedCommits.delete(number);
   } catch (error) {
     if (call.call === 'commit') {
+      if (opened().madeRoomAfter(error)) {
+        trouble(
+          'the disk is full: the ballast is given up, so that events and what was delivered can still be written',
+        );
+        answer(number, call);
+        return;
+      }
       // Each new try goes to a new segment. Others are served meanwhile: what is read and settled is what makes room on a full disk.
       if (!failedCommits.has(number))
         trouble(`a commit failed, it is tried again every ${retryEveryMs} ms: ${messageOf(error)}`);
       failedCommits.add(number);
+      tellVolatile(opened().isReadOnly());
       setTimeout(() => answer(number, call), retryEveryMs);
       return;
     }
     post({ type: 'failed', number, code: codeOf(error), message: messageOf(error) });
   }
+}
+
+function tellVolatile(isOn: boolean): void {
+  if (isOn !== isVolatile) post({ type: 'volatile', isOn });
+  isVolatile = isOn;
 }
 
 function codeOf(error: unknown): string {
@@ -121,6 +137,10 @@ function noted(note: () => void): void {
     note();
     isNotingTold = false;
   } catch (error) {
+    if (store?.madeRoomAfter(error) === true) {
+      noted(note);
+      return;
+    }
     if (!isNotingTold) trouble(`noting what was delivered failed, it is tried again: ${messageOf(error)}`);
     isNotingTold = true;
   }

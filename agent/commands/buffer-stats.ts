@@ -67,6 +67,8 @@ function statsOf(view: BufferView, maxBytes: number | null) {
     segments: view.segments.length,
     bytes: view.segments.reduce((sum, { bytes }) => sum + bytes, 0),
     maxBytes,
+    ballastBytes: view.ballastBytes(),
+    removed: removedFrom(view),
     epochs: [...new Set(view.segments.map(({ epoch }) => epoch))],
     lanes: lanes.map(({ stream, waiting, held, settled, oldestWaitingMs, newestMs }) => ({
       lane: stream,
@@ -84,6 +86,19 @@ function statsOf(view: BufferView, maxBytes: number | null) {
       .filter(({ wal }) => wal.verdict === 'damaged')
       .map(({ segment, wal }) => ({ segment, why: walText(wal) })),
   };
+}
+
+/** Entries that were taken out of segments which are still there. */
+function removedFrom(view: BufferView): number {
+  let removed = 0;
+  for (const segment of view.segments) {
+    try {
+      for (const { count } of view.use(segment, ({ file }) => file.removed()) ?? []) removed += count;
+    } catch {
+      // It is listed as unreadable.
+    }
+  }
+  return removed;
 }
 
 /** How many, or why that cannot be said. */
@@ -117,6 +132,12 @@ function textOf(found: ReturnType<typeof statsOf> & { readonly wear: WearFacts }
   const held = lanes.reduce((sum, lane) => sum + lane.held, 0);
   if (held > 0)
     lines.push(`${counted(held, 'reading')} of these wait until the clock of the gateway is right (clock.hold)\n`);
+  if (found.removed > 0)
+    lines.push(
+      `${counted(found.removed, 'entry', 'entries')} taken out of segments to make room: delivered, or told as loss\n`,
+    );
+  if (found.segments > 0 && found.ballastBytes === 0)
+    lines.push('the ballast is given up: the disk was full; it is made again when there is room\n');
   if (typeof found.deadLetters === 'string') lines.push(`dead letters cannot be read: ${found.deadLetters}\n`);
   else if (found.deadLetters > 0)
     lines.push(`${counted(found.deadLetters, 'dead letter')}; look at them with: sluice buffer dead-letters\n`);

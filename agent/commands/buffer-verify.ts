@@ -15,6 +15,8 @@ interface Verdict {
   readonly entries: number;
   readonly damaged: readonly Damaged[];
   readonly missing: readonly Missing[];
+  /** Entries that were taken out to make room: delivered, or dropped and told as loss. */
+  readonly removed: number;
   /** What a power cut may have left as well as damage. */
   readonly unsure: readonly Damaged[];
   /** Missing and not delivered before, at most. */
@@ -29,7 +31,10 @@ export const bufferVerify: Command = {
 Changes nothing; the daemon itself passes over damaged rows and tells them as loss.`,
   arguments: [fileArgument],
   options: {
-    json: { about: 'one JSON value: {"ok","folder","segments","rows","entries","damaged","missing","unsure","lost"}' },
+    json: {
+      about:
+        'one JSON value: {"ok","folder","segments","rows","entries","damaged","missing","removed","unsure","lost"}',
+    },
     folder: folderOption,
   },
   examples: [
@@ -50,7 +55,7 @@ Changes nothing; the daemon itself passes over damaged rows and tells them as lo
       () => {
         io.stdout.write(
           json
-            ? `${JSON.stringify({ ok: true, folder, segments: 0, rows: 0, entries: 0, damaged: [], missing: [], unsure: [], lost: 0 })}\n`
+            ? `${JSON.stringify({ ok: true, folder, segments: 0, rows: 0, entries: 0, damaged: [], missing: [], removed: 0, unsure: [], lost: 0 })}\n`
             : `${noBufferYet(folder)}\n`,
         );
         return 0;
@@ -74,7 +79,7 @@ async function verified(view: BufferView, turns: LongPrint): Promise<Verdict> {
   for (const { segment, wal } of view.wals)
     (wal.verdict === 'damaged' ? damaged : unsure).push({ segment, table: 'WAL', row: null, why: walText(wal) });
   const missing: Missing[] = [];
-  const sums = { segments: 0, rows: 0, entries: 0 };
+  const sums = { segments: 0, rows: 0, entries: 0, removed: 0 };
   let isWhole = true;
   for (const segment of view.segments) {
     isWhole &&= await turns.breathe();
@@ -83,6 +88,7 @@ async function verified(view: BufferView, turns: LongPrint): Promise<Verdict> {
     sums.segments += 1;
     sums.rows += found.rows;
     sums.entries += found.entries;
+    sums.removed += found.removed;
     damaged.push(...found.damaged);
     if (found.missing) missing.push(found.missing);
   }
@@ -92,7 +98,7 @@ async function verified(view: BufferView, turns: LongPrint): Promise<Verdict> {
 
 function textOf(
   folder: string,
-  { segments, rows, entries, damaged, missing, unsure, lost, isWhole }: Verdict,
+  { segments, rows, entries, damaged, missing, removed, unsure, lost, isWhole }: Verdict,
   quarantined: number,
 ): string {
   const lines = damaged.map(({ segment, table, row, why }) =>
@@ -114,6 +120,8 @@ function textOf(
       `${one.segment}: ${counted(one.count, 'entry', 'entries')} missing, seq ${rangesText(one)}, of ${lanes}; ${fate.filter((part) => part !== '').join(', ')}`,
     );
   }
+  if (removed > 0)
+    lines.push(`${counted(removed, 'entry', 'entries')} taken out to make room: delivered, or told as loss`);
   if (quarantined > 0) lines.push(`${counted(quarantined, 'file')} in quarantine/ not examined`);
   const looked = `${counted(segments, 'segment')}, ${counted(rows, 'row')}, ${counted(entries, 'entry', 'entries')}`;
   if (!isWhole) lines.push(`${folder}: stopped after ${looked}`);

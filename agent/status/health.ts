@@ -13,7 +13,9 @@ export function ailments(status: GatewayStatus): string[] {
   const { buffer, uplink } = status;
   const found: string[] = [];
   if (buffer.full) found.push(`the buffer is full (${buffer.bytes} of ${buffer.maxBytes} bytes): readings are refused`);
-  if (buffer.committingForMs > slowCommitMs)
+  if (buffer.isVolatile)
+    found.push("the buffer's file system is read-only: readings are kept in memory only; look at the disk (dmesg)");
+  else if (buffer.committingForMs > slowCommitMs)
     found.push(`the disk has taken nothing for ${seconds(buffer.committingForMs)}: readings wait in memory`);
   for (const [lane, state] of Object.entries(uplink)) {
     if (isUnbuffered(lane)) continue;
@@ -46,7 +48,11 @@ export function remarks(status: GatewayStatus): string[] {
     );
   else if (now.trust === 'unsynced') found.push('the clock is known to be wrong; look at the time service');
   if (refusedReadings > 0) found.push(`${refusedReadings} readings were refused by the buffer since the start`);
-  const dropped = Object.values(status.buffer.dropped).reduce((sum, one) => sum + one, 0);
+  if (buffer.fill !== 'low')
+    found.push(
+      `the buffer fills up (${buffer.bytes} of ${buffer.maxBytes} bytes): ${buffer.fill === 'urgent' ? 'soon ' : ''}${buffer.whenFull === 'thin' ? 'the oldest readings will be dropped' : 'new readings will be refused'} unless it is delivered`,
+    );
+  const dropped = Object.values(buffer.dropped).reduce((sum, one) => sum + one, 0);
   if (dropped > 0) found.push(`${dropped} readings were dropped by the full buffer since the start`);
   for (const [lane, state] of Object.entries(uplink)) {
     if (isUnbuffered(lane) && needsPerson(state)) found.push(`${lane}: ${state.lastError?.message ?? ''}`);

@@ -115,6 +115,11 @@ function bufferFamilies({ buffer, refusedReadings }: GatewayStatus): Family[] {
     gauge('sluice_buffer_bytes', 'Size of the buffer on disk.', alone(buffer.bytes)),
     gauge('sluice_buffer_max_bytes', 'Its quota.', alone(buffer.maxBytes)),
     gauge('sluice_buffer_full', '1 while readings are refused for want of room.', alone(flag(buffer.full))),
+    gauge(
+      'sluice_buffer_volatile',
+      '1 while its file system is read-only and readings are kept in memory only.',
+      alone(flag(buffer.isVolatile)),
+    ),
     gauge('sluice_buffer_segments', 'Segment files.', alone(buffer.segments)),
     counter(
       'sluice_buffer_written_bytes_total',

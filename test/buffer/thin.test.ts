@@ -1,6 +1,11 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Kept, Reading, Seq, Stream } from '../../agent/reading.ts';
 import type { Buffer, BufferOptions } from '../../buffer/buffer.ts';
+import { auditSegment } from '../../buffer/view-damage.ts';
+import { BufferView } from '../../buffer/view.ts';
 import { thinFromBytes } from '../../buffer/sizes.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -139,3 +144,101 @@ describe('a full buffer that thins', () => {
     expect(after.every(({ facts }) => facts?.['stream'] === 'meter-readings')).toBe(true);
   });
 });
+
+describe('what thinning leaves behind', () => {
+  it('is whole after a crash at any moment: nothing told comes again, nothing kept is missing, every row is sound', async () => {
+    const buffer = await site.thin();
+    const copies: { path: string; lost: number }[] = [];
+    for (let n = 0; n < 22; n++) {
+      await site.round(buffer, n < 16 ? 4000 : 2000, 50);
+      if (n >= 16) copies.push({ path: site.crashed(), lost: 0 });
+    }
+    const accepted = new Set([...site.accepted['sensor-values'], ...site.accepted['meter-readings']]);
+    for (const { path } of copies.slice(-3)) {
+      writeFileSync(join(path, '000000000001-1-aaaaaaaa.db.tmp'), 'half a copy');
+      const view = BufferView.open(path);
+      const audits = view?.segments.map((segment) => auditSegment(view, segment)) ?? [];
+      view?.close();
+      expect(audits.flatMap(({ damaged, missing }) => [...damaged, ...(missing === null ? [] : [missing])])).toEqual(
+        [],
+      );
+      expect(audits.some(({ removed }) => removed > 0)).toBe(true);
+      const again = await site.opened({ path, maxBytes, event: (event) => expect(event.event).toBe('never') });
+      expect(readdirSync(path).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+      const kept = [
+        ...(await everything(again, 'sensor-values')),
+        ...(await everything(again, 'meter-readings')),
+        ...(await everything(again, 'gateway-events')),
+      ];
+      const told = kept.reduce((all, entry) => all + (entry.form === 'note' ? lossIn(entry.json) : 0), 0);
+      const readings = kept.filter(({ form }) => form === 'reading');
+      const newest = Math.max(...seqsOf(readings));
+      expect(readings.length + told).toBe([...accepted].filter((seq) => seq <= newest).length);
+      expect(told).toBeGreaterThan(0);
+      await again.close(soon());
+    }
+  });
+
+  it('never holds what a reader was given: it is delivered, and not counted as lost', async () => {
+    const buffer = await site.thin();
+    await site.round(buffer, 4000, 50);
+    const taken = await buffer.next('sensor-values', 0, 2000, soon());
+    for (let n = 0; n < 20; n++) await site.round(buffer, n < 15 ? 4000 : 2000, 50);
+    expect(buffer.stats().dropped['sensor-values']).toBeGreaterThan(0);
+    const rest: Kept[] = [];
+    for (let after = taken.last; after < (site.accepted['sensor-values'].at(-1) ?? 0);) {
+      const batch = await buffer.next('sensor-values', after, 10_000, soon());
+      rest.push(...batch.entries);
+      after = batch.last;
+    }
+    const { dropped } = buffer.stats();
+    expect(taken.entries.length + rest.length + dropped['sensor-values']).toBe(site.accepted['sensor-values'].length);
+    const again = await site.opened({ path: site.crashed(), maxBytes });
+    expect((await again.next('sensor-values', 0, 10_000, soon())).entries[0]?.seq).toBe(taken.entries[0]?.seq);
+  });
+
+  it('never lets memory give what was dropped on disk', async () => {
+    const buffer = await site.thin();
+    const texts = (): Reading[] =>
+      Array.from({ length: 400 }, () => reading({ point: flow, text: randomBytes(60).toString('base64') }));
+    for (let n = 0; n < 30; n++) {
+      await site.append(buffer, 'sensor-values', texts());
+      for (let wait = 0; wait < 100 && buffer.stats().bytes > thinFromBytes(maxBytes); wait++)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(site.accepted['sensor-values'].length).toBeLessThan(20_000);
+    const { dropped } = buffer.stats();
+    expect(dropped['sensor-values']).toBeGreaterThan(0);
+    expect(seqsOf(await drained(buffer, 'sensor-values'))).toEqual(
+      site.accepted['sensor-values'].slice(dropped['sensor-values']),
+    );
+  });
+
+  it('is made without loss where one lane is delivered and another is not', async () => {
+    const buffer = await site.thin();
+    for (let n = 0; n < 30; n++) {
+      await site.round(buffer, 3000, 200);
+      const last = site.accepted['sensor-values'].at(-1) ?? 0;
+      buffer.settle('sensor-values', 1, last);
+    }
+    expect(site.told('loss')).toEqual([]);
+    expect(buffer.stats().bytes).toBeLessThan(maxBytes);
+    expect(seqsOf(await drained(buffer, 'meter-readings'))).toEqual(site.accepted['meter-readings']);
+  });
+});
+
+/** Everything unsettled of a buffer that nobody writes to. */
+async function everything(buffer: Buffer, stream: Stream): Promise<Kept[]> {
+  const entries: Kept[] = [];
+  for (let after = 0; ;) {
+    const batch = await buffer.next(stream, after, 10_000, AbortSignal.timeout(200)).catch(() => null);
+    if (batch === null) return entries;
+    entries.push(...batch.entries);
+    after = batch.last;
+  }
+}
+
+function lossIn(json: string | null): number {
+  const { event, facts } = JSON.parse(json ?? '{}') as { event?: string; facts?: { count: number } };
+  return event === 'loss' ? (facts?.count ?? 0) : 0;
+}

@@ -184,7 +184,7 @@ describe('looking into a buffer', () => {
         view.close();
       }
       const foreign = readdirSync(site.path).filter(
-        (name) => !/^(lock\.db|\d+-1-[0-9a-z]{8}\.db(-wal|-shm)?)$/.test(name),
+        (name) => !/^(lock\.db|ballast|\d+-1-[0-9a-z]{8}\.db(-wal|-shm)?)$/.test(name),
       );
       expect(foreign).toEqual([]);
     } finally {

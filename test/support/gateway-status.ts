@@ -32,6 +32,9 @@ export const wellStatus: GatewayStatus = {
     bytes: 900,
     maxBytes: 1000,
     full: false,
+    fill: 'low',
+    whenFull: 'thin',
+    isVolatile: false,
     segments: 1,
     writtenBytes: 4_000_000,
     wear: {
