@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { sizeOf, syncFolder } from './segment.ts';
 
@@ -42,20 +42,31 @@ export class Ballast {
     }
   }
 
-  /** Of another size, or not there: it is made anew, soon after a release only if `isNow`. */
-  keep(wantedBytes: number, isNow = false): void {
-    if (this.#bytes === wantedBytes || (!isNow && this.#nowMs() - this.#triedAtMs < againMs)) return;
+  /** Makes it where it is not there, or too small: not soon after it was given up, and only where so much room is left besides. */
+  keep(wantedBytes: number): void {
+    if (this.#bytes >= wantedBytes || this.#nowMs() - this.#triedAtMs < againMs) return;
     this.#triedAtMs = this.#nowMs();
     try {
-      rmSync(this.#file, { force: true });
-      this.#bytes = 0;
+      const { bavail, bsize } = statfsSync(this.#folder);
+      if (bavail * bsize < 2 * wantedBytes) return;
       writeZeros(this.#file, wantedBytes);
       syncFolder(this.#folder);
       this.#bytes = wantedBytes;
     } catch {
-      // No room for it: what was written of it goes, else it would take the room that is left.
+      // What was written of it goes, else it would take the room that is left.
+      this.#bytes = Math.max(1, this.#bytes);
       this.release();
-      rmQuietly(this.#file);
+    }
+  }
+
+  /** Under a smaller quota. */
+  shrink(wantedBytes: number): void {
+    if (this.#bytes <= wantedBytes) return;
+    try {
+      truncateSync(this.#file, wantedBytes);
+      this.#bytes = wantedBytes;
+    } catch {
+      // It stays as it is, and counts.
     }
   }
 
@@ -73,13 +84,5 @@ function writeZeros(file: string, bytes: number): void {
     fsyncSync(handle);
   } finally {
     closeSync(handle);
-  }
-}
-
-function rmQuietly(file: string): void {
-  try {
-    rmSync(file, { force: true });
-  } catch {
-    // A disk that takes nothing may not give either.
   }
 }

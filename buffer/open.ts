@@ -343,11 +343,11 @@ class DurableBuffer implements Buffer {
     if (signal.aborted) cut();
     else signal.addEventListener('abort', cut, { once: true });
     try {
-      while (this.#committing) await this.#committing;
+      await this.#idle();
       // The newest right time, too: the next boot may begin before it.
       this.#wantsSlots = true;
       await this.#commit();
-      while (this.#committing) await this.#committing;
+      await this.#idle();
       this.#closed.abort();
       this.#wakeAll();
       await this.#thread.call('close', { sent: this.#handedOut });
@@ -435,6 +435,10 @@ class DurableBuffer implements Buffer {
     this.#committing = null;
     this.#volatile.allWritten();
     if (this.#gathering.lanes.size > 0) this.#schedule();
+  }
+
+  async #idle(): Promise<void> {
+    while (this.#committing) await this.#committing;
   }
 
   #seal(): Sealed {

@@ -32,7 +32,8 @@ export class Recent {
   add(frame: RecentFrame, isOnlyHere = false): void {
     this.#frames.push(frame);
     this.#entries += frame.entries.length;
-    while (!isOnlyHere && this.#entries > this.#most) this.#drop();
+    if (isOnlyHere) return;
+    while (this.#entries > this.#most) this.#drop();
   }
 
   /** A frame up to here is on disk only. */

@@ -154,7 +154,6 @@ export class Store {
     const active = this.#ensureActive(Math.min(...commit.frames.map((frame) => frame.first)));
     const settled = commit.drops.length === 0 ? this.#settled : withDrops(this.#settled, commit.drops);
     this.#guarded(active, () => active.commit(commit, (id) => this.#describe(id), settled));
-    this.#ballast.keep(ballastBytes(this.#maxBytes));
     // Committed it is. Nothing from here on may throw, or the same frames would be committed again.
     this.#thinning.dropped(commit.drops);
     this.#nextSeq = active.lastSeq + 1;
@@ -179,6 +178,12 @@ export class Store {
   #limit(maxBytes: number): void {
     this.#maxBytes = maxBytes;
     this.#rollBytes = segmentBytes(maxBytes);
+    this.#ballast.shrink(ballastBytes(maxBytes));
+  }
+
+  /** May take as long as the disk takes for 16 MB; seldom does anything. */
+  keepBallast(): void {
+    this.#ballast.keep(ballastBytes(this.#maxBytes));
   }
 
   /** A write failed: if the disk is full, the ballast goes. True: it is worth another try at once. */

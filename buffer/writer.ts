@@ -48,6 +48,7 @@ function answer(number: number, call: Exclude<Call, { call: 'makeRoom' }>): void
     const value = perform(call);
     if (call.call === 'commit') tellVolatile(false);
     post({ type: 'gave', number, value });
+    if (call.call === 'commit') setImmediate(() => store?.keepBallast());
     failedCommits.delete(number);
   } catch (error) {
     if (call.call === 'commit') {
