@@ -5,6 +5,7 @@ import type { DriverHost } from '../drivers/driver.ts';
 import { aborted } from './aborted.ts';
 import { Announcer } from './announcer.ts';
 import { contentHash } from './config/canonical.ts';
+import { homeOf } from './config/site-config.ts';
 import type { SiteConfig } from './config/site-config.ts';
 import { defaultQuota } from './default-quota.ts';
 import { Connections } from './connections.ts';
@@ -112,6 +113,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     );
   const host: Omit<DriverHost, 'push'> = {
     clock,
+    home: homeOf(first),
     log: (message) => log.warning(message),
     event: tell,
   };

@@ -134,6 +134,8 @@ export interface DriverHost {
   readonly clock: Clock;
   /** Observations carry their raw words, whatever the plan says: for `sluice read`. */
   readonly everyRaw?: boolean;
+  /** Absent: there is no place to keep anything, so nothing can be opened that needs keys or certificates. */
+  readonly home?: Home;
   /** Whoever may have the line open already; absent: it is opened here. */
   readonly owner?: LineOwner;
   /** Pushed values. Resolves after the commit: acknowledge the source only then. Awaiting it is the back-pressure. */
@@ -142,6 +144,14 @@ export interface DriverHost {
   log?(message: string): void;
   /** Never blocks, never throws. */
   event(event: GatewayEvent): void;
+}
+
+/** Whose keys and certificates these are, and where they are kept. */
+export interface Home {
+  readonly gateway: string;
+  readonly stateDir: string;
+  /** The configuration as it was named: for commands that somebody is to type. */
+  readonly file: string;
 }
 
 /** A process that has lines open already, and puts others' questions to them: a line is never opened twice. */

@@ -1,5 +1,5 @@
 import { driverFor } from '../../drivers/registry.ts';
-import type { DriverHost, LineOwner, Session } from '../../drivers/driver.ts';
+import type { DriverHost, Home, LineOwner, Session } from '../../drivers/driver.ts';
 import type { ConnectionConfig, DeviceConfig } from '../config/site-config.ts';
 import { messageOf } from '../errors.ts';
 import { unanswered } from '../reading.ts';
@@ -43,7 +43,7 @@ export function placesOf(connection: ConnectionConfig, device: DeviceConfig): Po
 
 /**
  * Asks each of the devices once, one after the other. A link that is lost is opened again for the next device, since one device may be the
- * reason; one that cannot be opened is not tried again. `owner`: whoever may have the line open already.
+ * reason; one that cannot be opened is not tried again. `owner`: whoever may have the line open already. `home`: where keys and certificates are kept.
  */
 export async function* readConnection(
   connection: ConnectionConfig,
@@ -51,6 +51,7 @@ export async function* readConnection(
   clock: SystemClock,
   signal: AbortSignal,
   owner?: LineOwner,
+  home?: Home,
 ): AsyncGenerator<SeenDevice> {
   const entry = driverFor(connection.driver);
   if (devices.length === 0 || !entry) return;
@@ -61,6 +62,7 @@ export async function* readConnection(
     push: () => Promise.resolve(),
     event: () => undefined,
     ...(owner && { owner }),
+    ...(home && { home }),
   };
   let session: Session | null = null;
   let down: string | null = null;

@@ -1,5 +1,6 @@
 import { builtAtMs } from '../build-time.ts';
 import { nearest } from '../config/nearest.ts';
+import { homeOf } from '../config/site-config.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { daemonAt, socketIn } from '../control/client.ts';
 import { UsageError } from '../errors.ts';
@@ -47,7 +48,7 @@ export const read: Command = {
     let bad = 0;
     try {
       const told = asked.map(async ({ connection, devices }) => {
-        for await (const seen of readConnection(connection, devices, clock, io.signal, owner)) {
+        for await (const seen of readConnection(connection, devices, clock, io.signal, owner, homeOf(config))) {
           bad += seen.points.filter(({ observation }) => observation.quality === 'bad').length;
           print(seen);
         }

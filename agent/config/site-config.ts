@@ -1,4 +1,4 @@
-import type { LinkLoad } from '../../drivers/driver.ts';
+import type { Home, LinkLoad } from '../../drivers/driver.ts';
 import type { Kind, PointInfo } from '../reading.ts';
 import type { CounterRule } from '../counters.ts';
 import type { ReportRule } from '../report.ts';
@@ -121,4 +121,9 @@ export function defaultEveryMs(kind: Kind): number {
 /** The smaller of half the distance of slots and 5 minutes. */
 export function defaultWithinMs(everyMs: number): number {
   return Math.min(everyMs / 2, 300_000);
+}
+
+/** What of it a driver that keeps keys and certificates may know. */
+export function homeOf({ gateway, stateDir, file }: SiteConfig): Home {
+  return { gateway, stateDir, file };
 }

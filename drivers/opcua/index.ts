@@ -5,6 +5,6 @@ import { openWire } from './wire.ts';
 
 export const driver: Driver<OpcUaPlan> = {
   async open(plan, host, signal) {
-    return OpcUaSession.start(plan, await openWire(plan, signal), host);
+    return OpcUaSession.start(plan, await openWire(plan, host, signal), host);
   },
 };

@@ -4,16 +4,14 @@ import {
   DataChangeFilter,
   DataChangeTrigger,
   DeadbandType,
-  MessageSecurityMode,
-  OPCUAClient,
   PublishRequest,
-  SecurityPolicy,
   TimestampsToReturn,
   UserTokenType,
   VariantArrayType,
 } from 'node-opcua-client';
 import type {
   ClientSession,
+  OPCUAClient,
   ClientSessionPublishService,
   ClientSessionRawSubscriptionService,
   DataValue,
@@ -23,6 +21,9 @@ import type {
   Variant,
 } from 'node-opcua-client';
 import { LinkError, messageOf } from '../../agent/errors.ts';
+import type { DriverHost } from '../driver.ts';
+import { applicationUri } from './application-uri.ts';
+import { newClient } from './client.ts';
 import type { OpcUaPlan, Subscribed } from './plan.ts';
 import type { WireTimes } from './times.ts';
 import type { WireValue } from './values.ts';
@@ -97,18 +98,12 @@ const lifetimeCount = 120;
 const keepAliveMs = 5_000;
 
 /** Opens channel and session. Rejects with LinkError; `signal` gives up. */
-export async function openWire(plan: OpcUaPlan, signal: AbortSignal): Promise<Wire> {
-  const client = OPCUAClient.create({
-    applicationName: 'Sluice',
-    endpointMustExist: false,
-    // Sessions end and are opened anew by whoever owns the connection: after a restart of the server the library's own return may stay silent for ever.
-    connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 100 },
-    keepSessionAlive: false,
-    transportTimeout: plan.timeoutMs,
-    requestedSessionTimeout: 60_000,
-    securityMode: MessageSecurityMode[plan.securityMode],
-    securityPolicy: SecurityPolicy[plan.securityPolicy],
-  });
+export async function openWire(
+  plan: OpcUaPlan,
+  host: Pick<DriverHost, 'clock' | 'home'>,
+  signal: AbortSignal,
+): Promise<Wire> {
+  const client = newClient({ applicationUri: applicationUri(host.home), timeoutMs: plan.timeoutMs, secured: null });
   const ended = Promise.withResolvers<Error | undefined>();
   const lost = (why: string): void => ended.resolve(new LinkError(`${plan.endpoint}: ${why}`));
   client.on('connection_lost', () => lost('the connection was lost'));

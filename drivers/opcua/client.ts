@@ -1,0 +1,96 @@
+import {
+  MessageSecurityMode,
+  OPCUAClient,
+  SecurityPolicy,
+  StatusCodes,
+  crypto_utils,
+  setDebugLogger,
+  setErrorLogger,
+  setWarningLogger,
+} from 'node-opcua-client';
+import type { OPCUAClientOptions } from 'node-opcua-client';
+import type { SecurityMode, SecurityPolicy as PolicyName } from './plan.ts';
+
+/** A channel that is signed: who we are, and whom we speak to. Both were examined before. */
+export interface Secured {
+  readonly securityMode: Exclude<SecurityMode, 'None'>;
+  readonly securityPolicy: Exclude<PolicyName, 'None'>;
+  /** DER. */
+  readonly ownCertificate: Buffer;
+  /** PEM. */
+  readonly ownKey: string;
+  /** DER, without those of its issuers. */
+  readonly serverCertificate: Buffer;
+}
+
+export interface ClientSettings {
+  /** `urn:…`; what is in `ownCertificate`, where there is one. */
+  readonly applicationUri: string;
+  /** How long one answer is waited for. */
+  readonly timeoutMs: number;
+  /** null: nothing is signed. */
+  readonly secured: Secured | null;
+}
+
+/**
+ * A client of the library that is connected to nothing yet. It keeps no certificates: neither the library's folder in the home directory nor any other
+ * is made or read, and whom it may speak to was decided before (`trust.ts`). It prints nothing, and never connects again by itself.
+ */
+export function newClient({ applicationUri, timeoutMs, secured }: ClientSettings): OPCUAClient {
+  setDebugLogger(silent);
+  setWarningLogger(silent);
+  setErrorLogger(silent);
+  const client = OPCUAClient.create({
+    applicationName: 'Sluice',
+    applicationUri,
+    endpointMustExist: false,
+    // Sessions end and are opened anew by whoever owns the connection: after a restart of the server the library's own return may stay silent for ever.
+    connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 100 },
+    keepSessionAlive: false,
+    transportTimeout: timeoutMs,
+    requestedSessionTimeout: 60_000,
+    securityMode: MessageSecurityMode[secured?.securityMode ?? 'None'],
+    securityPolicy: SecurityPolicy[secured?.securityPolicy ?? 'None'],
+    ...(secured && { serverCertificate: secured.serverCertificate }),
+    certificateKeyPairProvider: providerOf(secured),
+    clientCertificateManager: strangersOnly(),
+  });
+  // Else it would look at a certificate that is not there, or print what it thinks of ours.
+  Object.assign(client, { initializeCM: () => Promise.resolve() });
+  return client;
+}
+
+type Provider = NonNullable<OPCUAClientOptions['certificateKeyPairProvider']>;
+
+/** Certificate and key as the library asks for them; of a channel without security it asks too, and takes null. */
+function providerOf(secured: Secured | null): Provider {
+  const none = null as never;
+  const key = secured && crypto_utils.makePrivateKeyFromPem(secured.ownKey);
+  const provider = {
+    certificateFile: '<in-memory>',
+    privateKeyFile: '<in-memory>',
+    getCertificate: () => secured?.ownCertificate ?? none,
+    getCertificateChain: () => (secured === null ? [] : [secured.ownCertificate]),
+    getPrivateKey: () => key ?? none,
+    ...(secured === null && { getKeyOperations: () => none }),
+  };
+  return provider;
+}
+
+/** A server that changes its certificate while the library is connected is a stranger. */
+const strangersOnly = (): NonNullable<OPCUAClientOptions['clientCertificateManager']> => ({
+  referenceCounter: 0,
+  initialize: () => Promise.resolve(),
+  dispose: () => Promise.resolve(),
+  checkCertificate: () => Promise.resolve(StatusCodes.BadCertificateUntrusted),
+  verifyCertificate: () => Promise.resolve(StatusCodes.BadCertificateUntrusted.name),
+  trustCertificate: () => Promise.resolve(),
+  rejectCertificate: () => Promise.resolve(),
+  getTrustStatus: () => Promise.resolve(StatusCodes.BadCertificateUntrusted),
+  addIssuer: () => Promise.resolve(),
+  addRevocationList: () => Promise.resolve(),
+});
+
+function silent(): void {
+  // What is to be told is told by whoever catches the error.
+}
