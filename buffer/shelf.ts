@@ -35,6 +35,8 @@ export interface Findings {
   readonly missing: readonly MissingEntries[];
   /** Where the segment ended is not known: entries from here on may be missing, too. */
   readonly openFrom: Seq | null;
+  /** Nothing from here to its end is left. */
+  readonly lostFrom: Seq | null;
 }
 
 /**
@@ -173,6 +175,7 @@ export class Shelf {
     return {
       missing: missingEntries(ranges, settled, expected && { expected, found }, countOf(rows.removed())),
       openFrom: end === null ? Math.max(this.firstSeq, lastFound + 1) : null,
+      lostFrom: end !== null && lastFound < end ? Math.max(this.firstSeq, lastFound + 1) : null,
     };
   }
 

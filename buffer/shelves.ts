@@ -2,6 +2,7 @@ import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import { removedByOthers } from './gaps.ts';
 import { streamOf } from './protocol.ts';
 import type { DamagedFrame, Described, Descriptor } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -34,6 +35,8 @@ export class Shelves {
   readonly #tell: (event: GatewayEvent) => void;
   readonly #settled: readonly Settled[];
   #all: Shelf[] = [];
+  /** Something counts as settled that no segment says yet. */
+  hasToldMore = false;
   #salvage: Salvaging | null = null;
   #salvageAgainMs = -Infinity;
   #undecodable: (DamagedFrame & { readonly count: number }) | null = null;
@@ -88,6 +91,27 @@ export class Shelves {
     const newest = this.#all.at(-1);
     if (newest?.isExamined === false) this.#askNow(newest, () => undefined);
     for (const tell of wals) tell();
+    if (end !== null) this.#tellRemoved(end);
+  }
+
+  #tellRemoved(end: Seq): void {
+    const segments = this.#all.map(({ firstSeq: first, lastSeq: last }) => ({ first, last }));
+    for (const { first, last } of removedByOthers(segments, end, this.#settled)) {
+      const count = last - first + 1;
+      this.#tell({
+        event: 'loss',
+        severity: 'error',
+        message: `Up to ${count} entries of lanes unknown, seq ${first} to ${last}, are lost: their segment was removed from ${this.#folder}, not by sluice. If there is a copy of it, stop sluice and put it back.`,
+        facts: { stream: null, firstSeq: first, lastSeq: last, count, reason: 'a segment was removed' },
+      });
+      this.#countAsTold(first, last);
+    }
+  }
+
+  /** Numbers that no segment carries any more are not told again: they count as settled in every lane, on disk with the next commit. */
+  #countAsTold(first: Seq, last: Seq): void {
+    for (const lane of this.#settled) lane.add(first, last);
+    this.hasToldMore = true;
   }
 
   /**
@@ -349,8 +373,9 @@ export class Shelves {
 
   #examine(shelf: Shelf): void {
     this.#learnSettled(shelf);
-    const { missing, openFrom } = shelf.examine(this.#settled);
+    const { missing, openFrom, lostFrom } = shelf.examine(this.#settled);
     for (const one of missing) this.#tellMissing(shelf, one, 'is damaged; the rest of it is sent');
+    if (lostFrom !== null) this.#countAsTold(lostFrom, shelf.lastSeq);
     if (openFrom === null) return;
     this.#tell({
       event: 'possible-loss',
@@ -385,6 +410,8 @@ export class Shelves {
       facts: { segment: shelf.name, firstSeq: shelf.firstSeq, lastSeq: shelf.lastSeq },
     });
     for (const one of shelf.allMissing(this.#settled)) this.#tellMissing(shelf, one, 'cannot be read');
+    const last = Math.max(shelf.lastSeq, shelf.knownEnd ?? 0);
+    if (!shelf.isCondemned && last >= shelf.firstSeq) this.#countAsTold(shelf.firstSeq, last);
   }
 
   #tellSalvaged({ name, firstSeq, lastSeq }: Shelf): void {

@@ -158,6 +158,7 @@ export class Store {
     this.#thinning.dropped(commit.drops);
     this.#nextSeq = active.lastSeq + 1;
     this.#unwritten = 0;
+    this.#shelves.hasToldMore = false;
     this.#commitsSinceSlots += 1;
     if (commit.slots) {
       this.#slotsFrom = active;
@@ -222,11 +223,12 @@ export class Store {
 
   /** Puts on disk what was settled since the last commit, if anything was. */
   writeSettled(): void {
-    if (this.#unwritten === 0) return;
+    if (this.#unwritten === 0 && !this.#shelves.hasToldMore) return;
     this.#leaveSickActive();
     const active = this.#ensureActive(this.#nextSeq);
     this.#guarded(active, () => active.commitSettled(this.#settled));
     this.#unwritten = 0;
+    this.#shelves.hasToldMore = false;
   }
 
   read(request: ReadRequest): ReadFrames {
@@ -255,11 +257,7 @@ export class Store {
   /** `sent`: per lane the last seq that a reader was given in this start. */
   close(sent: readonly Seq[]): void {
     this.#thinning.end();
-    try {
-      this.writeSettled();
-    } catch {
-      // What was delivered meanwhile is doubtful: it comes again as a repeat.
-    }
+    this.writeSettled();
     if (this.#active) this.#seal(this.#active);
     this.#shelves.unlinkSettled(this.#slotsFrom);
     this.#shelves.park();

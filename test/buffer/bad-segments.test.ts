@@ -48,6 +48,35 @@ it('all segments bad in different ways end no start, and new readings are taken'
   expect(read(folder, site.accepted)).toMatchObject({ altered: [], silent: [], given: 0 });
 });
 
+it.each([0, 2, -1])('a segment (at %i) that somebody removed after an end in order is told once', (at) => {
+  const folder = site.copy();
+  const names = site.segments().map((name) => ({ name, first: Number.parseInt(name, 10) }));
+  const removed = names.at(at);
+  const next = names[names.findIndex(({ name }) => name === removed?.name) + 1]?.first ?? site.accepted + 1;
+  rmSync(join(folder, removed?.name ?? ''));
+  const count = next - (removed?.first ?? 0);
+  const { silent, given, events } = read(folder, site.accepted);
+  expect({ silent, given }).toEqual({ silent: [], given: site.accepted - count });
+  expect(events).toMatchObject([{ event: 'loss', facts: { count, firstSeq: removed?.first, lastSeq: next - 1 } }]);
+});
+
+it('segments that were delivered and removed are no loss, and what was told is not told again', () => {
+  const folder = site.copy();
+  rmSync(join(folder, site.segments()[3] ?? ''));
+  const events: string[] = [];
+  const second = Number.parseInt(site.segments()[1] ?? '', 10);
+  for (let start = 0; start < 3; start++) {
+    const store = new Store({ path: folder, maxBytes: 64_000_000 }, ({ message }) => events.push(message));
+    store.opened();
+    // The oldest is delivered whole, the others in one lane only.
+    store.settle(0, 1, site.accepted);
+    store.settle(1, 1, second);
+    store.writeSettled();
+    store.close([]);
+  }
+  expect(events).toHaveLength(1);
+});
+
 it('a segment of a newer version is refused as it is, byte for byte, and the rest is given', () => {
   const folder = site.copy();
   const { file, count } = third(folder);
