@@ -1,7 +1,10 @@
 import type { Stamp } from './clock.ts';
+import { joinedSpans, MissedSlots, MOST_MISSED_SLOTS } from './missed-slots.ts';
+import type { MissedSpan } from './missed-slots.ts';
 import { unanswered } from './reading.ts';
 import type { Observation, PointInfo, Reading } from './reading.ts';
 import { type Schedule, SlotSet, slotsBetween } from './slots.ts';
+import { laterSlotOf, slotAnswered, withoutSlot, wrongTimeSchedule } from './wrong-time.ts';
 
 export interface PolledPoint {
   readonly info: PointInfo;
@@ -30,13 +33,6 @@ export interface Look {
   readonly missedSpans: readonly MissedSpan[];
 }
 
-export interface MissedSpan {
-  readonly counters: number;
-  readonly everyMs: number;
-  readonly afterMs: number;
-  readonly beforeMs: number;
-}
-
 /** A wall clock that moved by more than this against boot time was stepped; less is slewing and rounding. */
 const STEP_MS = 500;
 /** A step is seen at the next look: never later than this. */
@@ -45,8 +41,8 @@ const LONGEST_NAP_MS = 10_000;
 const RECONNECT_MS = 2_000;
 /** DESIGN section 4: a point that stays bad says so again after 15 min. The second allows for slots that came a little early. */
 const BAD_AGAIN_MS = 15 * 60_000 - 1_000;
-/** DESIGN section 4: the newest missed counter slots written one by one, 35 days at 15m. */
-const MOST_MISSED_SLOTS = 3_360;
+/** Between two batches of slots that were missed while nobody polled. */
+const NEXT_BATCH_MS = 200;
 
 /** What is not a counter is a slot's own value until half of `every` has passed, but no longer than this. */
 const LONGEST_FRESH_MS = 15 * 60_000;
@@ -58,6 +54,8 @@ interface Pending {
   /** null: the poll at the start, outside the schedule. */
   readonly slotMs: number | null;
   readonly dueBootMs: number;
+  /** It was opened while the clock was known to be wrong: `slotMs` is none. */
+  readonly isWrong: boolean;
   readonly untilBootMs: number;
   /** From here on a missing session is told. */
   readonly patientUntilBootMs: number;
@@ -66,13 +64,21 @@ interface Pending {
   last: Observation | null;
 }
 
-interface PointState extends PolledPoint {
+interface PointState extends Omit<PolledPoint, 'schedule'> {
   readonly counter: boolean;
   /** Of a counter, by an earlier run of the process. */
   readonly newestOnDiskMs: number | undefined;
   pending: Pending | null;
-  /** Slots that were answered, well or badly, whether that was written or not. */
-  readonly done: SlotSet;
+  /** By which slots are asked: the point's own, or while the clock is known to be wrong another, with its own slots. */
+  schedule: Schedule;
+  /** Slots of that schedule that were answered, well or badly, whether that was written or not. */
+  done: SlotSet;
+  /** While the clock is known to be wrong: what else goes by true slots. */
+  own: { readonly schedule: Schedule; readonly done: SlotSet } | null;
+  /** While the clock is known to be wrong: when the readings were due that were good. Boot time. */
+  wrongDues: number[];
+  /** Slots behind this one went by unasked, and get their record when it is known which; undefined: none did. */
+  missedAfterMs: number | undefined;
   failing: boolean;
   badToldBootMs: number | null;
 }
@@ -88,6 +94,7 @@ interface Looked {
 export interface Handover {
   readonly looked: Looked;
   readonly points: readonly PointState[];
+  readonly missed: MissedSlots;
   readonly skippedSlots: number;
 }
 
@@ -101,10 +108,14 @@ export interface Handover {
 export class Agenda {
   readonly #points: PointState[];
   readonly #byName: ReadonlyMap<string, PointState>;
-  readonly #groups: { schedule: Schedule; points: PointState[] }[];
+  #groups: { schedule: Schedule; points: PointState[] }[] = [];
+  #isWrong = false;
+  readonly #missed: MissedSlots;
   /** Not looked at yet: asked once at the first look, whatever the schedule says. */
   readonly #fresh = new Set<PointState>();
   #looked: Looked | null;
+  /** The first poll waits for nothing that was missed. */
+  #looks = 0;
   #skippedSlots: number;
   /** Counters which were due before, and are not asked at these slots any more. */
   #leftBehind: readonly PointState[];
@@ -117,16 +128,29 @@ export class Agenda {
   ) {
     this.#looked = before?.looked ?? null;
     this.#skippedSlots = before?.skippedSlots ?? 0;
+    this.#missed = before?.missed ?? new MissedSlots();
+    this.#missed.keepOnly(new Set(points.map(({ info }) => info.point)));
     this.#points = points.map((point) => {
       const known = before?.points.find(({ info }) => info.point === point.info.point);
-      if (known?.info.kind === point.info.kind && known.schedule.key === point.schedule.key)
-        return { ...known, ...point };
+      if (known?.info.kind === point.info.kind && (known.own ?? known).schedule.key === point.schedule.key)
+        return { ...known, ...point, ...known.own, own: null, pending: known.own === null ? known.pending : null };
       const counter = point.info.kind === 'counter';
       const done = new SlotSet(point.schedule);
       const newestOnDiskMs = counter ? newestSlotMs(point.info.point) : undefined;
       // Only itself: what lies before it is not known to be answered, and silence over hours is worse than a repeat.
       if (newestOnDiskMs !== undefined) done.add(newestOnDiskMs);
-      const state = { ...point, counter, newestOnDiskMs, pending: null, done, failing: false, badToldBootMs: null };
+      const state: PointState = {
+        ...point,
+        counter,
+        newestOnDiskMs,
+        pending: null,
+        done,
+        own: null,
+        wrongDues: [],
+        missedAfterMs: newestOnDiskMs,
+        failing: false,
+        badToldBootMs: null,
+      };
       this.#fresh.add(state);
       return state;
     });
@@ -135,6 +159,10 @@ export class Agenda {
       ({ counter, pending }) => counter && pending !== null && !goOn.has(pending),
     );
     this.#byName = new Map(this.#points.map((point) => [point.info.point, point]));
+    this.#group();
+  }
+
+  #group(): void {
     this.#groups = [...Map.groupBy(this.#points, (point) => point.schedule.key).values()].flatMap((group) =>
       group[0] === undefined ? [] : [{ schedule: group[0].schedule, points: group }],
     );
@@ -149,7 +177,7 @@ export class Agenda {
   handover(): Handover | null {
     return this.#looked === null
       ? null
-      : { looked: this.#looked, points: this.#points, skippedSlots: this.#skippedSlots };
+      : { looked: this.#looked, points: this.#points, missed: this.#missed, skippedSlots: this.#skippedSlots };
   }
 
   /** To be asked at the start: the newest slot on disk if it is more than one `every` (at most 1h) ahead, so that the clock ran ahead before or is behind now. */
@@ -167,14 +195,17 @@ export class Agenda {
   look(now: Stamp, connected: boolean): Look {
     const write: Reading[] = [];
     const missedSpans: MissedSpan[] = [];
+    if ((now.trust === 'unsynced') !== this.#isWrong) this.#turn(now);
     const afterMs = this.#lookedUntil(now);
     for (const { schedule, points } of this.#groups) {
       const known = points.filter((point) => !this.#fresh.has(point));
       if (afterMs !== null && known.length > 0)
         this.#begin({ schedule, points: known }, afterMs, now, write, missedSpans);
     }
-    this.#start(now);
+    this.#start(now, missedSpans);
     this.#closeLeftBehind(now, write);
+    if (!this.#isWrong && (this.#looks++ > 0 || this.#missed.areFew))
+      for (const { point, slotMs } of this.#missed.take()) write.push(missed(point, slotMs, now));
 
     const notConnected =
       !connected && this.#points.some(({ pending }) => pending !== null && pending.patientUntilBootMs <= now.bootMs);
@@ -183,7 +214,11 @@ export class Agenda {
       if (point.counter || !connected) this.#giveUp(point, point.pending, connected, now, write);
     }
     const ask = connected ? this.#ask(now) : null;
-    return { write, ask, napMs: this.#napMs(now, connected), notConnected, missedSpans };
+    const napMs = Math.min(
+      this.#napMs(now, connected),
+      this.#missed.isEmpty || this.#isWrong ? Infinity : NEXT_BATCH_MS,
+    );
+    return { write, ask, napMs, notConnected, missedSpans: joinedSpans(missedSpans) };
   }
 
   /** `seen`: what came of an ask, in any order. What it leaves out stays due: after a lost link all of it, until there is a session again. */
@@ -194,7 +229,8 @@ export class Agenda {
       if (point === undefined || point.pending === null) continue;
       const { pending } = point;
       if (observation.quality !== 'bad') {
-        write.push({ ...observation, slotMs: pending.slotMs });
+        write.push(this.#slotted(point, pending, observation));
+        if (pending.isWrong && point.counter) point.wrongDues.push(pending.dueBootMs);
         this.#finish(point, pending);
         point.failing = false;
       } else if (point.counter) {
@@ -225,12 +261,54 @@ export class Agenda {
     return afterMs;
   }
 
+  /**
+   * The clock is known to be wrong from now on, or no more. Counters begin anew: what was due by one time is not by the other. Of what was read
+   * meanwhile it is known now which slots it answers.
+   */
+  #turn(now: Stamp): void {
+    this.#isWrong = now.trust === 'unsynced';
+    for (const point of this.#points) {
+      if (!point.counter) continue;
+      const openSlotMs = point.pending?.slotMs == null ? null : point.pending.slotMs - 1;
+      point.pending = null;
+      this.#fresh.add(point);
+      if (this.#isWrong) {
+        if (this.#looked !== null)
+          point.missedAfterMs ??= openSlotMs ?? point.schedule.slotAtOrBefore(this.#looked.untilWallMs);
+        point.own = { schedule: point.schedule, done: point.done };
+        point.schedule = wrongTimeSchedule(point.own.schedule, point.withinMs);
+        point.done = new SlotSet(point.schedule);
+      } else if (point.own !== null) {
+        const { schedule, done } = point.own;
+        for (const dueBootMs of point.wrongDues) {
+          const slotMs = slotAnswered(schedule, point.schedule, dueBootMs, now);
+          if (slotMs !== null) done.add(slotMs);
+        }
+        Object.assign(point, { schedule, done, own: null, wrongDues: [] });
+      }
+    }
+    this.#looked = null;
+    this.#group();
+  }
+
+  #slotted(point: PointState, pending: Pending, seen: Observation): Reading {
+    const reading = { ...seen, slotMs: pending.slotMs };
+    if (!pending.isWrong) return reading;
+    if (!point.counter || seen.quality === 'bad' || point.own === null) return withoutSlot(reading, undefined);
+    return withoutSlot(reading, laterSlotOf(point.own.schedule, point.schedule, pending.dueBootMs, seen.at));
+  }
+
   /** At its start every point is asked once: counters for their slot if it is still due, the rest outside the schedule. */
-  #start(now: Stamp): void {
+  #start(now: Stamp, missedSpans: MissedSpan[]): void {
     for (const point of this.#fresh) {
       const slotMs = point.schedule.slotAtOrBefore(now.wallMs);
       if (!point.counter) this.#open(point, slotMs === now.wallMs ? slotMs : null, now);
-      else if (!point.done.has(slotMs) && now.wallMs - slotMs < point.withinMs) this.#open(point, slotMs, now);
+      else if (this.#isWrong || (!point.done.has(slotMs) && now.wallMs - slotMs < point.withinMs))
+        this.#open(point, this.#isWrong ? now.wallMs : slotMs, now);
+      if (this.#isWrong || point.missedAfterMs === undefined) continue;
+      const uptoMs = point.pending === null ? slotMs : slotMs - 1;
+      missedSpans.push(...this.#missed.add(point.info, point.schedule, point.done, point.missedAfterMs, uptoMs));
+      point.missedAfterMs = undefined;
     }
     this.#fresh.clear();
   }
@@ -262,7 +340,7 @@ export class Agenda {
     const counters = points.filter((point) => point.counter);
     if (more && counters.length > 0) {
       const beforeMs = slots[0] ?? newest;
-      missedSpans.push({ counters: counters.length, everyMs: schedule.everyMs, afterMs, beforeMs });
+      missedSpans.push({ counters: counters.length, everyMs: schedule.everyMs, isWritten: false, afterMs, beforeMs });
     }
     for (const point of counters) {
       for (const slotMs of slots) {
@@ -271,7 +349,8 @@ export class Agenda {
         if (now.wallMs - slotMs < point.withinMs) {
           this.#open(point, slotMs, now);
         } else {
-          write.push(missed(point.info, slotMs, now));
+          // A slot of a wrong clock is none.
+          if (!this.#isWrong) write.push(missed(point.info, slotMs, now));
           point.done.add(slotMs);
         }
       }
@@ -300,6 +379,7 @@ export class Agenda {
     point.pending = {
       slotMs,
       dueBootMs,
+      isWrong: this.#isWrong,
       untilBootMs: point.counter ? dueBootMs + point.withinMs : patientUntilBootMs,
       patientUntilBootMs,
       nextTryBootMs: dueBootMs,
@@ -314,13 +394,13 @@ export class Agenda {
       this.#fail(point, pending, last, write);
       return;
     }
-    write.push({ ...last, slotMs: pending.slotMs });
+    write.push(this.#slotted(point, pending, last));
     this.#finish(point, pending);
   }
 
   #fail(point: PointState, pending: Pending, bad: Observation, write: Reading[]): void {
     if (!point.failing || badIsNews(point, pending.dueBootMs)) {
-      write.push({ ...bad, slotMs: pending.slotMs });
+      write.push(this.#slotted(point, pending, bad));
       point.badToldBootMs = pending.dueBootMs;
     }
     point.failing = true;

@@ -280,7 +280,8 @@ export function startPoller(options: PollerOptions): Poller {
 
   async function run(): Promise<void> {
     const startWallMs = clock.now().wallMs;
-    const aheadMs = before === undefined ? agenda.slotAheadMs(startWallMs) : null;
+    const isFirst = before === undefined && clock.now().trust !== 'unsynced';
+    const aheadMs = isFirst ? agenda.slotAheadMs(startWallMs) : null;
     if (aheadMs !== null) event(slotAhead(device.id, aheadMs, startWallMs));
     while (!stopping.signal.aborted) {
       const now = clock.now();
@@ -372,15 +373,18 @@ function slotAhead(device: string, slotMs: number, wallMs: number): GatewayEvent
 
 function slotsMissed(
   device: string,
-  span: { counters: number; everyMs: number; afterMs: number; beforeMs: number },
+  span: { counters: number; everyMs: number; isWritten: boolean; afterMs: number; beforeMs: number },
 ): GatewayEvent {
   const from = new Date(span.afterMs).toISOString();
   const to = new Date(span.beforeMs).toISOString();
+  const then = span.isWritten
+    ? 'each missed slot gets its record within minutes'
+    : 'newer missed slots are written one by one';
   return {
     event: 'slots-missed',
     severity: 'error',
     device,
-    message: `Device ${device}: ${span.counters} counters were not read after ${from} and before ${to}; newer missed slots are written one by one.`,
-    facts: { counters: span.counters, everyMs: span.everyMs, from, to },
+    message: `Device ${device}: ${span.counters} counters were not read after ${from} and before ${to}; ${then}.`,
+    facts: { counters: span.counters, everyMs: span.everyMs, from, to, written: span.isWritten },
   };
 }

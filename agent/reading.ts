@@ -85,6 +85,16 @@ export function unanswered(point: PointInfo, status: string, at: Stamp): Observa
 /** An observation with the slot it answers. Set by the poller; null for pushed values and for the look at the start. Unix ms. */
 export interface Reading extends Observation {
   readonly slotMs: number | null;
+  /** Of a counter that was read while the clock was known to be wrong: its slot follows from it once its time is known. `slotMs` is null then. */
+  readonly laterSlot?: LaterSlot;
+}
+
+/** The slots of a counter, every `everyMs` from the full hour: a reading that was due less than `withinMs` after one answers it. */
+export interface LaterSlot {
+  readonly everyMs: number;
+  readonly withinMs: number;
+  /** From when it was due until it was made. */
+  readonly lateMs: number;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from '../agent/clock.ts';
-import type { GatewayEvent, Kept, Note, PointInfo, Reading, Seq, Stream } from '../agent/reading.ts';
+import type { GatewayEvent, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Fill } from './fill.ts';
 import type { Wear } from './wear.ts';
 
@@ -132,8 +132,6 @@ export interface BufferOptions extends BufferLimits {
   /** Folder of the segment files; made if missing. */
   readonly path: string;
   readonly clock: Clock;
-  /** The slot that a counter's reading of this true time answers; null: none. Readings made with a wrong clock get theirs from it when they are dated. */
-  readonly slotOf?: (point: PointInfo, timeMs: number) => number | null;
   /** Loss, quarantine, dead letters: told here, never thrown. */
   readonly event: (event: GatewayEvent) => void;
   /** Trouble that the buffer goes on with by itself, for the log. */

@@ -2,6 +2,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Stamp, Trust } from '../agent/clock.ts';
 import type { ClockMark, Kept, Note, PointInfo, Quality, Reading, Seq, Stream, TimeSource } from '../agent/reading.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { laterSlotMs, packLaterSlot } from './later-slot.ts';
 
 /** An entry that has its number but no date yet: dating happens at the commit, by the frame's anchor. */
 export interface Numbered {
@@ -22,8 +23,6 @@ export interface FrameContext {
 export interface Dates {
   /** What to add to the boot time of a reading that was committed with a wrong clock; null: not known. */
   offsetOf(boot: string, seq: Seq): number | null;
-  /** The slot that a counter's reading of this time answers; null: none. */
-  slotOf(point: PointInfo, timeMs: number): number | null;
 }
 
 const version = 1;
@@ -51,35 +50,43 @@ interface ReadingDate {
 }
 
 /**
- * A time that another clock gave stays. What the gateway's own clock said, a slot among it, holds only if that clock was not known to be wrong;
- * a wrong clock's slot is none.
+ * A time that another clock gave stays; what the gateway's own clock said holds only if it was not known to be wrong. `slotMs` below 0: a slot that
+ * follows from the true time.
  */
 function dateOf(
   anchor: Stamp,
   seq: Seq,
-  reading: Pick<Reading, 'point' | 'timeMs' | 'timeSource' | 'slotMs'> & { readonly bootMs: number },
+  reading: Pick<Reading, 'timeMs' | 'timeSource' | 'slotMs'> & { readonly bootMs: number },
   dates: Dates | undefined,
 ): ReadingDate {
-  const { point, timeMs: stated, timeSource, slotMs, bootMs } = reading;
+  const { timeMs: stated, timeSource, slotMs, bootMs } = reading;
   if (anchor.trust !== 'unsynced') return { timeMs: timeOf(anchor, bootMs, stated), clock: anchor.trust, slotMs };
   const other = timeSource === 'gateway' ? null : stated;
   const offsetMs = dates?.offsetOf(anchor.boot, seq) ?? null;
-  if (offsetMs === null) return { timeMs: timeOf(anchor, bootMs, other), clock: 'unsynced', slotMs: null };
+  const isLater = slotMs !== null && slotMs < 0;
+  if (offsetMs === null)
+    return { timeMs: timeOf(anchor, bootMs, other), clock: 'unsynced', slotMs: isLater ? null : slotMs };
   const trueMs = bootMs + offsetMs;
-  const trueSlotMs = slotMs === null ? null : (dates?.slotOf(point, trueMs) ?? null);
-  return { timeMs: other ?? trueMs, clock: 'corrected', slotMs: trueSlotMs };
+  return { timeMs: other ?? trueMs, clock: 'corrected', slotMs: isLater ? laterSlotMs(slotMs, trueMs) : slotMs };
 }
 
 /**
  * As it is committed: read while the clock was known to be wrong, and committed when it is right, a reading keeps nothing of the wrong one. A slot is
  * worked out anew.
  */
-export function corrected(anchor: Stamp, numbered: Numbered, dates: Dates): Numbered {
+export function corrected(anchor: Stamp, numbered: Numbered): Numbered {
   const { seq, entry } = numbered;
   if (!isReading(entry) || anchor.trust === 'unsynced' || entry.at.trust !== 'unsynced') return numbered;
-  const slotMs = entry.slotMs === null ? null : dates.slotOf(entry.point, timeOf(anchor, entry.at.bootMs, null));
+  const packed = packedSlot(entry);
+  const isLater = packed !== null && packed < 0;
+  const slotMs = isLater ? laterSlotMs(packed, timeOf(anchor, entry.at.bootMs, null)) : packed;
   const timeMs = entry.timeSource === 'gateway' ? null : entry.timeMs;
   return { seq, entry: { ...entry, slotMs, timeMs } };
+}
+
+/** The slot, or what it will follow from. */
+function packedSlot({ slotMs, laterSlot }: Reading): number | null {
+  return laterSlot === undefined ? slotMs : packLaterSlot(laterSlot);
 }
 
 export function isReading(entry: Reading | Note): entry is Reading {
@@ -99,7 +106,7 @@ export function keep(anchor: Stamp, numbered: Numbered, epoch: string, stream: S
     epoch,
     seq,
     stream,
-    ...dateOf(anchor, seq, { ...entry, bootMs: entry.at.bootMs }, undefined),
+    ...dateOf(anchor, seq, { ...entry, slotMs: packedSlot(entry), bootMs: entry.at.bootMs }, undefined),
     repeat: entry.repeat,
     point: entry.point,
     value: entry.value,
@@ -140,7 +147,7 @@ export function encodeFrame(anchor: Stamp, entries: readonly Numbered[], idOf: (
     writer.sparse(readings.map((reading) => reading.exceptionCode));
     writer.column(readings.map((reading) => timeSources.indexOf(reading.timeSource)));
     writer.sparse(readings.map((reading) => reading.timeMs));
-    writer.sparse(readings.map((reading) => reading.slotMs));
+    writer.sparse(readings.map(packedSlot));
     writer.sparse(readings.map((reading) => reading.deviceTimeMs));
     writer.column(readings.map((reading) => (reading.repeat ? 1 : 0)));
     writer.dictionary(readings.map((reading) => reading.text));
@@ -219,7 +226,6 @@ export function decodeFrame(bytes: Uint8Array, context: FrameContext): Kept[] {
     const seq = seqs[row] ?? 0;
     const timeSource = pick(timeSources, sources[row] ?? -1);
     const seen = {
-      point,
       timeMs: times[row] ?? null,
       timeSource,
       slotMs: slots[row] ?? null,

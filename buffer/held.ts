@@ -1,6 +1,6 @@
 import type { Clock, Stamp } from '../agent/clock.ts';
 import { messageOf } from '../agent/errors.ts';
-import type { GatewayEvent, PointInfo, Seq } from '../agent/reading.ts';
+import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { Dating, holding } from './dating.ts';
 import type { TrustedInstant, WrongBoot } from './dating.ts';
 import type { Dates } from './frame.ts';
@@ -11,7 +11,6 @@ export const defaultHoldMs = 24 * 3_600_000;
 export interface HeldParts {
   readonly clock: Clock;
   readonly holdMs: number;
-  readonly slotOf: (point: PointInfo, timeMs: number) => number | null;
   /** Resolves when they are on disk. */
   readonly keep: (boots: readonly WrongBoot[]) => Promise<unknown>;
   readonly tell: (event: GatewayEvent) => void;
@@ -31,8 +30,8 @@ export class HeldReadings implements Dates {
   readonly #dating: Dating;
   #holdMs: number;
   #until: Seq | null;
-  /** Given to a commit that has not returned. */
-  #isKeeping = false;
+  /** Commits that have not returned and bring rows. */
+  #keeping = 0;
   #isWatching = false;
   #isTroubleTold = false;
 
@@ -62,10 +61,6 @@ export class HeldReadings implements Dates {
     return this.#dating.offsetOf(boot, seq);
   }
 
-  slotOf(point: PointInfo, timeMs: number): number | null {
-    return this.#parts.slotOf(point, timeMs);
-  }
-
   /** Readings from `first` on are about to be committed; what is given must be on disk before them. */
   committing(now: Stamp, first: Seq): readonly WrongBoot[] {
     const before = this.#dating.held;
@@ -74,12 +69,13 @@ export class HeldReadings implements Dates {
     this.#until ??= held?.heldFrom ?? null;
     if (before === null && held !== null) this.#parts.tell(holding(held, this.#holdMs));
     const changed = this.#dating.takeChanged();
-    this.#isKeeping = changed.length > 0;
+    if (changed.length > 0) this.#keeping += 1;
     return changed;
   }
 
-  committed(now: Stamp): void {
-    this.#isKeeping = false;
+  /** `kept`: what `committing` gave for it. */
+  committed(now: Stamp, kept: readonly WrongBoot[]): void {
+    if (kept.length > 0) this.#keeping -= 1;
     this.#dating.committed(now);
     this.watch();
   }
@@ -105,7 +101,7 @@ export class HeldReadings implements Dates {
   async #look(now: Stamp): Promise<void> {
     const { tell, told, keep, newest, released, log, closed } = this.#parts;
     // Whatever it holds must not overtake what is decided now.
-    if (this.#isKeeping) return;
+    if (this.#keeping > 0) return;
     const events = this.#dating.decide(now, newest());
     for (const event of events) tell(event);
     const changed = this.#dating.takeChanged();

@@ -29,10 +29,10 @@ export class NewestSlots {
       if (!('point' in entry)) continue;
       if ('clock' in entry && entry.clock === 'synced' && entry.timeSource === 'gateway')
         if (entry.timeMs > (this.#trusted?.wallMs ?? 0)) this.#trusted = { boot: '', bootMs: 0, wallMs: entry.timeMs };
-      if (entry.slotMs === null || entry.point.kind !== 'counter') continue;
+      const isPolled = entry.slotMs !== null || 'laterSlot' in entry;
+      if (!isPolled || entry.point.kind !== 'counter') continue;
       const name = nameOf(entry.point.device, entry.point.point);
-      // The slots of a wrong clock are none.
-      if (!('at' in entry) || entry.at.trust !== 'unsynced') this.#noteSlot(name, entry.slotMs);
+      if (entry.slotMs !== null) this.#noteSlot(name, entry.slotMs);
       if (entry.quality === 'good' && entry.value !== null) this.#totals.set(name, totalOf(entry, entry.value));
     }
   }

@@ -150,7 +150,6 @@ class DurableBuffer implements Buffer {
       {
         clock: options.clock,
         holdMs: options.holdMs ?? defaultHoldMs,
-        slotOf: options.slotOf ?? (() => null),
         keep: (boots) => thread.call('date', boots),
         tell: options.event,
         told: () => this.#whenGathered(),
@@ -448,7 +447,7 @@ class DurableBuffer implements Buffer {
     const anchor = this.#options.clock.now();
     const lanes = [...gathering.lanes.values()].map(({ stream, entries }) => ({
       stream,
-      entries: entries.map((one) => corrected(anchor, one, this.#held)),
+      entries: entries.map((one) => corrected(anchor, one)),
     }));
     const ofReadings = lanes.filter(({ stream }) => waitsForDate(laneOf(stream)));
     this.#givenSeq = Math.max(...lanes.map(({ entries }) => entries.at(-1)?.seq ?? 0));
@@ -482,7 +481,7 @@ class DurableBuffer implements Buffer {
         this.#newestSeq = Math.max(this.#newestSeq, entries.at(-1)?.seq ?? 0);
       }
       this.#show(sealed);
-      this.#held.committed(sealed.anchor);
+      this.#held.committed(sealed.anchor, commit.dating);
       for (const { lane, count } of gathering.drops) this.#dropped[streamOf(lane)] += count;
       for (const { stream, entries } of lanes) this.#tap(stream, entries);
       gathering.resolve();

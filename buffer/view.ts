@@ -88,7 +88,7 @@ export class BufferView {
     try {
       const dating = this.#dating();
       this.heldFrom = dating.heldFrom;
-      this.#dates = { offsetOf: (boot, seq) => dating.offsetOf(boot, seq), slotOf: () => null };
+      this.#dates = { offsetOf: (boot, seq) => dating.offsetOf(boot, seq) };
       this.segments = names
         .flatMap((name) => viewed(folder, name))
         .toSorted((a, b) => a.firstSeq - b.firstSeq || startsOf(a) - startsOf(b));

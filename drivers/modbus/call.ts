@@ -17,6 +17,7 @@ import type { ReadyDevice, Step } from './ready-device.ts';
 export class Call implements Waiting {
   readonly device: ReadyDevice;
   readonly dueMs: number;
+  readonly turn: number;
   readonly result: Promise<Observation[]>;
   spentMs: number;
   isCounter: boolean;
@@ -38,6 +39,7 @@ export class Call implements Waiting {
   constructor(job: PollJob, device: ReadyDevice, dueMs: number, clock: Clock) {
     this.device = device;
     this.dueMs = dueMs;
+    this.turn = device.turn;
     this.#job = job;
     this.#clock = clock;
     this.#left = stepsOf(device.memory.readable(blocksOf(device, job.points), clock.now().bootMs));
@@ -48,10 +50,6 @@ export class Call implements Waiting {
     this.result = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-  }
-
-  get place(): number {
-    return this.device.place;
   }
 
   get settled(): boolean {

@@ -6,8 +6,8 @@ export interface Waiting {
   readonly spentMs: number;
   /** It has a counter to bring. */
   readonly isCounter: boolean;
-  /** Its device's, among those of the connection. */
-  readonly place: number;
+  /** When the call before it had the line first, counted in calls. */
+  readonly turn: number;
 }
 
 /** From here on a counter goes before what is no counter: a gauge that is late is skipped at worst, a counter's slot is money. */
@@ -15,8 +15,8 @@ const lateMs = 1000;
 
 /**
  * Whose request goes next; undefined: nobody waits. The soonest due goes first, where what somebody has had of the line counts as if he were due that much later: a
- * slow device lets the others between its requests, and nobody starves, since whoever comes later is due later. Of equals the first by its place: so the time between two polls of a device
- * is the same whoever of them woke first.
+ * slow device lets the others between its requests, and nobody starves, since whoever comes later is due later. Of equals the one that had the line longest ago: so the time between two polls of a device
+ * is the same whoever of them woke first, and on a line with more to do than it can everybody has as much of it.
  */
 export function nextOf<Each extends Waiting>(all: readonly Each[], nowMs: number): Each | undefined {
   let best: Each | undefined;
@@ -28,7 +28,7 @@ function isSooner(a: Waiting, b: Waiting, nowMs: number): boolean {
   const [lateA, lateB] = [isLateCounter(a, nowMs), isLateCounter(b, nowMs)];
   if (lateA !== lateB) return lateA;
   const soonerMs = b.dueMs + b.spentMs - a.dueMs - a.spentMs;
-  return soonerMs > 0 || (soonerMs === 0 && a.place < b.place);
+  return soonerMs > 0 || (soonerMs === 0 && a.turn < b.turn);
 }
 
 const isLateCounter = (each: Waiting, nowMs: number): boolean => each.isCounter && isLate(each, nowMs);

@@ -11,8 +11,8 @@ import type { Block } from './plan-reads.ts';
 export interface ReadyDevice {
   readonly id: string;
   readonly unitId: number;
-  /** Its position in the plan. */
-  readonly place: number;
+  /** When a call of it had the line first, counted in calls; below 0: none had, in the order of the plan. */
+  turn: number;
   readonly points: ReadyPoints;
   /** Distances of its slots. */
   readonly everyMs: readonly number[];
@@ -32,13 +32,13 @@ export interface Step {
   readonly hasCounter: boolean;
 }
 
-export function readyDevice(device: ModbusDevice, place: number, everyRaw: boolean): ReadyDevice {
+export function readyDevice(device: ModbusDevice, turn: number, everyRaw: boolean): ReadyDevice {
   const points = readyPoints(device, everyRaw);
   const [smallest] = [...points.values()].toSorted((a, b) => a.registers - b.registers);
   return {
     id: device.id,
     unitId: device.unitId,
-    place,
+    turn,
     points,
     everyMs: device.everyMs,
     memory: new BlockMemory(),

@@ -56,6 +56,7 @@ export class ModbusSession implements Session {
   #asks: Ask[] = [];
   readonly #inFlight = new Set<Work>();
   #serving = false;
+  #turns = 0;
   #quietUntilMs = 0;
   #wake = new AbortController();
 
@@ -64,7 +65,9 @@ export class ModbusSession implements Session {
     this.#link = link;
     this.#clock = clock;
     this.#plan = plan;
-    this.#devices = new Map(plan.devices.map((device, place) => [device.id, readyDevice(device, place, everyRaw)]));
+    this.#devices = new Map(
+      plan.devices.map((device, place) => [device.id, readyDevice(device, place - plan.devices.length, everyRaw)]),
+    );
     this.#halfOpen = new HalfOpen(link);
     this.#hints = new TableHints((message) => host.log?.(message));
     this.ended = this.#watch(link);
@@ -206,6 +209,7 @@ export class ModbusSession implements Session {
       const step = call.take();
       if (step === undefined) return;
       call.isAsking = true;
+      if (device.turn === call.turn) device.turn = this.#turns++;
       this.#places.delete(device.id);
       try {
         const beganMs = this.#clock.now().bootMs;

@@ -35,7 +35,7 @@ function frames(): Keeper {
   const store = new Store({ path: folder, maxBytes: 2_000_000_000 }, (event) => console.error(event.message));
   let seq = store.opened().nextSeq;
   const encoder = new FrameEncoder();
-  const decoder = new FrameDecoder({ offsetOf: () => null, slotOf: () => null });
+  const decoder = new FrameDecoder({ offsetOf: () => null });
   const slots = new NewestSlots().pack(null);
   const lane = laneOf(stream);
   let wantsSlots = true;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../agent/reading.ts';
+import { laterSlotMs, packLaterSlot } from '../../buffer/later-slot.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
 import { began, Pi } from '../support/pi.ts';
 import { pointInfo } from '../support/readings.ts';
@@ -65,7 +66,7 @@ describe('a boot whose clock is known to be wrong', () => {
     const own = pi.trueMs - 5_000;
     await pi.reads({ timeMs: own, timeSource: 'device', deviceTimeMs: own });
     // The slot of a wrong clock, stated as the time of what was never read.
-    await pi.reads({ timeMs: 15_000, slotMs: 15_000, value: 1, status: 'BadNoData' });
+    await pi.reads({ timeMs: 15_000, value: 1, status: 'BadNoData' });
     await pi.synchronises();
     await pi.sends(2);
     expect(pi.sent.map(({ timeMs, slotMs }) => [timeMs, slotMs])).toEqual([
@@ -74,13 +75,38 @@ describe('a boot whose clock is known to be wrong', () => {
     ]);
   });
 
-  it('asks which slot the true time answers', async () => {
-    await pi.boots(0, 'unsynced', { slotOf: (_, timeMs) => timeMs - (timeMs % (15 * minuteMs)) });
-    await pi.reads({ slotMs: 0 });
-    await pi.reads();
+  it('gives a counter the slot that its true time answers', async () => {
+    await pi.boots(0, 'unsynced');
+    const laterSlot = { everyMs: 15 * minuteMs, withinMs: 5 * minuteMs, lateMs: 0 };
+    // It is 13:07, 13:15:10 and 13:20:10.
+    await pi.reads({ laterSlot });
+    await pi.passes(8 * minuteMs + 10_000);
+    await pi.reads({ laterSlot });
+    await pi.passes(5 * minuteMs);
+    await pi.reads({ laterSlot });
+    await pi.reads({ laterSlot: { ...laterSlot, lateMs: 20_000 } });
     await pi.synchronises();
-    await pi.sends(2);
-    expect(pi.sent.map(({ slotMs }) => slotMs)).toEqual([Date.parse('2026-11-22T13:00:00Z'), null]);
+    await pi.sends(4);
+    const quarter = Date.parse('2026-11-22T13:15:00Z');
+    expect(pi.sent.map(({ slotMs }) => slotMs)).toEqual([null, quarter, null, quarter]);
+  });
+
+  it.each([
+    [{ everyMs: 15 * minuteMs, withinMs: 5 * minuteMs, lateMs: 655_359 }, true],
+    [{ everyMs: 100, withinMs: 100, lateMs: 0 }, true],
+    [{ everyMs: hourMs, withinMs: hourMs / 4, lateMs: 10 }, true],
+    [{ everyMs: 7 * minuteMs, withinMs: minuteMs, lateMs: 0 }, false],
+    [{ everyMs: minuteMs, withinMs: minuteMs, lateMs: 700_000 }, false],
+  ])('keeps the rule of %j, or gives no slot at all', (rule, fits) => {
+    const packed = packLaterSlot(rule);
+    expect(packed !== null).toBe(fits);
+    if (packed === null) return;
+    expect(packed).toBeLessThan(0);
+    expect(Number.isSafeInteger(packed)).toBe(true);
+    const slotMs = Date.parse('2026-11-22T14:00:00Z');
+    expect(laterSlotMs(packed, slotMs + rule.lateMs)).toBe(slotMs);
+    expect(laterSlotMs(packed, slotMs + rule.lateMs + rule.withinMs - 20)).toBe(slotMs);
+    if (rule.withinMs < rule.everyMs) expect(laterSlotMs(packed, slotMs + rule.lateMs + rule.withinMs + 20)).toBeNull();
   });
 
   it('lets events and metadata pass, marked', async () => {

@@ -135,7 +135,7 @@ export function read(folder: string, accepted: Seq, isMended = false): Outcome {
   const given = new Map<Seq, number>();
   const altered: Seq[] = [];
   for (const [lane, stream] of streams.entries()) {
-    const decoder = new FrameDecoder({ offsetOf: () => null, slotOf: () => null });
+    const decoder = new FrameDecoder({ offsetOf: () => null });
     for (let after = 0; ;) {
       const found = store.read({ lane, after, most: 200, before: null, known: decoder.known() });
       for (const { entries, damage, segment, first, last } of decoder.decode(stream, found)) {

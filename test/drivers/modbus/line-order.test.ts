@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
 import { Rounds, nextOf } from '../../../drivers/modbus/line-order.ts';
 
-const waiting = (dueMs: number, spentMs = 0, isCounter = false, place = 0): Parameters<typeof nextOf>[0][number] => ({
+const waiting = (dueMs: number, spentMs = 0, isCounter = false, turn = 0): Parameters<typeof nextOf>[0][number] => ({
   dueMs,
   spentMs,
   isCounter,
-  place,
+  turn,
 });
 
 test.each([
   ['the soonest due goes first', [waiting(20), waiting(10)], 100, 1],
-  ['of equals the first by its place', [waiting(10, 0, false, 1), waiting(10, 0, false, 0)], 100, 1],
-  ['of equals in one place the one that waits longest', [waiting(10), waiting(10)], 100, 0],
+  ['of equals the one that had the line longest ago', [waiting(10, 0, false, 1), waiting(10, 0, false, 0)], 100, 1],
+  ['of equals in that too the one that waits longest', [waiting(10), waiting(10)], 100, 0],
   ['what a slow one has had of the line counts as being due later', [waiting(0, 800), waiting(500)], 1000, 1],
   ['and who is due later still waits for it', [waiting(0, 800), waiting(900)], 1000, 0],
   ['a counter goes before a gauge when it is late', [waiting(0), waiting(100, 0, true)], 1200, 1],
@@ -26,7 +26,7 @@ test('of nobody there is nobody next', () => {
 });
 
 test('nobody starves on an over-full line: each gets a turn before anybody gets many', () => {
-  const all = [0, 1, 2].map((place) => ({ dueMs: 0, spentMs: 0, isCounter: false, place, turns: 0 }));
+  const all = [0, 1, 2].map((turn) => ({ dueMs: 0, spentMs: 0, isCounter: false, turn, turns: 0 }));
   let nowMs = 0;
   for (let turn = 0; turn < 300; turn++) {
     const next = nextOf(all, nowMs);
