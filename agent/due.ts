@@ -269,12 +269,12 @@ export class Agenda {
     this.#isWrong = now.trust === 'unsynced';
     for (const point of this.#points) {
       if (!point.counter) continue;
-      const openSlotMs = point.pending?.slotMs == null ? null : point.pending.slotMs - 1;
+      const openSlotMs = point.pending?.slotMs ?? null;
       point.pending = null;
       this.#fresh.add(point);
       if (this.#isWrong) {
-        if (this.#looked !== null)
-          point.missedAfterMs ??= openSlotMs ?? point.schedule.slotAtOrBefore(this.#looked.untilWallMs);
+        const lastMs = openSlotMs === null ? this.#looked?.untilWallMs : openSlotMs - 1;
+        if (lastMs !== undefined) point.missedAfterMs ??= point.schedule.slotAtOrBefore(lastMs);
         point.own = { schedule: point.schedule, done: point.done };
         point.schedule = wrongTimeSchedule(point.own.schedule, point.withinMs);
         point.done = new SlotSet(point.schedule);
