@@ -83,6 +83,31 @@ describe.skipIf(noShim !== undefined)('the power is cut where syncs and writes h
   );
 });
 
+describe.skipIf(noShim !== undefined)('the power is cut while room is made', () => {
+  let recording: Recording;
+
+  beforeAll(async () => {
+    recording = await recordWorkload({ seed, starts: 2, commitsPerStart: 200, whenFull: 'thin' });
+  }, someMinutes);
+
+  afterAll(() => recording?.remove());
+
+  it(
+    'what is not told as dropped is there, once, in the segment or in its copy',
+    async () => {
+      const sum = await cutPower(recording.log, { seed, cuts: 500 });
+      console.log(reportOf(sum));
+      expect(sum.copies).toBeGreaterThan(5);
+      expect({ failedStarts: sum.failedStarts, losing: sum.losing, wrong: sum.wrong }).toEqual({
+        failedStarts: [],
+        losing: [],
+        wrong: [],
+      });
+    },
+    someMinutes,
+  );
+});
+
 describe.skipIf(noShim !== undefined)('the same cuts where SQLite is kept at synchronous=NORMAL', () => {
   let sum: CutSum;
 

@@ -34,6 +34,8 @@ export interface CutSum {
   /** Cuts that lost anything accepted. */
   readonly losing: readonly CutFault[];
   readonly accepted: number;
+  /** Files that the recorded process moved under another name. */
+  readonly copies: number;
   readonly lost: number;
   /** Of the lost, what an event speaks of. */
   readonly told: number;
@@ -65,6 +67,7 @@ const sum = {
   losing: [] as CutFault[],
   alarmed: [] as CutFault[],
   accepted: 0,
+  copies: ops.filter(({ kind }) => kind === 'rename').length,
   lost: 0,
   told: 0,
   repeats: 0,

@@ -79,6 +79,7 @@ function added(sums: readonly CutSum[]): CutSum {
     losing: sums.flatMap((sum) => sum.losing),
     alarmed: sums.flatMap((sum) => sum.alarmed),
     accepted: number((sum) => sum.accepted),
+    copies: sums[0]?.copies ?? 0,
     lost: number((sum) => sum.lost),
     told: number((sum) => sum.told),
     repeats: number((sum) => sum.repeats),

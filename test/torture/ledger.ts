@@ -71,6 +71,9 @@ export class Ledger {
   #commit = 0;
   /** Delivered, not yet known to be settled durably. */
   readonly #pending = new Map<Stream, Map<number, string>>();
+  /** Losses that the recorded process told. */
+  readonly #told: { readonly stream: string; readonly first: number; readonly last: number; readonly at: number }[] =
+    [];
   /** What was wrong before any cut. */
   readonly wrong: string[] = [];
 
@@ -110,8 +113,12 @@ export class Ledger {
         this.#settledSince.push({ stream: mark.stream, first: seq, last: seq });
         break;
       }
-      case 'event':
+      case 'event': {
+        const { stream, firstSeq, lastSeq } = mark.event.facts ?? {};
+        if (mark.event.event === 'loss' && typeof stream === 'string')
+          this.#told.push({ stream, first: Number(firstSeq), last: Number(lastSeq), at });
         break;
+      }
     }
   }
 
@@ -147,9 +154,17 @@ export class Ledger {
     const lost: string[] = [];
     for (const [id, accepted] of this.#accepted) {
       if (accepted.at >= at) break;
-      if (!isBefore(this.#delivered.get(id), at) && !kept.has(id)) lost.push(id);
+      if (!isBefore(this.#delivered.get(id), at) && !kept.has(id) && !this.#isToldBefore(id, accepted.n, at))
+        lost.push(id);
     }
     return { lost, told: lost.filter((id) => isTold(id, events)).length, wrong, repeats };
+  }
+
+  /** Dropped to make room, and told so by the recorded process. */
+  #isToldBefore(id: string, n: number, at: number): boolean {
+    const stream = this.#tried.get(n)?.stream;
+    const seq = seqOf(id);
+    return this.#told.some((told) => told.at < at && told.stream === stream && told.first <= seq && seq <= told.last);
   }
 
   #faultOf(entry: Kept, id: string, at: number): string | null {

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { WhenFull } from '../../buffer/buffer.ts';
 import { below, randomFrom } from './random.ts';
 import { Shim } from './shim.ts';
 
@@ -17,6 +18,8 @@ export interface RecordOptions {
   /** Starts of the process, the first of them on an empty folder. */
   readonly starts: number;
   readonly commitsPerStart: number;
+  /** `thin`: nobody reads for most of the time, and room must be made. */
+  readonly whenFull?: WhenFull;
   /** Of the shim, while it is recorded. */
   readonly rules?: readonly string[];
   /** A module to load into the process before itself. */
@@ -34,6 +37,7 @@ export async function recordWorkload({
   seed,
   starts,
   commitsPerStart,
+  whenFull = 'stop',
   rules = [],
   preload,
 }: RecordOptions): Promise<Recording> {
@@ -48,7 +52,7 @@ export async function recordWorkload({
     for (let start = 0; start < starts; start++) {
       const end = start === 0 || random() < 0.4 ? 'close' : 'kill';
       const commits = 1 + below(commitsPerStart * 2, random);
-      const all = [join(folder, bufferPath), marks, String(seed * 1_000 + start), String(commits), end];
+      const all = [join(folder, bufferPath), marks, String(seed * 1_000 + start), String(commits), end, whenFull];
       await ended(
         [...(preload === undefined ? [] : [`--import=${preload}`]), workload, ...all],
         shim.env,

@@ -1,6 +1,7 @@
 /**
- * A process that uses a buffer as the daemon does, and tells every step: `workload.ts FOLDER MARKS SEED COMMITS END`. END: `close`, or `kill` (SIGKILL of itself in
- * the middle of its work). Runs under the shim, which puts the marks into the log.
+ * A process that uses a buffer as the daemon does, and tells every step: `workload.ts FOLDER MARKS SEED COMMITS END WHEN_FULL`. END: `close`, or `kill` (SIGKILL
+ * of itself in the middle of its work). WHEN_FULL: with `thin` nobody reads for most of the time, so that room must be made. Runs under the shim, which puts
+ * the marks into the log.
  */
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +15,8 @@ import type { Mark } from './ledger.ts';
 import { below, randomFrom } from './random.ts';
 import { tortureQuota } from './quota.ts';
 
-const [folder = '', marksFile = '', seed = '1', commits = '60', end = 'close'] = process.argv.slice(2);
+const [folder = '', marksFile = '', seed = '1', commits = '60', end = 'close', whenFull = 'stop'] =
+  process.argv.slice(2);
 const random = randomFrom(Number(seed));
 const marks = openSync(marksFile, 'a');
 const tell = (mark: Mark): void => void writeSync(marks, `${JSON.stringify(mark)}\n`);
@@ -26,13 +28,24 @@ let nextNumber = nextNumberIn(marksFile);
 let accepted = 0;
 let announceDone = (): void => undefined;
 const done = new Promise<void>((resolve) => (announceDone = resolve));
+/** Of the commits, before anybody reads. */
+const restShare = whenFull === 'thin' ? 0.7 : 0;
+let announceRead = (): void => undefined;
+const mayRead = new Promise<void>((resolve) => (announceRead = resolve));
+if (restShare === 0) announceRead();
+let isOpen = false;
 
 const buffer = await openBuffer({
   path: folder,
   maxBytes: tortureQuota,
   commitEveryMs: 1,
+  whenFull: whenFull === 'thin' ? 'thin' : 'stop',
   clock,
-  event: (event) => tell({ mark: 'event', event }),
+  event: (event) => {
+    tell({ mark: 'event', event });
+    // As the gateway does: what is told now goes into the commit that drops.
+    if (isOpen) void add('gateway-events', 1);
+  },
   log: (message) => process.stderr.write(`${message}\n`),
   tap: (epoch, stream, seqs) => {
     const numbers = tried.get(stream)?.splice(0, seqs.length) ?? [];
@@ -44,9 +57,11 @@ const buffer = await openBuffer({
       pairs: seqs.map((seq, at) => [seq, numbers[at] ?? -1]),
     });
     accepted += 1;
+    if (accepted >= Number(commits) * restShare) announceRead();
     if (accepted >= Number(commits)) announceDone();
   },
 });
+isOpen = true;
 tell({ mark: 'start', epoch: buffer.epoch, before: buffer.before });
 const over = new AbortController();
 const readers = streams.map((stream) => read(buffer, stream, over.signal));
@@ -61,23 +76,32 @@ async function append(): Promise<void> {
   while (!over.signal.aborted) {
     const stream = streams[[0, 0, 0, 1, 1, 1, 2, 3][below(8, random)] ?? 0] ?? 'meter-readings';
     const count = 1 + below(random() < 0.1 ? 60 : 12, random);
-    const at = clock.now();
-    const from = nextNumber;
-    nextNumber += count;
-    tell({ mark: 'try', stream, from, to: nextNumber - 1, wallMs: at.wallMs });
-    tried.get(stream)?.push(...Array.from({ length: count }, (_, index) => from + index));
-    const taken = buffer.append(
-      stream,
-      Array.from({ length: count }, (_, index) => entryOf(stream, from + index, at)),
-    );
-    taken.catch(() => undefined);
+    const taken = add(stream, count);
     if (random() < 0.4) await taken.catch(() => sleep(20));
     else if (random() < 0.3) await sleep(below(8, random));
   }
 }
 
+function add(stream: Stream, count: number): Promise<void> {
+  const at = clock.now();
+  const from = nextNumber;
+  nextNumber += count;
+  tell({ mark: 'try', stream, from, to: nextNumber - 1, wallMs: at.wallMs });
+  const numbers = Array.from({ length: count }, (_, index) => from + index);
+  const waiting = tried.get(stream);
+  waiting?.push(...numbers);
+  const taken = buffer.append(
+    stream,
+    numbers.map((n) => entryOf(stream, n, at)),
+  );
+  // Refused as a whole: none of them will be told.
+  taken.catch(() => waiting?.splice(waiting.indexOf(from), count));
+  return taken;
+}
+
 /** Delivers, mostly in order: some batches settle in two halves from behind, some entries are refused for good, sometimes a lane rests. */
 async function read(from: Buffer, stream: Stream, signal: AbortSignal): Promise<void> {
+  await mayRead;
   let after: Seq = 0;
   while (!signal.aborted) {
     const batch = await from.next(stream, after, 1 + below(150, random), signal);
