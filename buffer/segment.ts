@@ -342,7 +342,11 @@ export class SegmentFile implements SegmentRows {
 
   /** The lanes' extents as written at the sealing; null where that did not happen (or is damaged). */
   summary(): (Extent | null)[] | null {
-    if (!this.isSealed()) return null;
+    return this.isSealed() ? this.writtenSummary() : null;
+  }
+
+  /** The same, also where the sealing was cut short behind it: then nothing was written any more. */
+  writtenSummary(): (Extent | null)[] | null {
     const rows = this.#prepared('SELECT * FROM summary').all() as (Extent & { lane: number; crc: number })[];
     if (rows.length !== streams.length) return null;
     const lanes: (Extent | null)[] = streams.map(() => null);

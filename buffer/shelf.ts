@@ -66,6 +66,8 @@ export class Shelf {
   isDamaged = false;
   /** It was given up and told as lost, but could not be moved aside yet. */
   isCondemned = false;
+  /** Its sealing was cut short when all was written. */
+  isWholeBySummary = false;
   #failures = 0;
   /** Nothing is written to it any more. */
   isSealed = true;
@@ -128,6 +130,9 @@ export class Shelf {
     this.#index = lanes;
     this.lanes = lanes.map(extentOf);
     this.#areLanesKnown = true;
+    const written = handle.writtenSummary();
+    this.isWholeBySummary = written?.every((lane, at) => sameExtent(lane, this.lanes[at] ?? null)) === true;
+    if (this.isWholeBySummary) this.knownEnd = this.lastSeq;
     try {
       handle.seal(this.lanes);
     } catch (error) {
@@ -379,6 +384,10 @@ function extentOf(frames: readonly Extent[]): Extent | null {
   const last = frames.at(-1);
   if (!first || !last) return null;
   return { first: first.first, last: last.last, count: countOf(frames) };
+}
+
+function sameExtent(one: Extent | null, other: Extent | null): boolean {
+  return one?.first === other?.first && one?.last === other?.last && one?.count === other?.count;
 }
 
 function hasReadings(lane: number): boolean {

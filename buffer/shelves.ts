@@ -84,8 +84,12 @@ export class Shelves {
       const damage = shelf.needsNoWal() ? null : examineBefore(shelf.file, this.#quarantine.folder);
       shelf.isDamaged = damage?.wal.verdict === 'damaged';
       this.#takeStockOf(shelf, next === undefined);
-      const isEndKnown = next === undefined || next?.epoch === parsed?.epoch;
-      if (damage !== null) wals.push(() => this.#tellWal(shelf, damage, isEndKnown ? shelf.knownEnd : null));
+      if (damage !== null)
+        wals.push(() => {
+          // Where the next one is of another start, its numbers may be those that the WAL lost.
+          const isEndKnown = next === undefined || next?.epoch === parsed?.epoch || shelf.isWholeBySummary;
+          this.#tellWal(shelf, damage, isEndKnown ? shelf.knownEnd : null);
+        });
     }
     for (const shelf of this.#all.toReversed()) if (shelf.isExamined && this.#asksSettled(shelf)) break;
     const newest = this.#all.at(-1);

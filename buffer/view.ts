@@ -14,6 +14,7 @@ import type { KeptLetter } from './dead-letters.ts';
 import { decodeFrame } from './frame.ts';
 import type { Dates } from './frame.ts';
 import { streamOf } from './protocol.ts';
+import { quarantineFolder } from './quarantine.ts';
 import { Settled } from './ranges.ts';
 import { isDamage, parseSegmentName, SegmentFile, sizeOf } from './segment.ts';
 import { isMissing, stableCopy } from './stable-copy.ts';
@@ -147,13 +148,18 @@ export class BufferView {
 
   /** Files that were set aside because they could not be read. */
   quarantined(): string[] {
-    const folder = join(this.folder, 'quarantine');
+    const folder = join(this.folder, quarantineFolder);
     return existsSync(folder) ? readdirSync(folder) : [];
   }
 
   /** Bytes of the file that holds room for a full disk; 0: it has been given up. */
   ballastBytes(): number {
     return sizeOf(join(this.folder, ballastFile));
+  }
+
+  /** What they take; it counts to the quota. */
+  quarantinedBytes(): number {
+    return this.quarantined().reduce((sum, name) => sum + sizeOf(join(this.folder, quarantineFolder, name)), 0);
   }
 
   /** Removes the copies. Idempotent. */

@@ -80,6 +80,7 @@ function statsOf(view: BufferView, maxBytes: number | null) {
     })),
     deadLetters: deadLetters(view),
     quarantined: view.quarantined(),
+    quarantinedBytes: view.quarantinedBytes(),
     unreadable,
     damagedFrames,
     damagedWals: view.wals
@@ -142,7 +143,9 @@ function textOf(found: ReturnType<typeof statsOf> & { readonly wear: WearFacts }
   else if (found.deadLetters > 0)
     lines.push(`${counted(found.deadLetters, 'dead letter')}; look at them with: sluice buffer dead-letters\n`);
   if (quarantined.length > 0)
-    lines.push(`${counted(quarantined.length, 'file')} in quarantine/: keep them, their readings may be recoverable\n`);
+    lines.push(
+      `${counted(quarantined.length, 'file')} in quarantine/, ${bytesText(found.quarantinedBytes)} of the quota (a quarter at most): keep copies, their readings may be recoverable\n`,
+    );
   for (const { segment, why } of unreadable) lines.push(`segment ${segment} cannot be read: ${why}\n`);
   for (const { segment, why } of damagedWals) lines.push(`segment ${segment}: ${why}\n`);
   if (damagedFrames > 0)

@@ -5,7 +5,7 @@ import { walText } from '../../buffer/wal-look.ts';
 import { streams } from '../reading.ts';
 import { asked, folderOption, looking, noBufferYet } from './buffer-folder.ts';
 import { fileArgument, type Command } from './command.ts';
-import { counted, LongPrint } from './printing.ts';
+import { bytesText, counted, LongPrint } from './printing.ts';
 
 const mostRanges = 5;
 
@@ -64,9 +64,7 @@ Changes nothing; the daemon itself passes over damaged rows and tells them as lo
         const verdict = await verified(view, new LongPrint(io.stdout, io.signal));
         const { isWhole, ...found } = verdict;
         const ok = isWhole && found.damaged.length + found.missing.length === 0;
-        io.stdout.write(
-          json ? `${JSON.stringify({ ok, folder, ...found })}\n` : textOf(folder, verdict, view.quarantined().length),
-        );
+        io.stdout.write(json ? `${JSON.stringify({ ok, folder, ...found })}\n` : textOf(folder, verdict, view));
         return ok ? 0 : 1;
       },
     );
@@ -99,7 +97,7 @@ async function verified(view: BufferView, turns: LongPrint): Promise<Verdict> {
 function textOf(
   folder: string,
   { segments, rows, entries, damaged, missing, removed, unsure, lost, isWhole }: Verdict,
-  quarantined: number,
+  view: BufferView,
 ): string {
   const lines = damaged.map(({ segment, table, row, why }) =>
     table === 'WAL'
@@ -122,7 +120,9 @@ function textOf(
   }
   if (removed > 0)
     lines.push(`${counted(removed, 'entry', 'entries')} taken out to make room: delivered, or told as loss`);
-  if (quarantined > 0) lines.push(`${counted(quarantined, 'file')} in quarantine/ not examined`);
+  const quarantined = view.quarantined().length;
+  if (quarantined > 0)
+    lines.push(`${counted(quarantined, 'file')} in quarantine/, ${bytesText(view.quarantinedBytes())}, not examined`);
   const looked = `${counted(segments, 'segment')}, ${counted(rows, 'row')}, ${counted(entries, 'entry', 'entries')}`;
   if (!isWhole) lines.push(`${folder}: stopped after ${looked}`);
   else if (damaged.length + missing.length === 0) lines.push(`${folder}: ${looked}: all sound`);

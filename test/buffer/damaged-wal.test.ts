@@ -10,10 +10,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../agent/reading.ts';
 import { streams } from '../../agent/reading.ts';
 import { FrameEncoder } from '../../buffer/encoder.ts';
+import { SegmentFile } from '../../buffer/segment.ts';
 import { Store } from '../../buffer/store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { run } from '../support/command-line.ts';
@@ -120,6 +122,26 @@ it('what a kill left is given whole, and nothing is told', () => {
   expect(started(() => undefined)).toMatchObject({ events: [], silent: [], given: accepted });
   expect(started((segment) => rmSync(`${segment}-shm`))).toMatchObject({ events: [], given: accepted });
   expect(started((segment) => writeFileSync(`${segment}-shm`, oldShm))).toMatchObject({ events: [], given: accepted });
+});
+
+it('a sealing that was cut short behind its summary is told by nobody: all is there', () => {
+  const { events, given } = started((segment) => {
+    const sealed = SegmentFile.open(segment);
+    const { lanes } = sealed.index();
+    sealed.seal(
+      lanes.map((frames) => ({
+        first: frames[0]?.first ?? 0,
+        last: frames.at(-1)?.last ?? 0,
+        count: frames.reduce((sum, { count }) => sum + count, 0),
+      })),
+    );
+    sealed.close();
+    const db = new Database(segment);
+    db.pragma('journal_mode = WAL');
+    db.close();
+    expect(existsSync(`${segment}-wal`)).toBe(false);
+  });
+  expect({ events, given }).toEqual({ events: [], given: accepted });
 });
 
 describe('damage to a WAL', () => {

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DamagedSite, dice, harm, harms, read, toldAsLost } from '../support/damaged-site.ts';
@@ -8,6 +9,17 @@ afterAll(() => site.remove());
 
 it('what nobody damaged is given whole, and nothing is told', () => {
   expect(read(site.copy(), site.accepted)).toEqual({ altered: [], silent: [], given: site.accepted, events: [] });
+});
+
+it('a damaged segment that was written anew is kept as it was', () => {
+  const folder = site.copy();
+  const name = site.segments()[1] ?? '';
+  const before = readFileSync(join(folder, name)).fill(0, 0, 512);
+  writeFileSync(join(folder, name), before);
+  const { events } = read(folder, site.accepted, true);
+  expect(events.at(-1)).toMatchObject({ event: 'quarantine', facts: { segment: name.replace('.db', '') } });
+  expect(readFileSync(join(folder, 'quarantine', name)).equals(before)).toBe(true);
+  expect(readFileSync(join(folder, name)).equals(before)).toBe(false);
 });
 
 describe.each(Object.keys(harms))('%s in a segment', (kind) => {

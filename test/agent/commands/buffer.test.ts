@@ -86,6 +86,7 @@ describe('buffer stats', () => {
       ],
       deadLetters: 0,
       quarantined: [],
+      quarantinedBytes: 0,
       unreadable: [],
     });
   });
