@@ -112,6 +112,7 @@ describe('looking into a buffer', () => {
       {
         stream: 'meter-readings',
         waiting: 33,
+        held: 0,
         settled: 17,
         oldestWaitingMs: Date.parse('2026-11-22T13:00:18Z'),
         newestMs: Date.parse('2026-11-22T13:00:50Z'),
@@ -119,6 +120,7 @@ describe('looking into a buffer', () => {
       {
         stream: 'sensor-values',
         waiting: 34,
+        held: 0,
         settled: 16,
         oldestWaitingMs: Date.parse('2026-11-22T13:00:17Z'),
         newestMs: Date.parse('2026-11-22T13:00:50Z'),
