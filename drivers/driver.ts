@@ -24,6 +24,8 @@ export interface DriverSchema<Plan = unknown> {
   readonly profileFolder?: string;
   /** The kind of a point that states none. */
   kindOf(point: Settings): Kind;
+  /** A device says the unit of a point that states none: nobody is told that it is missing. */
+  readonly saysUnits?: boolean;
   /** Its values come by themselves (`DriverHost.push`): it has no slots, and `every` is for the driver to use. Never where this is absent. */
   isPushed?(point: Settings, kind: Kind): boolean;
   /** Builds what `open` takes. Reports contradictions that single keys cannot show; a reported error means that the plan is never opened.

@@ -7,7 +7,8 @@ import { rulesOf } from './rules.ts';
 import type { AssetConfig, PointConfig } from './site-config.ts';
 import { child } from './source.ts';
 import { dailyTiming, tellIdleAt, timingOf } from './timing.ts';
-import { nearestUnit, ucum } from './units.ts';
+import { ucum } from './ucum.ts';
+import { nearestUnit } from './units.ts';
 
 export interface ResolvedPoint {
   readonly levels: Levels;
@@ -98,7 +99,15 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     ...timing,
     ...rulesOf(levels, kind, timing.everyMs, owner),
   };
-  return { levels, point, kind, unit: identity === null ? unitOf(levels, kind, owner) : null, stream, settings, told };
+  return {
+    levels,
+    point,
+    kind,
+    unit: identity === null ? unitOf(levels, kind, schema, owner) : null,
+    stream,
+    settings,
+    told,
+  };
 }
 
 /** A total is no name, and a meter has one. */
@@ -121,12 +130,12 @@ function driverValue(levels: Levels, key: string, { inherited, alternatives }: D
   return stating?.settings[key];
 }
 
-function unitOf(levels: Levels, kind: Kind, { problems, device }: Owner): string | null {
+function unitOf(levels: Levels, kind: Kind, { saysUnits }: DriverSchema, { problems, device }: Owner): string | null {
   const stating = [levels.own, levels.inProfile].find((level) => level?.stated.has('unit') === true);
   const node = stating === undefined ? undefined : child(stating.node, 'unit');
   const whole = levels.own ?? levels.inProfile;
   if (stating === undefined || node === undefined) {
-    if ((kind === 'counter' || kind === 'gauge') && whole !== undefined) {
+    if ((kind === 'counter' || kind === 'gauge') && whole !== undefined && saysUnits !== true) {
       problems.atObject('warning', whole.node, `unit is missing for a ${kind}; write "1" if it has none`, device);
     }
     return null;

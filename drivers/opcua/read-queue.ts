@@ -25,6 +25,8 @@ interface Options {
   readonly wire: Wire;
   readonly host: DriverHost;
   readonly timeoutMs: number;
+  /** With what the server says of it. */
+  readonly complete: (point: OpcUaPoint) => OpcUaPoint;
   /** A request was answered, or was not in time. */
   readonly heard: () => void;
   readonly silent: () => void;
@@ -86,7 +88,7 @@ export class ReadQueue {
   }
 
   async #ask(): Promise<void> {
-    const { wire, host, timeoutMs } = this.#options;
+    const { wire, host, timeoutMs, complete } = this.#options;
     const batch = this.#batch();
     const asked = host.clock.now();
     const deadline = new AbortController();
@@ -105,7 +107,9 @@ export class ReadQueue {
       for (const [index, { job, at: place, point }] of batch.entries()) {
         const seen = values[index];
         job.seen[place] =
-          seen === undefined ? unanswered(point.info, 'BadUnexpectedError', at) : observeRead(point, seen, asked, at);
+          seen === undefined
+            ? unanswered(point.info, 'BadUnexpectedError', at)
+            : observeRead(complete(point), seen, asked, at);
       }
     } catch (error) {
       if (!late.signal.aborted) throw error;

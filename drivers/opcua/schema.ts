@@ -67,6 +67,7 @@ export const opcuaSchema: DriverSchema<OpcUaPlan> = {
   point: { ...pointEntries, ...inherited },
   inherited: Object.keys(inherited),
   alternatives: [['nodeId', 'browsePath']],
+  saysUnits: true,
   kindOf: (point) => (point['enum'] === undefined ? 'gauge' : 'state'),
   isPushed: isSubscribed,
   linkOf: (_driver, { endpoint: url }) => ({ name: url as string, shared: 'warning' }),

@@ -1,58 +1,76 @@
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import { unanswered } from '../../agent/reading.ts';
-import type { Observation } from '../../agent/reading.ts';
+import type { Observation, PointInfo } from '../../agent/reading.ts';
 import type { DriverHost, PollJob, Session } from '../driver.ts';
-import { resolveNodeId } from './node-id.ts';
+import { describe } from './descriptions.ts';
+import { locate } from './locate.ts';
 import type { OpcUaPlan, OpcUaPoint } from './plan.ts';
 import { ReadQueue } from './read-queue.ts';
 import type { Found } from './read-queue.ts';
 import { Subscriptions } from './subscriptions.ts';
-import type { Wire } from './wire.ts';
+import { withUnit } from './server-says.ts';
+import type { Target, Wire } from './wire.ts';
 
 /** So many requests in a row without an answer, and nothing heard in between, and the link is given up. */
 const mostSilences = 2;
+/** So long a new session waits for units, names and ranges; what comes later holds for the values after it. */
+const describeMs = 2_000;
 
 export class OpcUaSession implements Session {
   readonly ended: Promise<Error | undefined>;
   readonly #end = Promise.withResolvers<Error | undefined>();
   readonly #wire: Wire;
   readonly #host: DriverHost;
+  readonly #targets: ReadonlyMap<OpcUaPoint, Target | null>;
   readonly #found: ReadonlyMap<string, ReadonlyMap<string, Found>>;
+  readonly #stopping = new AbortController();
+  /** Points as the server completes them. */
+  #described: ReadonlyMap<OpcUaPoint, OpcUaPoint> = new Map();
+  /** Made once: naming a descriptor takes a hash. */
+  readonly #infos = new WeakMap<PointInfo, PointInfo>();
   readonly #reads: ReadQueue;
   readonly #subscriptions: Subscriptions;
   #silences = 0;
 
-  private constructor(plan: OpcUaPlan, wire: Wire, host: DriverHost) {
+  private constructor(plan: OpcUaPlan, wire: Wire, host: DriverHost, targets: ReadonlyMap<OpcUaPoint, Target | null>) {
     this.#wire = wire;
     this.#host = host;
+    this.#targets = targets;
     this.#found = new Map(
       plan.devices.map(({ id, points }) => [
         id,
-        new Map(points.map((point) => [point.info.point, { point, target: targetOf(point, wire.namespaces) }])),
+        new Map(points.map((point) => [point.info.point, { point, target: targets.get(point) ?? null }])),
       ]),
     );
+    const complete = (point: OpcUaPoint): OpcUaPoint => this.#described.get(point) ?? point;
     const heard = (): void => void (this.#silences = 0);
     const silent = (): void => {
       if (++this.#silences >= mostSilences)
         this.#fail(new LinkError(`${plan.endpoint}: no answer to ${mostSilences} requests, nothing heard in between`));
     };
-    this.#reads = new ReadQueue({ wire, host, timeoutMs: plan.timeoutMs, heard, silent });
-    this.#subscriptions = new Subscriptions({ wire, host, heard, failed: (error) => this.#fail(error) });
+    this.#reads = new ReadQueue({ wire, host, timeoutMs: plan.timeoutMs, complete, heard, silent });
+    this.#subscriptions = new Subscriptions({ wire, host, complete, heard, failed: (error) => this.#fail(error) });
     this.ended = this.#end.promise;
     void wire.ended.then((error) => this.#end.resolve(error));
   }
 
-  /** Sets up what the server is to send by itself. */
+  /** Finds the points, asks what the server says of them, and sets up what it is to send by itself. Rejects with LinkError. */
   static async start(plan: OpcUaPlan, wire: Wire, host: DriverHost): Promise<OpcUaSession> {
-    const session = new OpcUaSession(plan, wire, host);
-    const subscribed = [...session.#found.values()]
-      .flatMap((points) => [...points.values()])
-      .flatMap((found) => (found.point.subscribed === null ? [] : [{ ...found, subscribed: found.point.subscribed }]));
+    let session: OpcUaSession | null = null;
     try {
+      const points = plan.devices.flatMap((device) => device.points);
+      const targets = await locate(points, wire, (message) => host.log?.(message));
+      session = new OpcUaSession(plan, wire, host, targets);
+      await session.#describe();
+      const subscribed = [...session.#found.values()]
+        .flatMap((ofDevice) => [...ofDevice.values()])
+        .flatMap((found) =>
+          found.point.subscribed === null ? [] : [{ ...found, subscribed: found.point.subscribed }],
+        );
       await session.#subscriptions.start(subscribed);
       return session;
     } catch (error) {
-      await session.close();
+      await (session ?? wire).close();
       if (error instanceof LinkError) throw error;
       throw new LinkError(`${plan.endpoint}: ${messageOf(error)}`, { cause: error });
     }
@@ -68,25 +86,44 @@ export class OpcUaSession implements Session {
       const observation = byName.get(info.point);
       return observation === undefined
         ? unanswered(info, 'BadConfigurationError', this.#host.clock.now())
-        : { ...observation, point: info };
+        : { ...observation, point: this.#infoOf(info, observation.point.unit) };
     });
   }
 
+  #infoOf(info: PointInfo, unit: string | null): PointInfo {
+    const known = this.#infos.get(info);
+    if (known?.unit === unit) return known;
+    const made = withUnit(info, unit);
+    this.#infos.set(info, made);
+    return made;
+  }
+
   async close(): Promise<void> {
+    this.#stopping.abort(null);
     this.#end.resolve(undefined);
     this.#subscriptions.stop();
     await this.#wire.close();
   }
 
+  /** Resolves at the latest after `describeMs`. Values are right without it. */
+  async #describe(): Promise<void> {
+    const known = (async () => {
+      try {
+        this.#described = await describe(this.#targets, this.#wire, this.#stopping.signal);
+      } catch (error) {
+        if (!this.#stopping.signal.aborted && !(error instanceof LinkError))
+          this.#host.log?.(`the server does not say units, names and ranges: ${messageOf(error)}`);
+      }
+    })();
+    const waited = new AbortController();
+    await Promise.race([known, this.#host.clock.sleep(describeMs, waited.signal)]);
+    waited.abort(null);
+  }
+
   #fail(error: Error): void {
+    this.#stopping.abort(null);
     this.#end.resolve(error);
     this.#subscriptions.stop();
     void this.#wire.close();
   }
-}
-
-function targetOf({ node }: OpcUaPoint, namespaces: readonly string[]): Found['target'] {
-  if (!('nodeId' in node)) return null;
-  const nodeId = resolveNodeId(node.nodeId, namespaces);
-  return nodeId === null ? null : { nodeId };
 }

@@ -15,6 +15,8 @@ interface Live {
 interface Options {
   readonly wire: Wire;
   readonly host: DriverHost;
+  /** With what the server says of it. */
+  readonly complete: (point: OpcUaPoint) => OpcUaPoint;
   readonly heard: () => void;
   /** The subscriptions are of no use any more. */
   readonly failed: (error: Error) => void;
@@ -103,13 +105,13 @@ export class Subscriptions {
   }
 
   async #take({ subscriptionId, sequenceNumber, changes, ended }: Published): Promise<void> {
-    const { host } = this.#options;
+    const { host, complete } = this.#options;
     const live = this.#live.get(subscriptionId);
     const at = host.clock.now();
     if (live !== undefined) live.heardBootMs = at.bootMs;
     const seen = changes.flatMap(({ clientHandle, seen: one }) => {
       const point = this.#points.get(clientHandle);
-      return point === undefined ? [] : [observePushed(point, one, at)];
+      return point === undefined ? [] : [observePushed(complete(point), one, at)];
     });
     if (seen.length > 0) await host.push(seen, this.#stopping.signal);
     if (sequenceNumber !== null) this.#acknowledge.push({ subscriptionId, sequenceNumber });

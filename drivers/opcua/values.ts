@@ -38,7 +38,7 @@ export interface WireValue {
 }
 
 export interface ValueRules {
-  /** Names of numbers, stated in the file; null: those that the server has, if any. */
+  /** Names of numbers, of the file or else of the server. */
   readonly enum: Readonly<Record<string, string>> | null;
   readonly scale: number;
   readonly offset: number;
@@ -60,12 +60,11 @@ export function qualityOf(statusCode: number): Quality {
   return severity === 0 ? 'good' : severity === 1 ? 'uncertain' : 'bad';
 }
 
-/** `names`: what the server calls the numbers of this point, where the file names none. A bad status never carries a value. */
+/** A bad status never carries a value. */
 export function valueOf(
   wire: WireValue | null,
   status: { readonly code: number; readonly name: string },
   rules: ValueRules,
-  names: Readonly<Record<string, string>> | null = null,
 ): Valued {
   const quality = qualityOf(status.code);
   if (quality === 'bad') return bad(status.name);
@@ -79,7 +78,7 @@ export function valueOf(
   const value = numberOf(exact);
   if (!Number.isFinite(value)) return bad('BadSensorFailure');
   const digits = seen.isWide && !equal(exact, decimalOf(String(value))) ? textOf(exact) : null;
-  return judged(value === 0 ? 0 : value, seen.word ?? digits, quality, status.name, rules, names);
+  return judged(value === 0 ? 0 : value, seen.word ?? digits, quality, status.name, rules);
 }
 
 function judged(
@@ -87,10 +86,8 @@ function judged(
   text: string | null,
   quality: Quality,
   status: string,
-  { enum: stated, min, max }: ValueRules,
-  ofServer: Readonly<Record<string, string>> | null,
+  { enum: names, min, max }: ValueRules,
 ): Valued {
-  const names = stated ?? ofServer;
   const named = names === null ? text : (names[String(value)] ?? null);
   if (quality !== 'good') return { value, text: named, quality, status };
   if (names !== null && named === null)

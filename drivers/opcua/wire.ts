@@ -27,6 +27,8 @@ import { newClient } from './client.ts';
 import type { OpcUaPlan, Subscribed } from './plan.ts';
 import type { WireTimes } from './times.ts';
 import type { WireValue } from './values.ts';
+import { browse, browseOn, translate } from './wire-space.ts';
+import type { BrowseAsk, Browsed, PathAsk, PathFound } from './wire-space.ts';
 
 /** What the server says of one value. */
 export interface Seen extends WireTimes {
@@ -37,6 +39,8 @@ export interface Seen extends WireTimes {
 /** A node as this server knows it: `ns=2;s=Tank.Level`. */
 export interface Target {
   readonly nodeId: string;
+  /** Which of its attributes; its value unless stated (OPC UA Part 6, A.1). */
+  readonly attributeId?: number;
 }
 
 export interface MonitoredTarget extends Target, Subscribed {
@@ -80,9 +84,17 @@ export interface Wire {
   /** What one request may hold; the server's limits. */
   readonly mostReads: number;
   readonly mostItems: number;
+  readonly mostPaths: number;
+  readonly mostBrowses: number;
   readonly ended: Promise<Error | undefined>;
   /** Values, in the order of the question. `signal` gives up waiting. */
   read(targets: readonly Target[], signal: AbortSignal): Promise<readonly Seen[]>;
+  /** Where ways by browse names lead, in the order of the question. */
+  translate(asks: readonly PathAsk[]): Promise<readonly PathFound[]>;
+  /** What stands below nodes, at most `most` of each in one answer. */
+  browse(asks: readonly BrowseAsk[], most: number): Promise<readonly Browsed[]>;
+  /** What a browse left over; `release`: gives it up. */
+  browseOn(more: readonly Buffer[], release: boolean): Promise<readonly Browsed[]>;
   subscribe(publishingMs: number): Promise<CreatedSubscription>;
   monitor(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]>;
   /** Resolves with the next message of any subscription of this session. */
@@ -142,7 +154,13 @@ function userOf({ identity }: OpcUaPlan): UserIdentityInfo {
 }
 
 /** ServerCapabilities.OperationLimits and NamespaceArray (OPC UA Part 6, numeric ids of namespace 0). */
-const wellKnown = { namespaceArray: 'i=2255', maxNodesPerRead: 'i=11705', maxMonitoredItemsPerCall: 'i=11714' };
+const wellKnown = {
+  namespaceArray: 'i=2255',
+  maxNodesPerRead: 'i=11705',
+  maxMonitoredItemsPerCall: 'i=11714',
+  maxNodesPerTranslate: 'i=11712',
+  maxNodesPerBrowse: 'i=11710',
+};
 /** Where the server states no limit. */
 const mostAtOnce = 1_000;
 
@@ -153,6 +171,8 @@ class OpenWire implements Wire {
   namespaces: readonly string[] = [];
   mostReads = mostAtOnce;
   mostItems = mostAtOnce;
+  mostPaths = mostAtOnce;
+  mostBrowses = mostAtOnce;
   readonly ended: Promise<Error | undefined>;
   readonly #client: OPCUAClient;
   readonly #session: RawSession;
@@ -171,8 +191,14 @@ class OpenWire implements Wire {
 
   /** What is to be known before anything is asked. */
   async look(): Promise<void> {
-    const nodeIds = [wellKnown.namespaceArray, wellKnown.maxNodesPerRead, wellKnown.maxMonitoredItemsPerCall];
-    const [names, reads, items] = await this.#live(
+    const nodeIds = [
+      wellKnown.namespaceArray,
+      wellKnown.maxNodesPerRead,
+      wellKnown.maxMonitoredItemsPerCall,
+      wellKnown.maxNodesPerTranslate,
+      wellKnown.maxNodesPerBrowse,
+    ];
+    const [names, reads, items, paths, browses] = await this.#live(
       this.#session.read(
         nodeIds.map((nodeId) => ({ nodeId, attributeId: AttributeIds.Value })),
         0,
@@ -182,12 +208,26 @@ class OpenWire implements Wire {
     this.namespaces = Array.isArray(namespaces) ? namespaces.map(String) : [];
     this.mostReads = limitOf(reads);
     this.mostItems = limitOf(items);
+    this.mostPaths = limitOf(paths);
+    this.mostBrowses = limitOf(browses);
   }
 
   async read(targets: readonly Target[], signal: AbortSignal): Promise<readonly Seen[]> {
-    const nodes = targets.map(({ nodeId }) => ({ nodeId, attributeId: AttributeIds.Value }));
+    const nodes = targets.map(({ nodeId, attributeId = AttributeIds.Value }) => ({ nodeId, attributeId }));
     const values = await this.#live(this.#session.read(nodes, 0), signal);
     return values.map(seenOf);
+  }
+
+  translate(asks: readonly PathAsk[]): Promise<readonly PathFound[]> {
+    return this.#live(translate(this.#session, asks));
+  }
+
+  browse(asks: readonly BrowseAsk[], most: number): Promise<readonly Browsed[]> {
+    return this.#live(browse(this.#session, asks, most));
+  }
+
+  browseOn(more: readonly Buffer[], release: boolean): Promise<readonly Browsed[]> {
+    return this.#live(browseOn(this.#session, more, release));
   }
 
   async subscribe(publishingMs: number): Promise<CreatedSubscription> {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { nearest } from '../../../agent/config/nearest.ts';
 import { placesOf } from '../../../agent/config/json/places.ts';
 import { pathText } from '../../../agent/config/source.ts';
-import { ucum } from '../../../agent/config/units.ts';
+import { ucum } from '../../../agent/config/ucum.ts';
 
 describe('units', () => {
   it.each([

@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../../agent/config/load.ts';
 import { problemText } from '../../../agent/config/problems.ts';
-import { ucum } from '../../../agent/config/units.ts';
+import { ucum } from '../../../agent/config/ucum.ts';
 import { observed, readyPoints, seenOf } from '../../../drivers/modbus/observe.ts';
 import type { Seen } from '../../../drivers/modbus/observe.ts';
 import type { ModbusPlan, ModbusPoint } from '../../../drivers/modbus/plan.ts';

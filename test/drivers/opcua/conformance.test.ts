@@ -24,7 +24,8 @@ async function start(): Promise<OpcUaServer> {
   return server;
 }
 
-const reading = /^(?:GetEndpoints|CreateSession|ActivateSession|Read|CloseSession)Request$/;
+const reading =
+  /^(?:GetEndpoints|CreateSession|ActivateSession|Read|Browse|BrowseNext|TranslateBrowsePathsToNodeIds|CloseSession)Request$/;
 
 /** One server for all; what lies between can be cut for each bench. */
 async function benchOf(server: OpcUaServer): Promise<DriverBench> {

@@ -66,10 +66,9 @@ describe('a value of an OPC UA server', () => {
     expect(valueOf(of('Int32', 12_300), good, rules)).toMatchObject({ value: 122, quality: 'good' });
   });
 
-  it('has the name that the file gives, else that of the server, else is doubted', () => {
+  it('has the name of its number, else is doubted', () => {
     const named = { ...plain, enum: { '1': 'on' } };
-    expect(valueOf(of('Int32', 1), good, named, { '1': 'running' })).toMatchObject({ value: 1, text: 'on' });
-    expect(valueOf(of('Int32', 1), good, plain, { '1': 'running' })).toMatchObject({ value: 1, text: 'running' });
+    expect(valueOf(of('Int32', 1), good, named)).toMatchObject({ value: 1, text: 'on', quality: 'good' });
     expect(valueOf(of('Int32', 2), good, named)).toMatchObject({ value: 2, text: null, status: 'UncertainSubNormal' });
   });
 });
