@@ -2,12 +2,18 @@ import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import {
+  lostEvent,
+  missingEvent,
+  openEndEvent,
+  removedEvent,
+  salvagedEvent,
+  unreadableEvent,
+} from './damage-events.ts';
 import { removedByOthers } from './gaps.ts';
-import { streamOf } from './protocol.ts';
 import type { DamagedFrame, Described, Descriptor } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
-import type { MissingEntries } from './missing.ts';
 import type { Extent } from './segment.ts';
 import { fileTails, isDamage, isUnreadable, isSalvageable, parseSegmentName } from './segment.ts';
 import { salvage } from './salvage.ts';
@@ -100,15 +106,9 @@ export class Shelves {
 
   #tellRemoved(end: Seq): void {
     const segments = this.#all.map(({ firstSeq: first, lastSeq: last }) => ({ first, last }));
-    for (const { first, last } of removedByOthers(segments, end, this.#settled)) {
-      const count = last - first + 1;
-      this.#tell({
-        event: 'loss',
-        severity: 'error',
-        message: `Up to ${count} entries of lanes unknown, seq ${first} to ${last}, are lost: their segment was removed from ${this.#folder}, not by sluice. If there is a copy of it, stop sluice and put it back.`,
-        facts: { stream: null, firstSeq: first, lastSeq: last, count, reason: 'a segment was removed' },
-      });
-      this.#countAsTold(first, last);
+    for (const range of removedByOthers(segments, end, this.#settled)) {
+      this.#tell(removedEvent(range, this.#folder));
+      this.#countAsTold(range.first, range.last);
     }
   }
 
@@ -135,7 +135,7 @@ export class Shelves {
       const isThere = this.#all.includes(begun.shelf);
       if (isThere && begun.steps.next().done !== true) return true;
       this.#endSalvage();
-      if (isThere) this.#tellSalvaged(begun.shelf);
+      if (isThere) this.#tell(salvagedEvent(begun.shelf, this.#quarantine.folder));
     } catch (error) {
       this.#endSalvage();
       this.#salvageAgainMs = performance.now() + salvageAgainMs;
@@ -305,13 +305,7 @@ export class Shelves {
   }
 
   tellLost(lane: number, first: Seq, last: Seq, count: number, why: string): void {
-    const stream = streamOf(lane);
-    this.#tell({
-      event: 'loss',
-      severity: 'error',
-      message: `Up to ${count} entries of ${stream} are lost: ${why}.`,
-      facts: { stream, firstSeq: first, lastSeq: last, count, reason: why },
-    });
+    this.#tell(lostEvent(lane, first, last, count, why));
   }
 
   /** The last that is done here. */
@@ -378,15 +372,9 @@ export class Shelves {
   #examine(shelf: Shelf): void {
     this.#learnSettled(shelf);
     const { missing, openFrom, lostFrom } = shelf.examine(this.#settled);
-    for (const one of missing) this.#tellMissing(shelf, one, 'is damaged; the rest of it is sent');
+    for (const one of missing) this.#tell(missingEvent(shelf, one, 'is damaged; the rest of it is sent'));
     if (lostFrom !== null) this.#countAsTold(lostFrom, shelf.lastSeq);
-    if (openFrom === null) return;
-    this.#tell({
-      event: 'possible-loss',
-      severity: 'error',
-      message: `Buffer segment ${shelf.name} is damaged, and where it ended is not known: entries of seq ${openFrom} and above of epoch ${shelf.epoch} may be lost.`,
-      facts: { segment: shelf.name, epoch: shelf.epoch, firstSeq: openFrom, lastSeq: null },
-    });
+    if (openFrom !== null) this.#tell(openEndEvent(shelf, openFrom));
   }
 
   /** At a start: its content is unknown, so it must leave the folder, or it would be passed over and count as settled. */
@@ -407,34 +395,10 @@ export class Shelves {
       shelf.isCondemned = true;
       place = `stays at ${shelf.file} (${messageOf(moveError)})`;
     }
-    this.#tell({
-      event: 'quarantine',
-      severity: 'error',
-      message: `Buffer segment ${shelf.name} cannot be read and ${place}: ${messageOf(error)}. Keep the file: its readings may be recoverable.`,
-      facts: { segment: shelf.name, firstSeq: shelf.firstSeq, lastSeq: shelf.lastSeq },
-    });
-    for (const one of shelf.allMissing(this.#settled)) this.#tellMissing(shelf, one, 'cannot be read');
+    this.#tell(unreadableEvent(shelf, place, messageOf(error)));
+    for (const one of shelf.allMissing(this.#settled)) this.#tell(missingEvent(shelf, one, 'cannot be read'));
     const last = Math.max(shelf.lastSeq, shelf.knownEnd ?? 0);
     if (!shelf.isCondemned && last >= shelf.firstSeq) this.#countAsTold(shelf.firstSeq, last);
-  }
-
-  #tellSalvaged({ name, firstSeq, lastSeq }: Shelf): void {
-    this.#tell({
-      event: 'quarantine',
-      severity: 'error',
-      message: `Buffer segment ${name} was damaged. What can be read of it was written anew and is sent; the damaged file lies in ${this.#quarantine.folder}. A card that damages files should be replaced.`,
-      facts: { segment: name, firstSeq, lastSeq },
-    });
-  }
-
-  #tellMissing(shelf: Shelf, { lane, count, firstSeq, lastSeq }: MissingEntries, why: string): void {
-    const stream = lane === null ? null : streamOf(lane);
-    this.#tell({
-      event: 'loss',
-      severity: 'error',
-      message: `Up to ${count} entries of ${stream ?? 'lanes unknown'}, seq ${firstSeq} to ${lastSeq}, are lost: buffer segment ${shelf.name} ${why}. The file is kept in the folder quarantine.`,
-      facts: { stream, firstSeq, lastSeq, count, segment: shelf.name, reason: `segment ${shelf.name} ${why}` },
-    });
   }
 }
 

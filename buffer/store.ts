@@ -273,6 +273,8 @@ export class Store {
 
   /** One step of what can wait for commits and readers. False: there is nothing to do now. May throw: ask again later. */
   mend(): boolean {
+    // A segment that a reader found damaged is written anew: from then on it is another file.
+    this.#leaveSickActive();
     return this.#shelves.mend((bytes) => this.space().bytes + bytes <= this.#maxBytes);
   }
 

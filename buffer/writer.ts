@@ -11,6 +11,8 @@ const spaceEveryMs = 200;
 const retryEveryMs = 1_000;
 /** Between the steps in which damaged segments are examined: commits and reads go before. */
 const mendEveryMs = 100;
+/** After a step that failed. */
+const mendAgainMs = 60_000;
 
 const port = parentPort;
 if (!port) throw new Error('buffer/writer runs as a worker thread only');
@@ -34,13 +36,18 @@ port.on('message', (message: ToWriter) => {
   mendSoon();
 });
 
-function mendSoon(): void {
+function mendSoon(afterMs = mendEveryMs): void {
   if (store?.needsMending !== true) return;
   mendTimer ??= setTimeout(() => {
     mendTimer = null;
-    noted(() => opened().mend());
-    mendSoon();
-  }, mendEveryMs);
+    try {
+      opened().mend();
+      mendSoon();
+    } catch (error) {
+      trouble(`a damaged segment cannot be mended now, it is tried again: ${messageOf(error)}`);
+      mendSoon(mendAgainMs);
+    }
+  }, afterMs);
 }
 
 function answer(number: number, call: Exclude<Call, { call: 'makeRoom' }>): void {
