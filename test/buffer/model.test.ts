@@ -9,7 +9,7 @@ describe('the buffer beside a plain list', () => {
       fc.asyncProperty(stepsOf(14, true), async (steps) => {
         expect(await new BufferModel().run(steps)).toBeNull();
       }),
-      { numRuns: 2, interruptAfterTimeLimit: 4_000, endOnFailure: true },
+      { numRuns: 2, endOnFailure: true },
     );
   }, 60_000);
 });
