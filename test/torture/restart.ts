@@ -7,7 +7,7 @@ import { openBuffer } from '../../buffer/open.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 import { idOf } from './content.ts';
 import type { Drained } from './ledger.ts';
-import { tortureQuota } from './quota.ts';
+import { restartQuota } from './quota.ts';
 import { bufferPath, fastFolder } from './record.ts';
 import { wallClock } from './wall-clock.ts';
 
@@ -41,7 +41,7 @@ async function drain(path: string): Promise<Drained> {
   const trouble: string[] = [];
   const buffer = await openBuffer({
     path,
-    maxBytes: tortureQuota,
+    maxBytes: restartQuota,
     commitEveryMs: 1,
     clock,
     event: (event) => events.push(event),
