@@ -33,6 +33,7 @@ export class HeldReadings implements Dates {
   /** Commits that have not returned and bring rows. */
   #keeping = 0;
   #isWatching = false;
+  #isHoldTold = false;
   #isTroubleTold = false;
 
   constructor(parts: HeldParts, kept: readonly WrongBoot[], trusted: TrustedInstant | null) {
@@ -63,11 +64,12 @@ export class HeldReadings implements Dates {
 
   /** Readings from `first` on are about to be committed; what is given must be on disk before them. */
   committing(now: Stamp, first: Seq): readonly WrongBoot[] {
-    const before = this.#dating.held;
     this.#dating.committing(now, first);
     const held = this.#dating.held;
     this.#until ??= held?.heldFrom ?? null;
-    if (before === null && held !== null) this.#parts.tell(holding(held, this.#holdMs));
+    // By each start: a kill may have taken the event of the one before.
+    if (held !== null && !this.#isHoldTold) this.#parts.tell(holding(held, this.#holdMs));
+    this.#isHoldTold = held !== null;
     const changed = this.#dating.takeChanged();
     if (changed.length > 0) this.#keeping += 1;
     return changed;

@@ -17,6 +17,7 @@ export class Pi {
   trueMs = began;
   readonly truth: number[] = [];
   readonly sent: KeptReading[] = [];
+  repeats = 0;
   clock = new FakeClock();
   buffer: Buffer | null = null;
   readonly #folder: BufferFolder;
@@ -101,8 +102,12 @@ export class Pi {
   /** A repeat says what was said before. */
   #arrived(entry: KeptReading): void {
     const before = this.sent.find(({ epoch, seq }) => epoch === entry.epoch && seq === entry.seq);
-    if (before === undefined) this.sent.push(entry);
-    else assert.deepEqual(entry, { ...before, repeat: true });
+    if (before === undefined) {
+      this.sent.push(entry);
+      return;
+    }
+    assert.deepEqual(entry, { ...before, repeat: true });
+    this.repeats += 1;
   }
 
   async #forward(buffer: Buffer, stream: Stream): Promise<void> {
