@@ -17,6 +17,8 @@ const walFrameHeaderBytes = 24;
 /** Of the file that is held in memory at a time. */
 const chunkBytes = 1024 * 1024;
 
+/** To read what the disk fails to give. */
+const mostAttempts = 5;
 /** As a row's number: behind every row. */
 const allDescriptors = 2 ** 40;
 
@@ -235,13 +237,14 @@ function bytesAt(file: number, at: number, count: number): Buffer | null {
   return bytes?.length === count ? bytes : null;
 }
 
-/** Fewer at the end of the file; null: they cannot be read. */
+/** Fewer at the end of the file; null: they cannot be read, time and again. */
 function bytesUpTo(file: number, at: number, count: number): Buffer | null {
-  try {
-    const bytes = Buffer.allocUnsafe(count);
-    return bytes.subarray(0, readSync(file, bytes, 0, count, at));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EIO') return null;
-    throw error;
-  }
+  for (let attempt = 0; attempt < mostAttempts; attempt++)
+    try {
+      const bytes = Buffer.allocUnsafe(count);
+      return bytes.subarray(0, readSync(file, bytes, 0, count, at));
+    } catch (error) {
+      if (!(error instanceof Error) || !('code' in error) || error.code !== 'EIO') throw error;
+    }
+  return null;
 }

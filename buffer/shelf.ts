@@ -153,6 +153,11 @@ export class Shelf {
     this.lanes = streams.map(() => ({ first: this.firstSeq, last, count: 0 }));
   }
 
+  /** The disk has given it. */
+  hasWorked(): void {
+    this.#failures = 0;
+  }
+
   /** The disk has failed to give it time and again: a reader asks once a second. */
   hasFailedOften(error: unknown): boolean {
     if (!isUnreadable(error) || this.isDistrusted) return false;

@@ -195,7 +195,9 @@ export class Shelves {
     this.#inUse = this.#inUse.slice(-mostOpen);
     try {
       if (!shelf.isExamined) this.#examine(shelf);
-      return use();
+      const given = use();
+      shelf.hasWorked();
+      return given;
     } catch (error) {
       shelf.park();
       // A file that was removed does not come back by waiting.
