@@ -245,26 +245,22 @@ describe('a boot whose clock is known to be wrong', () => {
 });
 
 describe('a clock that was right and jumps', () => {
-  it.each([
-    ['an hour ahead', hourMs],
-    ['an hour back', -hourMs],
-    ['to 1970', -began],
-    ['to 2038', Date.parse('2038-01-19T03:14:07Z') - began],
-    ['by a change to summer time that somebody made by hand', hourMs],
-  ])('%s: each reading keeps its true time, and nothing waits', async (_, stepMs) => {
+  it('an hour ahead or back, to 1970, to 2038: each reading keeps its true time, and nothing waits', async () => {
     await pi.boots(began, 'synced');
     await pi.reads();
-    // As the clock of the machine says from the step on, until its service has compared it again.
-    pi.clock.stepWall(stepMs);
-    pi.clock.trust = 'unsynced';
-    await pi.reads();
-    await pi.passes(minuteMs);
-    await pi.reads({ point: gauge });
-    await pi.sends(3);
-    await pi.synchronises();
-    await pi.reads();
-    await pi.sends(4);
-    expect(pi.errors()).toEqual([0, 0, 0, 0]);
+    for (const stepMs of [hourMs, -hourMs, -began, Date.parse('2038-01-19T03:14:07Z') - began]) {
+      // As the clock of the machine says from the step on, until its service has compared it again.
+      pi.clock.stepWall(stepMs);
+      pi.clock.trust = 'unsynced';
+      await pi.reads();
+      await pi.passes(minuteMs);
+      await pi.reads({ point: gauge });
+      await pi.sends(pi.truth.length);
+      await pi.synchronises();
+      await pi.reads();
+    }
+    await pi.sends(13);
+    expect(new Set(pi.errors())).toEqual(new Set([0]));
     expect(new Set(marks())).toEqual(new Set(['synced', 'corrected']));
   });
 });
@@ -276,7 +272,7 @@ describe('a kill between the decision and the sending', () => {
     await pi.reads({ point: gauge });
     await pi.synchronises();
     // Each time a copy of the disk as a kill would leave it, later by a little. The clock is slewed meanwhile: decided anew, the times were others.
-    for (let kill = 0; kill < 6; kill++) {
+    for (let kill = 0; kill < 4; kill++) {
       await new Promise((resolve) => setTimeout(resolve, kill * 15));
       pi.crashes();
       pi.clock.stepWall(37);
@@ -290,7 +286,7 @@ describe('a kill between the decision and the sending', () => {
       await expect.poll(() => pi.repeats).toBeGreaterThanOrEqual(2 * kill);
     }
     expect(marks()).toEqual(['corrected', 'corrected']);
-    for (const error of pi.errors()) expect(error).toBeLessThanOrEqual(6 * 37);
+    for (const error of pi.errors()) expect(error).toBeLessThanOrEqual(4 * 37);
     expect(said('corrected').length).toBeGreaterThanOrEqual(1);
   });
 });

@@ -126,6 +126,29 @@ describe('buffer stats on the wear of a card', () => {
   });
 });
 
+describe('readings that wait until the clock is right', () => {
+  it('are counted, and shown with the time of the wrong one', async () => {
+    const clock = new FakeClock(0);
+    clock.trust = 'unsynced';
+    const buffer = await site.opened({ clock });
+    await buffer.append('meter-readings', [reading({ at: clock.now(), value: 7 })]);
+    const folder = site.crashed();
+    const { stdout } = await run('buffer', 'stats', '--folder', folder);
+    expect(stdout).toContain('1 reading of these wait until the clock of the gateway is right (clock.hold)');
+    const [stats] = jsonLines((await run('buffer', 'stats', '--json', '--folder', folder)).stdout);
+    expect(stats?.['lanes']).toMatchObject([
+      { lane: 'meter-readings', waiting: 1, held: 1 },
+      { held: 0 },
+      { held: 0 },
+      { held: 0 },
+    ]);
+    const shown = await run('buffer', 'show', '--folder', folder);
+    expect(shown.stdout).toMatch(/^1970-01-01T00:00:00.000Z  EM-1 .* 7 .* Good \(held\)$/m);
+    const [record] = jsonLines((await run('buffer', 'show', '--json', '--folder', folder)).stdout);
+    expect(record).toMatchObject({ settled: false, held: true, value: { clock: 'unsynced', slot: null } });
+  });
+});
+
 describe('buffer show', () => {
   it('prints the records that the forwarder will send, byte for byte', async () => {
     const buffer = await site.opened();
