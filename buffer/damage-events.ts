@@ -13,12 +13,16 @@ interface Named {
 }
 
 /** `where`: a sentence's end, what became of the file. */
-export function unreadableEvent({ name, firstSeq, lastSeq }: Named, where: string, why: string): GatewayEvent {
+export function unreadableEvent(
+  { name, firstSeq, writtenEnd }: { name: string; firstSeq: Seq; writtenEnd: Seq | null },
+  where: string,
+  why: string,
+): GatewayEvent {
   return {
     event: 'quarantine',
     severity: 'error',
     message: `Buffer segment ${name} cannot be read and ${where}: ${why}. Keep the file: its readings may be recoverable.`,
-    facts: { segment: name, firstSeq, lastSeq },
+    facts: { segment: name, firstSeq, lastSeq: writtenEnd },
   };
 }
 

@@ -163,7 +163,7 @@ export class SegmentFile implements SegmentRows {
 
   static #opened(file: string, isAlone: boolean, readonly = false): SegmentFile {
     // Whoever may write plays the WAL back into the file: of another version it must stay as it is.
-    if (!readonly && sizeOf(`${file}-wal`) > 0) SegmentFile.#opened(file, isAlone, true).close();
+    if (!readonly && sizeOf(`${file}-wal`) > 0) SegmentFile.#refuseOtherVersion(file, isAlone);
     const db = new Database(file, { timeout: 0, fileMustExist: true, readonly });
     try {
       if (isAlone) db.pragma('locking_mode = EXCLUSIVE');
@@ -185,6 +185,15 @@ export class SegmentFile implements SegmentRows {
     } catch (error) {
       db.close();
       throw error;
+    }
+  }
+
+  static #refuseOtherVersion(file: string, isAlone: boolean): void {
+    try {
+      SegmentFile.#opened(file, isAlone, true).close();
+    } catch (error) {
+      // Whatever else it is, the opening for writing says.
+      if (error instanceof BufferError && error.code === 'SEGMENT_VERSION') throw error;
     }
   }
 

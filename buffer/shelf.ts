@@ -192,13 +192,18 @@ export class Shelf {
   /** Where nothing of it can be read: all that it should have held. */
   allMissing(settled: readonly Settled[]): readonly MissingEntries[] {
     const expected = this.#areLanesKnown ? this.lanes : null;
-    const last = expected === null ? this.knownEnd : endOf(expected);
+    const last = this.writtenEnd;
     const ranges = last === null || last < this.firstSeq ? [] : [{ first: this.firstSeq, last }];
     return missingEntries(ranges, settled, expected && { expected, found: [] });
   }
 
   get lastSeq(): Seq {
     return Math.max(this.firstSeq - 1, this.isDistrusted ? (this.knownEnd ?? 0) : 0, endOf(this.lanes));
+  }
+
+  /** The last seq that was written to it; null: not known. */
+  get writtenEnd(): Seq | null {
+    return this.#areLanesKnown ? endOf(this.lanes) : this.knownEnd;
   }
 
   /** False when somebody removed or replaced the file under us: what is written to the handle then is lost at its end. */

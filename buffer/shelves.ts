@@ -399,7 +399,7 @@ export class Shelves {
     }
     this.#tell(unreadableEvent(shelf, place, messageOf(error)));
     for (const one of shelf.allMissing(this.#settled)) this.#tell(missingEvent(shelf, one, 'cannot be read'));
-    const last = Math.max(shelf.lastSeq, shelf.knownEnd ?? 0);
+    const last = shelf.writtenEnd ?? 0;
     if (!shelf.isCondemned && last >= shelf.firstSeq) this.#countAsTold(shelf.firstSeq, last);
   }
 }

@@ -95,7 +95,9 @@ export class Store {
     this.#epoch = `${this.#starts}-${randomText()}`;
     const { clean, doubtful, floor } = this.#lock.before;
     this.#shelves.takeStock(clean ? floor - 1 : null);
-    const known = [...this.#shelves.all.map((shelf) => shelf.lastSeq), ...this.#settled.map((lane) => lane.position)];
+    // A number that counts as settled is not given to anything new.
+    const ends = this.#settled.flatMap(({ position, ranges }) => [position, ranges.at(-1)?.last ?? 0]);
+    const known = [...this.#shelves.all.map((shelf) => shelf.lastSeq), ...ends];
     this.#nextSeq = Math.max(floor, ...known.map((seq) => seq + 1), 1);
     this.#doubtful = streams.map((_, lane) => (clean ? (doubtful[lane] ?? 0) : this.#nextSeq - 1));
     this.#lock.begun(this.#starts, this.#doubtful);

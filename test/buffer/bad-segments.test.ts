@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { FrameEncoder } from '../../buffer/encoder.ts';
 import { Store } from '../../buffer/store.ts';
 import { DamagedSite, read } from '../support/damaged-site.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { reading } from '../support/readings.ts';
 
 const site = new DamagedSite();
 beforeAll(() => site.fill(2));
@@ -46,6 +49,23 @@ it('all segments bad in different ways end no start, and new readings are taken'
     if (at % 2 === 0) truncateSync(join(folder, name), 0);
     else writeFileSync(join(folder, name), Buffer.alloc(40_000, at));
   expect(read(folder, site.accepted)).toMatchObject({ altered: [], silent: [], given: 0 });
+});
+
+it('a newest segment of which nothing is left after a kill takes nothing of what comes along', () => {
+  const folder = site.copy();
+  const newest = site.segments().at(-1) ?? '';
+  rmSync(join(folder, 'lock.db'));
+  writeFileSync(join(folder, newest), Buffer.alloc(40_000, 7));
+  const store = new Store({ path: folder, maxBytes: 64_000_000 }, () => undefined);
+  const { nextSeq } = store.opened();
+  const at = new FakeClock().now();
+  const encoder = new FrameEncoder();
+  const frames = [encoder.encode(at, 'meter-readings', [{ seq: nextSeq, entry: reading({ at, value: 7 }) }])];
+  const described = encoder.takeDescribed();
+  store.commit({ frames, described, slots: null, dating: [], maxBytes: null, drops: [] });
+  const found = store.read({ lane: 0, after: nextSeq - 1, most: 10, before: null, known: new Map() });
+  expect(found.frames).toMatchObject([{ first: nextSeq, last: nextSeq }]);
+  store.close([]);
 });
 
 it.each([0, 2, -1])('a segment (at %i) that somebody removed after an end in order is told once', (at) => {
