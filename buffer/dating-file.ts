@@ -62,9 +62,14 @@ export class DatingFile {
     }).immediate();
   }
 
+  /** Never throws: on a full disk they are forgotten by a later start. */
   forget(boots: readonly string[]): void {
-    const drop = this.#open().prepare('DELETE FROM boots WHERE boot = ?');
-    for (const boot of boots) drop.run(boot);
+    try {
+      const drop = this.#open().prepare('DELETE FROM boots WHERE boot = ?');
+      for (const boot of boots) drop.run(boot);
+    } catch {
+      // A row too many does no harm.
+    }
   }
 
   bytes(): number {

@@ -1,3 +1,5 @@
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../agent/reading.ts';
 import { laterSlotMs, packLaterSlot } from '../../buffer/later-slot.ts';
@@ -288,6 +290,25 @@ describe('a kill between the decision and the sending', () => {
     expect(marks()).toEqual(['corrected', 'corrected']);
     for (const error of pi.errors()) expect(error).toBeLessThanOrEqual(4 * 37);
     expect(said('corrected').length).toBeGreaterThanOrEqual(1);
+  });
+});
+
+describe('a damaged file of dates', () => {
+  it('goes aside, with a word; readings that it would have dated are sent, marked', async () => {
+    await pi.boots(0, 'unsynced');
+    await pi.reads();
+    await pi.stops();
+    const file = join(folder.path, 'dating.db');
+    writeFileSync(file, Buffer.alloc(statSync(file).size, 0x5a));
+    await pi.starts();
+    await pi.sends(1);
+    expect(marks()).toEqual(['unsynced']);
+    expect(folder.told('quarantine').map(({ message }) => message)).toEqual([expect.stringContaining('dating.db')]);
+    await pi.reads();
+    await pi.synchronises();
+    await pi.sends(2);
+    expect(marks()).toEqual(['unsynced', 'corrected']);
+    expect(pi.errors()[1]).toBe(0);
   });
 });
 
