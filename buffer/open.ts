@@ -106,6 +106,11 @@ class DurableBuffer implements Buffer {
   #committing: Promise<void> | null = null;
   #writing: Sealed | null = null;
   readonly #volatile = new Volatile();
+  /** What lies on disk was not read: it is left to the next start, which is asked for as soon as the disk can be written. */
+  readonly #isReadOnlyStart: boolean;
+  /** Nothing before it may count as delivered. */
+  readonly #settleFrom: Seq;
+  readonly #again = Promise.withResolvers<Error>();
   #wantsSlots = true;
   /** A serial number that no packed slots hold yet. */
   #hasNewSerial = false;
@@ -137,7 +142,9 @@ class DurableBuffer implements Buffer {
     this.#thread = thread;
     this.#latest = latest;
     latest.onVolatile = (isOn) => this.#setVolatile(isOn);
-    this.failed = thread.failed;
+    this.failed = Promise.race([thread.failed, this.#again.promise]);
+    this.#isReadOnlyStart = opened.isReadOnly;
+    this.#settleFrom = opened.isReadOnly ? opened.nextSeq : 0;
     this.epoch = opened.epoch;
     this.before = opened.before;
     this.#nextSeq = opened.nextSeq;
@@ -250,8 +257,10 @@ class DurableBuffer implements Buffer {
     }
   }
 
-  settle(stream: Stream, first: Seq, last: Seq): void {
+  settle(stream: Stream, begin: Seq, last: Seq): void {
     const lane = laneOf(stream);
+    const first = Math.max(begin, this.#settleFrom);
+    if (first > last) return;
     this.#recent[lane]?.forget(last);
     this.#thread.settle(lane, first, last);
     for (const { gathering } of this.#volatile.settle(lane, first, last)) {
@@ -433,6 +442,13 @@ class DurableBuffer implements Buffer {
     this.#writing = null;
     this.#committing = null;
     this.#volatile.allWritten();
+    if (this.#isReadOnlyStart && !this.#volatile.isOn)
+      this.#again.resolve(
+        new BufferError(
+          'DISK_BACK',
+          'the disk of the buffer can be written again: a new start takes over what lies there',
+        ),
+      );
     if (this.#gathering.lanes.size > 0) this.#schedule();
   }
 
@@ -505,6 +521,8 @@ class DurableBuffer implements Buffer {
       const isUndated = anchor.trust === 'unsynced' && waitsForDate(laneOf(stream));
       if (isUndated && isOnDisk) recent?.skip(last);
       if (!isOnDisk && !this.#volatile.mayShow(stream, isUndated)) continue;
+      // What it would overtake may lie on disk, and the newest record is what its topic keeps.
+      if (this.#isReadOnlyStart && stream === 'asset-metadata') continue;
       shown.add(stream);
       if (isUndated) continue;
       const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));

@@ -156,6 +156,8 @@ export interface DamagedFrame {
 
 /** What a store on disk told when it was opened. */
 export interface Opened extends Space {
+  /** Nothing can be written: what lies on disk is left to the next start. */
+  readonly isReadOnly: boolean;
   readonly before: 'none' | 'clean' | 'unclean';
   readonly epoch: string;
   readonly nextSeq: Seq;
@@ -169,6 +171,8 @@ export interface Opened extends Space {
 }
 
 export interface StoreOptions {
+  /** Of a start that began before the disk could be written: its numbers may be in use. */
+  readonly as?: { readonly epoch: string; readonly nextSeq: Seq };
   readonly path: string;
   readonly maxBytes: number;
 }

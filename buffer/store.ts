@@ -92,13 +92,18 @@ export class Store {
     });
     if (this.#shelves.starts() > this.#lock.before.starts) this.#lock.distrust();
     this.#starts = Math.max(this.#lock.before.starts, this.#shelves.starts()) + 1;
-    this.#epoch = `${this.#starts}-${randomText()}`;
+    this.#epoch = options.as?.epoch ?? newEpoch(this.#starts);
     const { clean, doubtful, floor } = this.#lock.before;
     this.#shelves.takeStock(clean ? floor - 1 : null);
+    // Then every number in use must be known.
+    if (options.as)
+      for (const shelf of this.#shelves.all.filter(({ isExamined, isCondemned }) => !isExamined && !isCondemned))
+        this.#shelves.use(shelf, () => undefined);
     // A number that counts as settled is not given to anything new.
     const ends = this.#settled.flatMap(({ position, ranges }) => [position, ranges.at(-1)?.last ?? 0]);
     const known = [...this.#shelves.all.map((shelf) => shelf.lastSeq), ...ends];
     this.#nextSeq = Math.max(floor, ...known.map((seq) => seq + 1), 1);
+    if (options.as) this.#skipTo(options.as.nextSeq);
     this.#doubtful = streams.map((_, lane) => (clean ? (doubtful[lane] ?? 0) : this.#nextSeq - 1));
     this.#lock.begun(this.#starts, this.#doubtful);
   }
@@ -110,6 +115,7 @@ export class Store {
     const before = this.#lock.isNew ? 'none' : this.#lock.before.clean ? 'clean' : 'unclean';
     return {
       before,
+      isReadOnly: false,
       epoch: this.#epoch,
       nextSeq: this.#nextSeq,
       doubtful: this.#doubtful,
@@ -118,6 +124,13 @@ export class Store {
       slotFrames,
       ...this.space(),
     };
+  }
+
+  /** The numbers between are never given: no file is missing that held them. */
+  #skipTo(nextSeq: Seq): void {
+    if (nextSeq <= this.#nextSeq) return;
+    for (const lane of this.#settled) lane.add(this.#nextSeq, nextSeq - 1);
+    this.#nextSeq = nextSeq;
   }
 
   /** From memory alone: a sick file must not fail whoever asks. */
@@ -341,6 +354,11 @@ export class Store {
     if (!descriptor) throw new RangeError(`descriptor ${id} was never told`);
     return descriptor;
   }
+}
+
+/** The name of a start: its count and 40 random bits, so that no two are the same even where the count cannot be kept. */
+export function newEpoch(starts: number): string {
+  return `${starts}-${randomText()}`;
 }
 
 /** 40 random bits in 8 characters that nobody misreads. */

@@ -1,7 +1,10 @@
 import { readlinkSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { messageOf, SluiceError } from '../agent/errors.ts';
-import type { Call, FromWriter, RoomRequest, ToWriter } from './protocol.ts';
+import type { GatewayEvent } from '../agent/reading.ts';
+import type { Call, Commit, Committed, FromWriter, Opened, RoomRequest, StoreOptions, ToWriter } from './protocol.ts';
+import { ReadOnlyStart } from './read-only-start.ts';
+import { isReadOnly } from './segment.ts';
 import { Store } from './store.ts';
 
 // The writer thread: the one owner of the buffer's files.
@@ -18,9 +21,13 @@ const port = parentPort;
 if (!port) throw new Error('buffer/writer runs as a worker thread only');
 const post = (message: FromWriter): void => port.postMessage(message);
 
+const tell = (event: GatewayEvent): void => post({ type: 'event', event });
 const trouble = (message: string): void => post({ type: 'trouble', message });
 
 let store: Store | null = null;
+/** Until the disk can be written; then `isLate`. */
+let start: ReadOnlyStart | null = null;
+let isLate = false;
 let settledTimer: NodeJS.Timeout | null = null;
 let spaceTimer: NodeJS.Timeout | null = null;
 let mendTimer: NodeJS.Timeout | null = null;
@@ -59,7 +66,7 @@ function answer(number: number, call: Exclude<Call, { call: 'makeRoom' }>): void
     failedCommits.delete(number);
   } catch (error) {
     if (call.call === 'commit') {
-      if (opened().madeRoomAfter(error)) {
+      if (store?.madeRoomAfter(error) === true) {
         trouble(
           'the disk is full: the ballast is given up, so that events and what was delivered can still be written',
         );
@@ -70,7 +77,7 @@ function answer(number: number, call: Exclude<Call, { call: 'makeRoom' }>): void
       if (!failedCommits.has(number))
         trouble(`a commit failed, it is tried again every ${retryEveryMs} ms: ${messageOf(error)}`);
       failedCommits.add(number);
-      tellVolatile(opened().isReadOnly());
+      tellVolatile(store?.isReadOnly() ?? true);
       setTimeout(() => answer(number, call), retryEveryMs);
       return;
     }
@@ -104,12 +111,11 @@ function makeRoom(number: number, request: RoomRequest): void {
 function perform(call: Exclude<Call, { call: 'makeRoom' }>): unknown {
   switch (call.call) {
     case 'open':
-      store = new Store(call.take, (event) => post({ type: 'event', event }));
-      return store.opened();
+      return open(call.take);
     case 'commit':
-      return opened().commit(call.take);
+      return commit(call.take);
     case 'read':
-      return opened().read(call.take);
+      return start ? start.read(call.take) : opened().read(call.take);
     case 'date':
       opened().date(call.take);
       return null;
@@ -122,12 +128,49 @@ function perform(call: Exclude<Call, { call: 'makeRoom' }>): unknown {
       if (settledTimer) clearTimeout(settledTimer);
       if (spaceTimer) clearTimeout(spaceTimer);
       if (mendTimer) clearTimeout(mendTimer);
-      opened().close(call.take.sent);
+      if (!start) opened().close(call.take.sent);
       return null;
   }
 }
 
+function open(options: StoreOptions): Opened {
+  if (isReadOnly(options.path)) {
+    start = new ReadOnlyStart(options, tell);
+    setImmediate(() => tellVolatile(true));
+    return start.opened();
+  }
+  store = new Store(options, tell);
+  return store.opened();
+}
+
+function commit(take: Commit): Committed {
+  if (start) {
+    store = begunAnew(start);
+    start = null;
+    isLate = true;
+  }
+  // The newest slots that lie on disk were never read: what is newer than they are is found behind them.
+  return opened().commit(isLate ? { ...take, slots: null, maxBytes: null } : take);
+}
+
+/** What is half open cannot be opened again by the same process: the daemon ends with this thread, and is started anew. */
+function begunAnew(from: ReadOnlyStart): Store {
+  try {
+    return from.become();
+  } catch (error) {
+    if (codeOf(error) !== 'READ_ONLY')
+      setImmediate(() => {
+        throw error;
+      });
+    throw error;
+  }
+}
+
 function settle(lane: number, first: number, last: number): void {
+  if (start) {
+    start.settle(lane, first, last);
+    return;
+  }
   noted(() => opened().settle(lane, first, last));
   settledTimer ??= setTimeout(() => {
     settledTimer = null;

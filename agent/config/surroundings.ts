@@ -68,7 +68,9 @@ function tellFolder(what: string, path: string, severity: Problem['severity'], t
     if (inMemory.has(type)) tell('warning', `${what} is in memory (tmpfs); a restart of the machine loses it`);
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
-    tell(severity, `${what} ${whyNotWritten(error)}; allowed: a folder that is, or can be made, writable`);
+    if (isReadOnly(error))
+      tell('warning', `${what} ${whyNotWritten(error)}; until it can be written readings are kept in memory only`);
+    else tell(severity, `${what} ${whyNotWritten(error)}; allowed: a folder that is, or can be made, writable`);
   }
 }
 
@@ -98,9 +100,10 @@ function tellLines(path: string, severity: Problem['severity'], tell: Tell): voi
   }
 }
 
+const isReadOnly = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EROFS';
+
 function whyNotWritten(error: unknown): string {
-  const isReadOnly = error instanceof Error && 'code' in error && error.code === 'EROFS';
-  return isReadOnly ? 'is on a file system that is mounted read-only' : why(error).replace('read', 'written');
+  return isReadOnly(error) ? 'is on a file system that is mounted read-only' : why(error).replace('read', 'written');
 }
 
 function nearestExisting(path: string): string {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,13 +15,11 @@ afterEach(async () => {
   disk.remove();
 });
 
-/** A site whose buffer lies on the small disk, and whose uplink is away until it is switched on. */
-async function begin(made: LoopDisk, isUplinkUp: boolean): Promise<void> {
+/** A site whose buffer lies on the small disk. */
+async function begin(made: LoopDisk): Promise<void> {
   disk = made;
   const buffer = { commitEvery: '100ms', path: join(disk.path, 'buffer'), maxSize: '8MB' };
   site = await FileSite.start({ buffer, status: { listen: '127.0.0.1:18686' } });
-  if (!isUplinkUp)
-    site.daemon.rewrite({ ...site.config, uplink: { file: { path: join(site.folder, 'later', 'out') } } });
 }
 
 const verdict = (): Verdict => judge(acceptedIds(site.daemon.tap(), 'ps-12'), site.delivered());
@@ -33,7 +32,7 @@ async function polledDuring(ms: number): Promise<number> {
 
 describe.skipIf(noLoopDisk !== undefined)('a disk filled by a neighbour', () => {
   it('stops no polling and loses nothing accepted; the ballast goes and comes back; all recovers by itself', async () => {
-    await begin(LoopDisk.make(24), true);
+    await begin(LoopDisk.make(24));
     site.daemon.start();
     await site.daemon.logged(/Gateway ps-12 started/);
     await sleep(1_500);
@@ -52,7 +51,7 @@ describe.skipIf(noLoopDisk !== undefined)('a disk filled by a neighbour', () => 
   }, 60_000);
 
   it('is survived where not room but inodes are missing', async () => {
-    await begin(LoopDisk.make(24, 16), true);
+    await begin(LoopDisk.make(24, 16));
     site.daemon.start();
     await site.daemon.logged(/Gateway ps-12 started/);
     await sleep(2_000);
@@ -67,7 +66,7 @@ describe.skipIf(noLoopDisk !== undefined)('a disk filled by a neighbour', () => 
 
 describe.skipIf(noLoopDisk !== undefined)('a file system that turns read-only', () => {
   it('is told and outlived: readings are sent from memory under their own ids, and written down once it is mended', async () => {
-    await begin(LoopDisk.make(24), true);
+    await begin(LoopDisk.make(24));
     site.daemon.start();
     await site.daemon.logged(/Gateway ps-12 started/);
     await sleep(1_500);
@@ -88,6 +87,57 @@ describe.skipIf(noLoopDisk !== undefined)('a file system that turns read-only', 
     expect(readdirSync(join(disk.path, 'buffer')).filter((name) => name.endsWith('-wal'))).toEqual([]);
     const polls = site.delivered().filter(({ value }) => /"point":"polls"/.test(value));
     expect(polls.length).toBeGreaterThan(60);
+    expect(verdict()).toMatchObject({ lost: [], altered: [], disordered: [] });
+  }, 60_000);
+
+  it('is started on as well: it sends what comes, touches nothing that lies there, and begins anew once it can write', async () => {
+    await begin(LoopDisk.make(24));
+    const away = { kafka: { brokers: ['127.0.0.1:1'] } };
+    site.daemon.rewrite({ ...site.config, uplink: away });
+    site.daemon.start();
+    await site.daemon.logged(/Gateway ps-12 started/);
+    await sleep(2_000);
+    await site.daemon.end('SIGKILL');
+    const before = acceptedIds(site.daemon.tap(), 'ps-12').length;
+    expect(before).toBeGreaterThan(20);
+    disk.remount('ro');
+    site.daemon.rewrite(site.config);
+    site.daemon.start();
+    await site.daemon.logged(/is read-only since/);
+    await sleep(2_500);
+    expect(site.delivered().length).toBeGreaterThan(15);
+    expect(acceptedIds(site.daemon.tap(), 'ps-12')).toHaveLength(before);
+    disk.remount('rw');
+    await site.daemon.logged(/a new start takes over what lies there/);
+    expect(await site.daemon.end('SIGTERM')).toBe(1);
+    for (let starts = 0; starts < 2; starts++) {
+      site.daemon.start();
+      await sleep(3_000);
+      expect(await site.daemon.end('SIGTERM')).toBe(0);
+    }
+    expect(verdict()).toMatchObject({ lost: [], altered: [] });
+    expect(site.delivered().filter(({ value }) => /"event":"loss"/.test(value))).toEqual([]);
+    // Events bear no mark that would tell a consumer of the older ones that come later.
+    const marked = site.delivered().filter(({ value }) => /"repeat":/.test(value));
+    expect(judge([], marked).disordered).toEqual([]);
+    expect(new Set(site.delivered().map(({ value }) => /ps-12\/(\d+-\w+)\//.exec(value)?.[1])).size).toBe(4);
+  }, 60_000);
+});
+
+describe.skipIf(noLoopDisk !== undefined)('a process that may open hardly any file', () => {
+  it('goes on with those it has, and with all of them when it may again', async () => {
+    await begin(LoopDisk.make(24));
+    site.daemon.start();
+    await site.daemon.logged(/Gateway ps-12 started/);
+    await sleep(1_000);
+    const open = readdirSync(`/proc/${site.daemon.pid}/fd`).length;
+    const limit = (files: number): unknown =>
+      execFileSync('prlimit', ['--pid', String(site.daemon.pid), `--nofile=${files}:4096`]);
+    limit(open);
+    expect(await polledDuring(3_000)).toBeGreaterThan(20);
+    limit(1024);
+    await sleep(2_000);
+    expect(await site.daemon.end('SIGTERM')).toBe(0);
     expect(verdict()).toMatchObject({ lost: [], altered: [], disordered: [] });
   }, 60_000);
 });
