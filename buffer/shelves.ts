@@ -376,7 +376,11 @@ export class Shelves {
     const { missing, openFrom, lostFrom } = shelf.examine(this.#settled);
     for (const one of missing) this.#tell(missingEvent(shelf, one, 'is damaged; the rest of it is sent'));
     if (lostFrom !== null) this.#countAsTold(lostFrom, shelf.lastSeq);
-    if (openFrom !== null) this.#tell(openEndEvent(shelf, openFrom));
+    if (openFrom === null) return;
+    this.#tell(openEndEvent(shelf, openFrom));
+    // It could not be read when the start looked for where the sequence goes on: far behind it.
+    const next = this.#all[this.#all.indexOf(shelf) + 1];
+    if (next) this.#countAsTold(openFrom, next.firstSeq - 1);
   }
 
   /** At a start: its content is unknown, so it must leave the folder, or it would be passed over and count as settled. */

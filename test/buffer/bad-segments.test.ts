@@ -58,6 +58,7 @@ it('a newest segment of which nothing is left after a kill takes nothing of what
   writeFileSync(join(folder, newest), Buffer.alloc(40_000, 7));
   const store = new Store({ path: folder, maxBytes: 64_000_000 }, () => undefined);
   const { nextSeq } = store.opened();
+  expect(nextSeq).toBeLessThanOrEqual(site.accepted + 1);
   const at = new FakeClock().now();
   const encoder = new FrameEncoder();
   const frames = [encoder.encode(at, 'meter-readings', [{ seq: nextSeq, entry: reading({ at, value: 7 }) }])];
