@@ -21,6 +21,8 @@ export type SupervisorState = {
   readonly since: Stamp;
   /** Why it is not open. */
   readonly error: string | null;
+  /** What somebody must see to although it is open, a sentence each. */
+  readonly remarks: readonly string[];
   /** Failed attempts since it was last open. */
   readonly failures: number;
   /** Since the start: sessions opened, and attempts that failed. */
@@ -185,7 +187,16 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
         else if (closing.signal.aborted) closed();
       });
     },
-    state: () => ({ connection, state, since, error, failures, opened: timesOpened, failed }),
+    state: () => ({
+      connection,
+      state,
+      since,
+      error,
+      remarks: session?.remarks?.() ?? [],
+      failures,
+      opened: timesOpened,
+      failed,
+    }),
     async close() {
       closing.abort(new LinkError(`connection ${connection} is being closed`));
       if (session !== null) await letGo(session);

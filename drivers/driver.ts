@@ -120,6 +120,8 @@ export interface Session {
    * order of `job.points`, bad ones included, at the latest when `signal` fires (then BadTimeout). Rejects only with LinkError when the link is lost.
    */
   poll(job: PollJob, signal: AbortSignal): Promise<Observation[]>;
+  /** What somebody must see to although it works: a certificate that will expire. A sentence each; asked again and again. */
+  remarks?(): readonly string[];
   /** The link was lost (the error), or `close` was called (undefined). Never rejects. */
   readonly ended: Promise<Error | undefined>;
   /**

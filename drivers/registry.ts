@@ -1,6 +1,7 @@
 import type { Driver, DriverSchema } from './driver.ts';
 import { modbusSchema } from './modbus/schema.ts';
 import { opcuaSchema } from './opcua/schema.ts';
+import type { PkiTools } from './pki.ts';
 import type { Tools } from './tools.ts';
 
 /** One family of drivers: its schema is at hand, its code comes when a connection needs it. */
@@ -9,6 +10,8 @@ export interface DriverEntry {
   readonly load: () => Promise<Driver>;
   /** For `sluice probe` and `sluice scan`: which URLs are its own, and what asks there. */
   readonly tools?: { readonly schemes: readonly string[]; readonly load: () => Promise<Tools> };
+  /** For `sluice pki`: it has certificates. */
+  readonly pki?: () => Promise<PkiTools>;
 }
 
 export interface Registry {
@@ -31,6 +34,7 @@ export const registry: Registry = {
     {
       schema: opcuaSchema,
       load: async () => (await import('./opcua/index.ts')).driver,
+      pki: async () => (await import('./opcua/pki/tools.ts')).pki,
     },
   ],
   notYet: ['mqtt'],

@@ -46,6 +46,10 @@ export const commands: CommandTable = {
     summary: 'looks into the buffer: stats, show, verify, dead-letters',
     load: async () => (await import('./buffer.ts')).buffer,
   },
+  pki: {
+    summary: 'OPC UA certificates: list, trust, renew',
+    load: async () => (await import('./pki.ts')).pki,
+  },
   simulate: {
     summary: 'serves a simulated site from its own configuration',
     load: async () => (await import('./simulate.ts')).simulate,

@@ -40,7 +40,7 @@ export class Resolver {
     const name = nameOf(node);
     const wrong = pemFault(path, name);
     if (wrong !== undefined) this.#problems.atValue(this.#missing, node, `${name} is ${quoted(value)}; ${wrong}`);
-    else if (name === 'key') this.#tellOpenToAll(node, path);
+    else if (isKey(name)) this.#tellOpenToAll(node, path);
     return wrong === undefined || this.#missing === 'warning';
   }
 
@@ -121,7 +121,9 @@ function unmeantPath(path: string): string | undefined {
   return undefined;
 }
 
-/** Why a file cannot serve as `ca`, `cert` or `key`. */
+const isKey = (name: string): boolean => name === 'key' || name.endsWith('Key');
+
+/** Why a file cannot serve as `ca`, `cert`, `key`, `userCertificate` or `userKey`. */
 function pemFault(path: string, name: string): string | undefined {
   let text: string;
   try {
@@ -129,9 +131,9 @@ function pemFault(path: string, name: string): string | undefined {
   } catch (error) {
     return `that file ${why(error)}`;
   }
-  const wanted = name === 'key' ? 'PRIVATE KEY' : 'CERTIFICATE';
+  const wanted = isKey(name) ? 'PRIVATE KEY' : 'CERTIFICATE';
   if (new RegExp(`-----BEGIN [A-Z ]*${wanted}-----`).test(text)) return undefined;
-  const kind = name === 'key' ? 'private key' : 'certificate';
+  const kind = isKey(name) ? 'private key' : 'certificate';
   const isPem = text.includes('-----BEGIN ');
   return `that file holds no ${kind}${isPem ? '' : ' in PEM form ("-----BEGIN …"); have it converted by openssl'}`;
 }

@@ -38,6 +38,7 @@ export function remarks(status: GatewayStatus): string[] {
   const lost = devices.filter(({ presence }) => presence === 'lost');
   const partly = devices.filter(({ presence, badPoints }) => presence !== 'lost' && badPoints > 0);
   if (closed.length > 0) found.push(`not open: ${names(closed.map(({ connection }) => connection))}`);
+  for (const { connection, remarks: told } of connections) found.push(...told.map((one) => `${connection}: ${one}`));
   if (lost.length > 0)
     found.push(`${lost.length} of ${devices.length} devices do not answer: ${names(lost.map(({ device }) => device))}`);
   if (partly.length > 0) found.push(`bad points on ${names(partly.map(({ device }) => device))}`);

@@ -116,7 +116,7 @@ function identityOf(settings: ConnectionSettings, wrong: ReadonlySet<string>, te
       'userCertificate and userKey belong together; add the other one',
     );
   if (username !== undefined && password !== undefined) {
-    if (securityMode === 'None')
+    if (securityMode !== 'SignAndEncrypt')
       tell(
         'warning',
         'password',

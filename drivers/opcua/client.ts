@@ -30,16 +30,19 @@ export interface ClientSettings {
   readonly timeoutMs: number;
   /** null: nothing is signed. */
   readonly secured: Secured | null;
+  /** The server's certificate (DER), by which a password is encrypted where nothing else is. */
+  readonly passwordFor?: Buffer | null;
 }
 
 /**
  * A client of the library that is connected to nothing yet. It keeps no certificates: neither the library's folder in the home directory nor any other
  * is made or read, and whom it may speak to was decided before (`trust.ts`). It prints nothing, and never connects again by itself.
  */
-export function newClient({ applicationUri, timeoutMs, secured }: ClientSettings): OPCUAClient {
+export function newClient({ applicationUri, timeoutMs, secured, passwordFor = null }: ClientSettings): OPCUAClient {
   setDebugLogger(silent);
   setWarningLogger(silent);
   setErrorLogger(silent);
+  const serverCertificate = secured?.serverCertificate ?? passwordFor;
   const client = OPCUAClient.create({
     applicationName: 'Sluice',
     applicationUri,
@@ -51,7 +54,7 @@ export function newClient({ applicationUri, timeoutMs, secured }: ClientSettings
     requestedSessionTimeout: 60_000,
     securityMode: MessageSecurityMode[secured?.securityMode ?? 'None'],
     securityPolicy: SecurityPolicy[secured?.securityPolicy ?? 'None'],
-    ...(secured && { serverCertificate: secured.serverCertificate }),
+    ...(serverCertificate && { serverCertificate }),
     certificateKeyPairProvider: providerOf(secured),
     clientCertificateManager: strangersOnly(),
   });

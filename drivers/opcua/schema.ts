@@ -16,6 +16,16 @@ function endpoint() {
   );
 }
 
+function policy() {
+  const message = allowed(securityPolicies.join(', '));
+  const withdrawn: ReadonlySet<unknown> = new Set(['Basic128Rsa15', 'Basic256']);
+  return v.picklist(securityPolicies, ({ input }) =>
+    withdrawn.has(input)
+      ? `the standard has withdrawn it: it rests on SHA-1, which can be forged; ${message}`
+      : message,
+  );
+}
+
 /** Keys that stand in connection, device and point; the nearest one holds. */
 const inherited = {
   publishingInterval: v.optional(
@@ -39,18 +49,18 @@ const connection = {
     ),
   ),
   securityPolicy: v.optional(
-    doc(oneOf(securityPolicies), 'The algorithms for that. `None` with `"securityMode": "None"`.', {
+    doc(policy(), 'The algorithms for that. `None` with `"securityMode": "None"`.', {
       default: defaults.securityPolicy,
     }),
   ),
   username: v.optional(doc(text(), 'User name at the server. Nobody (anonymous) unless stated.')),
   password: v.optional(doc(secret(), 'Its password.', { examples: ['${file:/etc/sluice/secrets/plc}'] })),
   userCertificate: v.optional(
-    doc(file(), 'Instead of a user name: the certificate of the user, PEM or DER.', {
+    doc(file(), 'Instead of a user name: the certificate of the user, PEM.', {
       examples: ['/etc/sluice/plc-user.pem'],
     }),
   ),
-  userKey: v.optional(doc(file(), 'The private key of `userCertificate`, PEM.')),
+  userKey: v.optional(doc(file(), 'The private key of `userCertificate`, PEM, without a passphrase.')),
   timeout: v.optional(
     doc(duration({ minMs: 100, maxMs: 60_000 }), 'How long the answer to one request is waited for.', {
       default: durationText(defaults.timeoutMs),

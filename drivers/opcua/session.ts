@@ -5,12 +5,14 @@ import type { DriverHost, PollJob, Session } from '../driver.ts';
 import { describe } from './descriptions.ts';
 import { locate } from './locate.ts';
 import type { OpcUaPlan, OpcUaPoint } from './plan.ts';
+import { expiryRemarks } from './pki/expiry.ts';
 import { ReadQueue } from './read-queue.ts';
 import type { Found } from './read-queue.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { withUnit } from './server-says.ts';
 import type { Target, Wire } from './wire.ts';
 
+const dayMs = 86_400_000;
 /** So many requests in a row without an answer, and nothing heard in between, and the link is given up. */
 const mostSilences = 2;
 /** So long a new session waits for units, names and ranges; what comes later holds for the values after it. */
@@ -68,6 +70,7 @@ export class OpcUaSession implements Session {
           found.point.subscribed === null ? [] : [{ ...found, subscribed: found.point.subscribed }],
         );
       await session.#subscriptions.start(subscribed);
+      void session.#warn(plan.connection);
       return session;
     } catch (error) {
       await (session ?? wire).close();
@@ -98,6 +101,10 @@ export class OpcUaSession implements Session {
     return made;
   }
 
+  remarks(): readonly string[] {
+    return expiryRemarks(this.#wire.inUse, this.#host.clock.now().wallMs);
+  }
+
   async close(): Promise<void> {
     this.#stopping.abort(null);
     this.#end.resolve(undefined);
@@ -118,6 +125,15 @@ export class OpcUaSession implements Session {
     const waited = new AbortController();
     await Promise.race([known, this.#host.clock.sleep(describeMs, waited.signal)]);
     waited.abort(null);
+  }
+
+  /** Into the log once a day, as long as it is true. */
+  async #warn(connection: string): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      for (const remark of this.remarks()) this.#host.log?.(`Connection ${connection}: ${remark}`);
+      await this.#host.clock.sleep(dayMs, signal).catch(() => {});
+    }
   }
 
   #fail(error: Error): void {

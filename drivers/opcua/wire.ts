@@ -6,7 +6,6 @@ import {
   DeadbandType,
   PublishRequest,
   TimestampsToReturn,
-  UserTokenType,
   VariantArrayType,
 } from 'node-opcua-client';
 import type {
@@ -17,13 +16,12 @@ import type {
   DataValue,
   NotificationMessage,
   PublishResponse,
-  UserIdentityInfo,
   Variant,
 } from 'node-opcua-client';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { DriverHost } from '../driver.ts';
-import { applicationUri } from './application-uri.ts';
-import { newClient } from './client.ts';
+import { prepareEntry } from './entry.ts';
+import type { InUse } from './pki/expiry.ts';
 import type { OpcUaPlan, Subscribed } from './plan.ts';
 import type { WireTimes } from './times.ts';
 import type { WireValue } from './values.ts';
@@ -87,6 +85,8 @@ export interface Wire {
   readonly mostPaths: number;
   readonly mostBrowses: number;
   readonly ended: Promise<Error | undefined>;
+  /** Certificates that it rests on. */
+  readonly inUse: readonly InUse[];
   /** Values, in the order of the question. `signal` gives up waiting. */
   read(targets: readonly Target[], signal: AbortSignal): Promise<readonly Seen[]>;
   /** Where ways by browse names lead, in the order of the question. */
@@ -115,42 +115,34 @@ export async function openWire(
   host: Pick<DriverHost, 'clock' | 'home'>,
   signal: AbortSignal,
 ): Promise<Wire> {
-  const client = newClient({ applicationUri: applicationUri(host.home), timeoutMs: plan.timeoutMs, secured: null });
   const ended = Promise.withResolvers<Error | undefined>();
   const lost = (why: string): void => ended.resolve(new LinkError(`${plan.endpoint}: ${why}`));
-  client.on('connection_lost', () => lost('the connection was lost'));
-  client.on('close', (error?: Error | null) => lost(error ? error.message : 'the server closed the connection'));
-  client.on('abort', () => lost('the connection was cut'));
   const giveUp = Promise.withResolvers<never>();
   const aborted = (): void => giveUp.reject(new LinkError(`${plan.endpoint}: given up`, { cause: signal.reason }));
   signal.addEventListener('abort', aborted, { once: true });
   giveUp.promise.catch(() => {});
+  const clients: OPCUAClient[] = [];
   try {
     if (signal.aborted) aborted();
-    const session = await Promise.race([
-      giveUp.promise,
-      (async () => {
-        await client.connect(plan.endpoint);
-        return (await client.createSession(userOf(plan))) as RawSession;
-      })(),
-    ]);
-    const open = new OpenWire(client, session, plan, ended);
-    await Promise.race([giveUp.promise, open.look()]);
-    return open;
+    const opening = (async () => {
+      const { client, inUse, connect } = await prepareEntry(plan, host, signal, (one) => clients.push(one));
+      client.on('connection_lost', () => lost('the connection was lost'));
+      client.on('close', (error?: Error | null) => lost(error ? error.message : 'the server closed the connection'));
+      client.on('abort', () => lost('the connection was cut'));
+      const session = (await client.createSession(await connect())) as RawSession;
+      const open = new OpenWire(client, session, plan, ended, inUse);
+      await open.look();
+      return open;
+    })();
+    return await Promise.race([giveUp.promise, opening]);
   } catch (error) {
-    await Promise.race([client.disconnect().catch(() => {}), delay(closeMs)]);
-    if (error instanceof LinkError) throw error;
-    throw new LinkError(`${plan.endpoint}: ${messageOf(error)}`, { cause: error });
+    const closed = Promise.all(clients.map((client) => client.disconnect().catch(() => {})));
+    await Promise.race([closed, delay(closeMs)]);
+    if (error instanceof LinkError && error.message.startsWith(plan.endpoint)) throw error;
+    throw new LinkError(`${plan.endpoint}: ${messageOf(error).replaceAll(/\s+/g, ' ')}`);
   } finally {
     signal.removeEventListener('abort', aborted);
   }
-}
-
-function userOf({ identity }: OpcUaPlan): UserIdentityInfo {
-  if (identity.type === 'userName')
-    return { type: UserTokenType.UserName, userName: identity.username, password: identity.password.reveal() };
-  if (identity.type === 'certificate') throw new LinkError('user certificates are not in this version');
-  return { type: UserTokenType.Anonymous };
 }
 
 /** ServerCapabilities.OperationLimits and NamespaceArray (OPC UA Part 6, numeric ids of namespace 0). */
@@ -174,13 +166,21 @@ class OpenWire implements Wire {
   mostPaths = mostAtOnce;
   mostBrowses = mostAtOnce;
   readonly ended: Promise<Error | undefined>;
+  readonly inUse: readonly InUse[];
   readonly #client: OPCUAClient;
   readonly #session: RawSession;
   readonly #plan: OpcUaPlan;
   readonly #end: PromiseWithResolvers<Error | undefined>;
   #closing: Promise<void> | null = null;
 
-  constructor(client: OPCUAClient, session: RawSession, plan: OpcUaPlan, end: PromiseWithResolvers<Error | undefined>) {
+  constructor(
+    client: OPCUAClient,
+    session: RawSession,
+    plan: OpcUaPlan,
+    end: PromiseWithResolvers<Error | undefined>,
+    inUse: readonly InUse[],
+  ) {
+    this.inUse = inUse;
     this.#client = client;
     this.#session = session;
     this.#plan = plan;

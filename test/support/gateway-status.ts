@@ -24,7 +24,9 @@ export const wellStatus: GatewayStatus = {
   startedAt: { ...now, bootMs: now.bootMs - 3_600_000, wallMs: now.wallMs - 3_600_000 },
   now,
   isStopping: false,
-  connections: [{ connection: 'panel', state: 'open', since: now, error: null, failures: 0, opened: 1, failed: 0 }],
+  connections: [
+    { connection: 'panel', state: 'open', since: now, error: null, remarks: [], failures: 0, opened: 1, failed: 0 },
+  ],
   devices: [deviceState('EM-1')],
   buffer: {
     waiting: nothing,

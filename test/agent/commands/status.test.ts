@@ -66,8 +66,26 @@ const sick: GatewayStatus = {
   ...wellStatus,
   buffer: { ...wellStatus.buffer, full: true, waiting: { ...wellStatus.buffer.waiting, 'meter-readings': 1234 } },
   connections: [
-    { connection: 'panel', state: 'open', since: ago(3_600_000), error: null, failures: 0, opened: 1, failed: 0 },
-    { connection: 'bus', state: 'waiting', since: ago(90_000), error: 'no route', failures: 4, opened: 0, failed: 4 },
+    {
+      connection: 'panel',
+      state: 'open',
+      since: ago(3_600_000),
+      error: null,
+      remarks: [],
+      failures: 0,
+      opened: 1,
+      failed: 0,
+    },
+    {
+      connection: 'bus',
+      state: 'waiting',
+      since: ago(90_000),
+      error: 'no route',
+      remarks: [],
+      failures: 4,
+      opened: 0,
+      failed: 4,
+    },
   ],
   devices: [
     ...Array.from({ length: 25 }, (_, at) => deviceState(`EM-${at}`)),
