@@ -34,6 +34,8 @@ export interface ClientSettings {
   readonly passwordFor?: Buffer | null;
 }
 
+const quietMs = 300_000;
+
 /**
  * A client of the library that is connected to nothing yet. It keeps no certificates: neither the library's folder in the home directory nor any other
  * is made or read, and whom it may speak to was decided before (`trust.ts`). It prints nothing, and never connects again by itself.
@@ -50,7 +52,10 @@ export function newClient({ applicationUri, timeoutMs, secured, passwordFor = nu
     // Sessions end and are opened anew by whoever owns the connection: after a restart of the server the library's own return may stay silent for ever.
     connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 100 },
     keepSessionAlive: false,
-    transportTimeout: timeoutMs,
+    // The library cuts a link that was quiet for so long. A quiet server is none: who watches is `lookout.ts`.
+    transportTimeout: quietMs,
+    // Ours ends first: a request that was given up is then forgotten in the library too.
+    defaultTransactionTimeout: timeoutMs + 10_000,
     requestedSessionTimeout: 60_000,
     securityMode: MessageSecurityMode[secured?.securityMode ?? 'None'],
     securityPolicy: SecurityPolicy[secured?.securityPolicy ?? 'None'],

@@ -1,5 +1,5 @@
 import type { Stamp } from '../../agent/clock.ts';
-import { observationOf } from '../../agent/reading.ts';
+import { observationOf, unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { OpcUaPoint } from './plan.ts';
 import { datePushed, dateRead } from './times.ts';
@@ -11,10 +11,15 @@ export function observeRead(point: OpcUaPoint, seen: Seen, asked: Stamp, at: Sta
   return { ...valued(point, seen, at), ...dateRead(seen, asked, at) };
 }
 
-/** What the server sent by itself. */
-export function observePushed(point: OpcUaPoint, seen: Seen, at: Stamp): Observation {
-  return { ...valued(point, seen, at), ...datePushed(seen, at) };
+/** What the server sent by itself. Where it threw values away before this one, that is said first, at the same time: a gap is told as a gap. */
+export function observePushed(point: OpcUaPoint, seen: Seen, at: Stamp): readonly Observation[] {
+  const dated = datePushed(seen, at);
+  const sent = { ...valued(point, seen, at), ...dated };
+  return seen.overflowed ? [{ ...lostData(point, at), ...dated }, sent] : [sent];
 }
+
+/** There were values, and they are gone. */
+export const lostData = ({ info }: OpcUaPoint, at: Stamp): Observation => unanswered(info, 'BadDataLost', at);
 
 function valued({ info, index, rules }: OpcUaPoint, { wire, status }: Seen, at: Stamp): Observation {
   const element = elementOf(wire, index);

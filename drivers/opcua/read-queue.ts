@@ -4,6 +4,7 @@ import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
 import { observeRead } from './observe.ts';
 import type { OpcUaPoint } from './plan.ts';
+import { ServiceFault } from './service-fault.ts';
 import type { Target, Wire } from './wire.ts';
 
 /** A point and where this server has it; null: nowhere. */
@@ -112,10 +113,13 @@ export class ReadQueue {
             : observeRead(complete(point), seen, asked, at);
       }
     } catch (error) {
-      if (!late.signal.aborted) throw error;
+      const fault = error instanceof ServiceFault ? error.status : null;
+      if (fault === null && !late.signal.aborted) throw error;
       const at = host.clock.now();
-      for (const { job, at: place, point } of batch) job.seen[place] = unanswered(point.info, 'BadTimeout', at);
-      this.#options.silent();
+      for (const { job, at: place, point } of batch)
+        job.seen[place] = unanswered(point.info, fault ?? 'BadTimeout', at);
+      if (fault === null) this.#options.silent();
+      else this.#options.heard();
     } finally {
       deadline.abort(null);
     }

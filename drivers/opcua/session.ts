@@ -4,6 +4,7 @@ import type { Observation, PointInfo } from '../../agent/reading.ts';
 import type { DriverHost, PollJob, Session } from '../driver.ts';
 import { describe } from './descriptions.ts';
 import { locate } from './locate.ts';
+import { keepLookout } from './lookout.ts';
 import type { OpcUaPlan, OpcUaPoint } from './plan.ts';
 import { expiryRemarks } from './pki/expiry.ts';
 import { ReadQueue } from './read-queue.ts';
@@ -50,10 +51,14 @@ export class OpcUaSession implements Session {
       if (++this.#silences >= mostSilences)
         this.#fail(new LinkError(`${plan.endpoint}: no answer to ${mostSilences} requests, nothing heard in between`));
     };
+    const failed = (error: Error): void => this.#fail(error);
     this.#reads = new ReadQueue({ wire, host, timeoutMs: plan.timeoutMs, complete, heard, silent });
-    this.#subscriptions = new Subscriptions({ wire, host, complete, heard, failed: (error) => this.#fail(error) });
+    this.#subscriptions = new Subscriptions({ wire, host, complete, heard, failed });
     this.ended = this.#end.promise;
-    void wire.ended.then((error) => this.#end.resolve(error));
+    void wire.ended.then((error) => this.#finish(error));
+    const recheck = (): Promise<void> => this.#subscriptions.recheck();
+    const { timeoutMs } = plan;
+    void keepLookout({ wire, host, timeoutMs, heard, silent, recheck, failed }, this.#stopping.signal);
   }
 
   /** Finds the points, asks what the server says of them, and sets up what it is to send by itself. Rejects with LinkError. */
@@ -106,9 +111,7 @@ export class OpcUaSession implements Session {
   }
 
   async close(): Promise<void> {
-    this.#stopping.abort(null);
-    this.#end.resolve(undefined);
-    this.#subscriptions.stop();
+    this.#finish(undefined);
     await this.#wire.close();
   }
 
@@ -137,9 +140,13 @@ export class OpcUaSession implements Session {
   }
 
   #fail(error: Error): void {
-    this.#stopping.abort(null);
-    this.#end.resolve(error);
-    this.#subscriptions.stop();
+    this.#finish(error);
     void this.#wire.close();
+  }
+
+  #finish(error: Error | undefined): void {
+    this.#stopping.abort(null);
+    this.#subscriptions.stop();
+    this.#end.resolve(error);
   }
 }

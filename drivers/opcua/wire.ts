@@ -5,26 +5,26 @@ import {
   DataChangeTrigger,
   DeadbandType,
   PublishRequest,
+  RepublishRequest,
   TimestampsToReturn,
-  VariantArrayType,
 } from 'node-opcua-client';
 import type {
   ClientSession,
   OPCUAClient,
   ClientSessionPublishService,
   ClientSessionRawSubscriptionService,
-  DataValue,
-  NotificationMessage,
   PublishResponse,
-  Variant,
+  RepublishResponse,
 } from 'node-opcua-client';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { DriverHost } from '../driver.ts';
 import { prepareEntry } from './entry.ts';
 import type { InUse } from './pki/expiry.ts';
 import type { OpcUaPlan, Subscribed } from './plan.ts';
+import { ServiceFault, endsSession, faultOf, inHalves } from './service-fault.ts';
 import type { WireTimes } from './times.ts';
 import type { WireValue } from './values.ts';
+import { limitOf, mostAtOnce, namesOf, publishedOf, seenOf, statusOf, timeOf } from './wire-said.ts';
 import { browse, browseOn, translate } from './wire-space.ts';
 import type { BrowseAsk, Browsed, PathAsk, PathFound } from './wire-space.ts';
 
@@ -32,6 +32,8 @@ import type { BrowseAsk, Browsed, PathAsk, PathFound } from './wire-space.ts';
 export interface Seen extends WireTimes {
   readonly wire: WireValue | null;
   readonly status: { readonly code: number; readonly name: string };
+  /** The server had no room for values before this one, and threw them away. */
+  readonly overflowed: boolean;
 }
 
 /** A node as this server knows it: `ns=2;s=Tank.Level`. */
@@ -75,7 +77,17 @@ export interface Acknowledged {
   readonly sequenceNumber: number;
 }
 
-/** The library's side of one session: it reads and listens, and can do nothing else. Every call rejects with LinkError when the link is lost. */
+/** What stays as it is for as long as a session lives. */
+export interface ServerNow {
+  readonly namespaces: readonly string[];
+  /** Unix ms; null: it does not say. */
+  readonly startedMs: number | null;
+}
+
+/**
+ * The library's side of one session: it reads and listens, and can do nothing else. Every call rejects with LinkError when the link is lost, with
+ * ServiceFault when the server refuses it as a whole; requests that are too large for it are sent in halves.
+ */
 export interface Wire {
   /** Namespaces by index. */
   readonly namespaces: readonly string[];
@@ -84,9 +96,13 @@ export interface Wire {
   readonly mostItems: number;
   readonly mostPaths: number;
   readonly mostBrowses: number;
+  /** So long the server keeps a session of which it hears nothing. */
+  readonly keptMs: number;
   readonly ended: Promise<Error | undefined>;
   /** Certificates that it rests on. */
   readonly inUse: readonly InUse[];
+  /** What the server is now. `signal` gives up waiting. */
+  server(signal: AbortSignal): Promise<ServerNow>;
   /** Values, in the order of the question. `signal` gives up waiting. */
   read(targets: readonly Target[], signal: AbortSignal): Promise<readonly Seen[]>;
   /** Where ways by browse names lead, in the order of the question. */
@@ -97,6 +113,9 @@ export interface Wire {
   browseOn(more: readonly Buffer[], release: boolean): Promise<readonly Browsed[]>;
   subscribe(publishingMs: number): Promise<CreatedSubscription>;
   monitor(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]>;
+  unmonitor(subscriptionId: number, itemIds: readonly number[]): Promise<void>;
+  /** A message once more; null: the server keeps it no more. */
+  republish(subscriptionId: number, sequenceNumber: number): Promise<Published | null>;
   /** Resolves with the next message of any subscription of this session. */
   publish(acknowledge: readonly Acknowledged[]): Promise<Published>;
   /** Idempotent, within 2 s. */
@@ -104,8 +123,10 @@ export interface Wire {
 }
 
 const closeMs = 1_500;
-/** A subscription that hears of no publish request for this many keep-alives is deleted by the server. */
-const lifetimeCount = 120;
+/** A subscription that hears of no publish request for so long is deleted by the server. */
+const lifetimeMs = 60_000;
+/** A publish request waits for as long as nothing happens; who watches the silence is `subscriptions.ts`. */
+const publishMs = 2 ** 31 - 1;
 /** A sign of life at least so often. */
 const keepAliveMs = 5_000;
 
@@ -117,30 +138,49 @@ export async function openWire(
 ): Promise<Wire> {
   const ended = Promise.withResolvers<Error | undefined>();
   const lost = (why: string): void => ended.resolve(new LinkError(`${plan.endpoint}: ${why}`));
+  const connected = new AbortController();
+  const opened = new AbortController();
+  const over = new AbortController();
+  const given = AbortSignal.any([signal, over.signal]);
   const giveUp = Promise.withResolvers<never>();
+  const within = (ms: number, what: string, done: AbortSignal): void => {
+    const late = new LinkError(`${plan.endpoint}: ${what} within ${ms} ms`);
+    host.clock.sleep(ms, done).then(
+      () => giveUp.reject(late),
+      () => {},
+    );
+  };
   const aborted = (): void => giveUp.reject(new LinkError(`${plan.endpoint}: given up`, { cause: signal.reason }));
   signal.addEventListener('abort', aborted, { once: true });
   giveUp.promise.catch(() => {});
   const clients: OPCUAClient[] = [];
   try {
     if (signal.aborted) aborted();
+    within((plan.securityMode === 'None' ? 1 : 3) * plan.timeoutMs, 'no answer', connected.signal);
+    within(6 * plan.timeoutMs, 'no session', opened.signal);
     const opening = (async () => {
-      const { client, inUse, connect } = await prepareEntry(plan, host, signal, (one) => clients.push(one));
+      const { client, inUse, connect } = await prepareEntry(plan, host, given, (one) => clients.push(one));
       client.on('connection_lost', () => lost('the connection was lost'));
       client.on('close', (error?: Error | null) => lost(error ? error.message : 'the server closed the connection'));
       client.on('abort', () => lost('the connection was cut'));
-      const session = (await client.createSession(await connect())) as RawSession;
+      const user = await connect();
+      given.throwIfAborted();
+      connected.abort(null);
+      const session = (await client.createSession(user)) as RawSession;
       const open = new OpenWire(client, session, plan, ended, inUse);
       await open.look();
       return open;
     })();
     return await Promise.race([giveUp.promise, opening]);
   } catch (error) {
+    over.abort(error);
     const closed = Promise.all(clients.map((client) => client.disconnect().catch(() => {})));
     await Promise.race([closed, delay(closeMs)]);
     if (error instanceof LinkError && error.message.startsWith(plan.endpoint)) throw error;
     throw new LinkError(`${plan.endpoint}: ${messageOf(error).replaceAll(/\s+/g, ' ')}`);
   } finally {
+    connected.abort(null);
+    opened.abort(null);
     signal.removeEventListener('abort', aborted);
   }
 }
@@ -152,10 +192,8 @@ const wellKnown = {
   maxMonitoredItemsPerCall: 'i=11714',
   maxNodesPerTranslate: 'i=11712',
   maxNodesPerBrowse: 'i=11710',
+  startTime: 'i=2257',
 };
-/** Where the server states no limit. */
-const mostAtOnce = 1_000;
-
 /** The services of subscriptions are the session's too; the library types them apart. */
 type RawSession = ClientSession & ClientSessionRawSubscriptionService & ClientSessionPublishService;
 
@@ -165,6 +203,7 @@ class OpenWire implements Wire {
   mostItems = mostAtOnce;
   mostPaths = mostAtOnce;
   mostBrowses = mostAtOnce;
+  readonly keptMs: number;
   readonly ended: Promise<Error | undefined>;
   readonly inUse: readonly InUse[];
   readonly #client: OPCUAClient;
@@ -186,6 +225,7 @@ class OpenWire implements Wire {
     this.#plan = plan;
     this.#end = end;
     this.ended = end.promise;
+    this.keptMs = session.timeout;
     session.on('session_closed', () => end.resolve(new LinkError(`${plan.endpoint}: the server closed the session`)));
   }
 
@@ -198,24 +238,30 @@ class OpenWire implements Wire {
       wellKnown.maxNodesPerTranslate,
       wellKnown.maxNodesPerBrowse,
     ];
-    const [names, reads, items, paths, browses] = await this.#live(
-      this.#session.read(
-        nodeIds.map((nodeId) => ({ nodeId, attributeId: AttributeIds.Value })),
-        0,
-      ),
-    );
-    const namespaces: unknown = names?.value?.value;
-    this.namespaces = Array.isArray(namespaces) ? namespaces.map(String) : [];
-    this.mostReads = limitOf(reads);
+    const [names, reads, items, paths, browses] = await this.read(nodeIds.map((nodeId) => ({ nodeId })));
+    this.namespaces = namesOf(names?.wire?.value);
+    this.mostReads = Math.min(this.mostReads, limitOf(reads));
     this.mostItems = limitOf(items);
     this.mostPaths = limitOf(paths);
     this.mostBrowses = limitOf(browses);
   }
 
-  async read(targets: readonly Target[], signal: AbortSignal): Promise<readonly Seen[]> {
-    const nodes = targets.map(({ nodeId, attributeId = AttributeIds.Value }) => ({ nodeId, attributeId }));
-    const values = await this.#live(this.#session.read(nodes, 0), signal);
-    return values.map(seenOf);
+  async server(signal: AbortSignal): Promise<ServerNow> {
+    const asked = [{ nodeId: wellKnown.namespaceArray }, { nodeId: wellKnown.startTime }];
+    const [names, started] = await this.read(asked, signal);
+    return { namespaces: namesOf(names?.wire?.value), startedMs: timeOf(started?.wire?.value) };
+  }
+
+  read(targets: readonly Target[], signal?: AbortSignal): Promise<readonly Seen[]> {
+    return inHalves(
+      targets,
+      async (some) => {
+        const nodes = some.map(({ nodeId, attributeId = AttributeIds.Value }) => ({ nodeId, attributeId }));
+        const values = await this.#live(this.#session.read(nodes, 0), signal);
+        return values.map(seenOf);
+      },
+      (most) => (this.mostReads = Math.min(this.mostReads, most)),
+    );
   }
 
   translate(asks: readonly PathAsk[]): Promise<readonly PathFound[]> {
@@ -231,11 +277,13 @@ class OpenWire implements Wire {
   }
 
   async subscribe(publishingMs: number): Promise<CreatedSubscription> {
+    const keepAliveCount = Math.max(1, Math.ceil(keepAliveMs / publishingMs));
     const made = await this.#live(
       this.#session.createSubscription({
         requestedPublishingInterval: publishingMs,
-        requestedMaxKeepAliveCount: Math.max(1, Math.ceil(keepAliveMs / publishingMs)),
-        requestedLifetimeCount: lifetimeCount,
+        requestedMaxKeepAliveCount: keepAliveCount,
+        // At least three times the keep-alive count (OPC UA Part 4, 5.14.2).
+        requestedLifetimeCount: Math.max(3 * keepAliveCount, Math.ceil(lifetimeMs / publishingMs)),
         maxNotificationsPerPublish: 0,
         publishingEnabled: true,
         priority: 0,
@@ -245,7 +293,15 @@ class OpenWire implements Wire {
     return { subscriptionId, publishingMs: revisedMs, silentAfterMs: revisedMs * count + this.#plan.timeoutMs };
   }
 
-  async monitor(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]> {
+  monitor(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]> {
+    return inHalves(
+      targets,
+      (some) => this.#monitor(subscriptionId, some),
+      (most) => (this.mostItems = Math.min(this.mostItems, most)),
+    );
+  }
+
+  async #monitor(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]> {
     const { results } = await this.#live(
       this.#session.createMonitoredItems({
         subscriptionId,
@@ -267,7 +323,7 @@ class OpenWire implements Wire {
       const result = results?.[at];
       const { statusCode, monitoredItemId = 0, revisedSamplingInterval = 0, revisedQueueSize = 0 } = result ?? {};
       return {
-        status: { code: statusCode?.value ?? 0x80010000, name: statusCode?.name ?? 'BadUnexpectedError' },
+        status: statusCode ? statusOf(statusCode) : { code: 0x80010000, name: 'BadUnexpectedError' },
         itemId: monitoredItemId,
         samplingMs: revisedSamplingInterval,
         queueSize: revisedQueueSize,
@@ -275,8 +331,30 @@ class OpenWire implements Wire {
     });
   }
 
+  async unmonitor(subscriptionId: number, itemIds: readonly number[]): Promise<void> {
+    await this.#live(this.#session.deleteMonitoredItems({ subscriptionId, monitoredItemIds: [...itemIds] }));
+  }
+
+  async republish(subscriptionId: number, retransmitSequenceNumber: number): Promise<Published | null> {
+    const request = new RepublishRequest({ subscriptionId, retransmitSequenceNumber });
+    try {
+      const response = await this.#live(
+        new Promise<RepublishResponse>((resolve, reject) => {
+          this.#session.republish(request, (error, answer) =>
+            answer ? resolve(answer) : reject(error ?? new Error('no answer')),
+          );
+        }),
+      );
+      return publishedOf(subscriptionId, response.notificationMessage);
+    } catch (error) {
+      if (error instanceof ServiceFault) return null;
+      throw error;
+    }
+  }
+
   async publish(acknowledge: readonly Acknowledged[]): Promise<Published> {
     const request = new PublishRequest({ subscriptionAcknowledgements: [...acknowledge] });
+    request.requestHeader.timeoutHint = publishMs;
     const response = await this.#live(
       new Promise<PublishResponse>((resolve, reject) => {
         this.#session.publish(request, (error, answer) =>
@@ -299,30 +377,33 @@ class OpenWire implements Wire {
     return this.#closing;
   }
 
-  /** Whatever the library makes of a lost link, it rejects at once. */
+  /** Whatever the library makes of a lost link, it rejects at once; and what it cannot make anything of ends the link. */
   async #live<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
     const lost = this.ended.then((error) => {
       throw error ?? new LinkError(`${this.#plan.endpoint}: closed`);
     });
     lost.catch(() => {});
-    work.catch(() => {});
-    if (signal === undefined) return Promise.race([work, lost]);
+    const done = work.catch((error: unknown) => {
+      const fault = faultOf(error);
+      if (fault !== null && !endsSession(fault)) throw fault;
+      const over = new LinkError(`${this.#plan.endpoint}: ${fault?.status ?? messageOf(error)}`, { cause: error });
+      // One that was given up may be answered by the library alone, for its own timeout.
+      if (signal?.aborted !== true) this.#end.resolve(over);
+      throw over;
+    });
+    done.catch(() => {});
+    if (signal === undefined) return Promise.race([done, lost]);
     const given = Promise.withResolvers<never>();
     const stop = (): void => given.reject(signal.reason as Error);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     try {
-      return await Promise.race([work, lost, given.promise]);
+      return await Promise.race([done, lost, given.promise]);
     } finally {
       signal.removeEventListener('abort', stop);
     }
   }
 }
-
-const limitOf = (value: DataValue | undefined): number => {
-  const stated: unknown = value?.value?.value;
-  return typeof stated === 'number' && stated > 0 ? Math.min(stated, mostAtOnce) : mostAtOnce;
-};
 
 function filterOf({ type, value }: NonNullable<Subscribed['deadband']>): DataChangeFilter {
   return new DataChangeFilter({
@@ -330,38 +411,4 @@ function filterOf({ type, value }: NonNullable<Subscribed['deadband']>): DataCha
     deadbandType: type === 'percent' ? DeadbandType.Percent : DeadbandType.Absolute,
     deadbandValue: value,
   });
-}
-
-function seenOf({ statusCode, sourceTimestamp, serverTimestamp, value: variant }: DataValue): Seen {
-  return {
-    wire: variant ? wireOf(variant) : null,
-    status: { code: statusCode.value, name: statusCode.name },
-    sourceMs: sourceTimestamp?.getTime() ?? null,
-    serverMs: serverTimestamp?.getTime() ?? null,
-  };
-}
-
-function wireOf({ dataType, arrayType, dimensions, value }: Variant): WireValue {
-  const isArray = arrayType !== VariantArrayType.Scalar;
-  return {
-    dataType,
-    isArray,
-    dimensions: arrayType === VariantArrayType.Matrix ? (dimensions ?? null) : null,
-    value: value as unknown,
-  };
-}
-
-function publishedOf(subscriptionId: number, message: NotificationMessage): Published {
-  const changes: Published['changes'][number][] = [];
-  let ended: string | null = null;
-  for (const data of message.notificationData ?? []) {
-    const { monitoredItems, status } = data as {
-      monitoredItems?: readonly { clientHandle: number; value: DataValue }[];
-      status?: { name: string };
-    };
-    for (const { clientHandle, value } of monitoredItems ?? []) changes.push({ clientHandle, seen: seenOf(value) });
-    if (status !== undefined) ended = status.name;
-  }
-  const hasData = (message.notificationData?.length ?? 0) > 0;
-  return { subscriptionId, sequenceNumber: hasData ? message.sequenceNumber : null, changes, ended };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 // Comes with node-opcua-server, which takes one and does not export it.
 import { OPCUACertificateManager } from 'node-opcua-certificate-manager';
-import { DataType, Variant, VariantArrayType } from 'node-opcua-client';
+import { DataType, ServiceFault, StatusCodes, Variant, VariantArrayType } from 'node-opcua-client';
 import { OPCUAServer } from 'node-opcua-server';
 
 type Namespace = ReturnType<NonNullable<OPCUAServer['engine']['addressSpace']>['registerNamespace']>;
@@ -26,15 +26,22 @@ export interface OpcUaServer {
   readonly requests: SeenRequest[];
   /** A scalar `s=NAME` in `urn:site:plc`. */
   variable(name: string, type: TypeName, value: unknown): ServedVariable;
-  /** A request goes on only if this gives true, or when it calls `answer`. */
-  gate: (request: SeenRequest, answer: () => void) => boolean;
+  /** A request goes on only if this gives true, or when it calls `answer`; the name of a StatusCode refuses it as a whole. */
+  gate: (request: SeenRequest, answer: () => void) => boolean | StatusName;
   close(): Promise<void>;
 }
 
-type Handler = (
-  message: { request: { nodesToRead?: { nodeId: { toString: () => string } }[] | null } },
-  channel: unknown,
-) => unknown;
+type StatusName = Extract<Exclude<keyof typeof StatusCodes, 'prototype'>, string>;
+interface Message {
+  readonly request: {
+    readonly requestHeader: { readonly requestHandle: number };
+    readonly nodesToRead?: readonly { nodeId: { toString: () => string } }[] | null;
+  };
+}
+interface Channel {
+  send_response(type: 'MSG', response: object, message: Message, done: () => void): void;
+}
+type Handler = (message: Message, channel: Channel) => unknown;
 
 export interface OpcUaServerOptions {
   /** 0: any. */
@@ -104,7 +111,11 @@ function watch(server: OPCUAServer, made: OpcUaServer): void {
         const request = { name: key.slice('_on_'.length), nodeIds };
         made.requests.push(request);
         const answer = (): unknown => service.call(server, message, channel);
-        return made.gate(request, answer) ? answer() : undefined;
+        const passed = made.gate(request, answer);
+        if (typeof passed !== 'string') return passed ? answer() : undefined;
+        const { requestHandle } = message.request.requestHeader;
+        const refused = new ServiceFault({ responseHeader: { requestHandle, serviceResult: StatusCodes[passed] } });
+        return channel.send_response('MSG', refused, message, () => {});
       };
     }
 }

@@ -1,0 +1,29 @@
+import type { Subscribed } from './plan.ts';
+import type { CreatedItem } from './wire.ts';
+
+export interface Revised {
+  readonly device: string;
+  readonly point: string;
+  readonly asked: Subscribed;
+  readonly given: Pick<CreatedItem, 'samplingMs' | 'queueSize'>;
+}
+
+/** What the server gives other than what the file asks for, where that costs values; a line for a person, or none. */
+export function revisedText(asked: number, given: number, items: readonly Revised[]): string | null {
+  const said: string[] = [];
+  if (given > asked) said.push(`it publishes every ${given} ms instead of ${asked} ms`);
+  const slow = items.filter((item) => item.given.samplingMs > item.asked.samplingMs);
+  if (slow[0])
+    said.push(`${some(slow)} sampled every ${slow[0].given.samplingMs} ms instead of ${slow[0].asked.samplingMs} ms`);
+  const short = items.filter((item) => item.given.queueSize < item.asked.queueSize);
+  if (short[0])
+    said.push(`${some(short)} kept for ${short[0].given.queueSize} values instead of ${short[0].asked.queueSize}`);
+  return said.length === 0 ? null : `the server gives less than was asked: ${said.join('; ')}`;
+}
+
+function some(items: readonly Revised[]): string {
+  const [first] = items;
+  const more = items.length - 1;
+  const name = `${first?.device}.${first?.point}`;
+  return more === 0 ? `${name} is` : `${name} and ${more} more are`;
+}

@@ -1,0 +1,59 @@
+import { VariantArrayType } from 'node-opcua-client';
+import type { DataValue, NotificationMessage, Variant } from 'node-opcua-client';
+import type { WireValue } from './values.ts';
+import type { Published, Seen } from './wire.ts';
+
+/** Where the server states no limit. */
+export const mostAtOnce = 1_000;
+
+export const namesOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
+export const timeOf = (value: unknown): number | null => (value instanceof Date ? value.getTime() : null);
+
+export const limitOf = (seen: Seen | undefined): number => {
+  const stated = seen?.wire?.value;
+  return typeof stated === 'number' && stated > 0 ? Math.min(stated, mostAtOnce) : mostAtOnce;
+};
+
+/** Info type DataValue, and its bit Overflow (OPC UA Part 4, 7.39.1). */
+const overflowed = 0x0480;
+
+/** The library hangs the names of info bits on it: `Good#Overflow`. */
+export const statusOf = ({ value, name }: { value: number; name: string }): Seen['status'] => ({
+  code: value,
+  name: name.split('#')[0] ?? name,
+});
+
+export function seenOf({ statusCode, sourceTimestamp, serverTimestamp, value: variant }: DataValue): Seen {
+  return {
+    wire: variant ? wireOf(variant) : null,
+    status: statusOf(statusCode),
+    overflowed: (statusCode.value & overflowed) === overflowed,
+    sourceMs: sourceTimestamp?.getTime() ?? null,
+    serverMs: serverTimestamp?.getTime() ?? null,
+  };
+}
+
+function wireOf({ dataType, arrayType, dimensions, value }: Variant): WireValue {
+  const isArray = arrayType !== VariantArrayType.Scalar;
+  return {
+    dataType,
+    isArray,
+    dimensions: arrayType === VariantArrayType.Matrix ? (dimensions ?? null) : null,
+    value: value as unknown,
+  };
+}
+
+export function publishedOf(subscriptionId: number, message: NotificationMessage): Published {
+  const changes: Published['changes'][number][] = [];
+  let ended: string | null = null;
+  for (const data of message.notificationData ?? []) {
+    const { monitoredItems, status } = data as {
+      monitoredItems?: readonly { clientHandle: number; value: DataValue }[];
+      status?: { name: string };
+    };
+    for (const { clientHandle, value } of monitoredItems ?? []) changes.push({ clientHandle, seen: seenOf(value) });
+    if (status !== undefined) ended = status.name;
+  }
+  const hasData = (message.notificationData?.length ?? 0) > 0;
+  return { subscriptionId, sequenceNumber: hasData ? message.sequenceNumber : null, changes, ended };
+}

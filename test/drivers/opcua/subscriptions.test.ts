@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest';
+import { missingBefore, numberAfter } from '../../../drivers/opcua/sequence.ts';
+import { Subscriptions } from '../../../drivers/opcua/subscriptions.ts';
+import type { Acknowledged, MonitoredTarget, Published, Seen, Wire } from '../../../drivers/opcua/wire.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { Listener, planOf } from './support.ts';
+
+const good = { code: 0, name: 'Good' };
+const unknown = { code: 0x80340000, name: 'BadNodeIdUnknown' };
+
+/** A server of which messages are lost, come late or twice, and of which nodes vanish: no real one does that when it is told to. */
+class ScriptedWire implements Wire {
+  readonly namespaces = ['', 'urn:site:plc'];
+  readonly mostReads = 2;
+  readonly mostItems = 2;
+  readonly mostPaths = 2;
+  readonly inUse = [];
+  readonly mostBrowses = 2;
+  readonly keptMs = 60_000;
+  readonly ended = new Promise<undefined>(() => {});
+  readonly handles = new Map<string, number>();
+  readonly acknowledged: number[] = [];
+  readonly unmonitored: number[] = [];
+  readonly gone = new Set<string>();
+  /** What it still has. */
+  readonly kept = new Map<number, Published>();
+  #waiting: ((message: Published) => void)[] = [];
+
+  server = (): Promise<never> => new Promise(() => {});
+  read = (targets: readonly { nodeId: string }[]): Promise<Seen[]> =>
+    Promise.resolve(targets.map(({ nodeId }) => seenOf(null, this.gone.has(nodeId) ? unknown : good)));
+  translate = (): Promise<never> => new Promise(() => {});
+  browse = (): Promise<never> => new Promise(() => {});
+  browseOn = (): Promise<never> => new Promise(() => {});
+  subscribe = (): ReturnType<Wire['subscribe']> =>
+    Promise.resolve({ subscriptionId: 7, publishingMs: 1_000, silentAfterMs: 10_000 });
+  monitor(_: number, targets: readonly MonitoredTarget[]): ReturnType<Wire['monitor']> {
+    const created = targets.map(({ nodeId, clientHandle }) => {
+      const status = this.gone.has(nodeId) ? unknown : good;
+      if (status === good) this.handles.set(nodeId, clientHandle);
+      return { status, itemId: clientHandle + 100, samplingMs: 1_000, queueSize: 100 };
+    });
+    return Promise.resolve(created);
+  }
+  unmonitor(_: number, itemIds: readonly number[]): Promise<void> {
+    this.unmonitored.push(...itemIds);
+    return Promise.resolve();
+  }
+  republish = (_: number, sequenceNumber: number): Promise<Published | null> =>
+    Promise.resolve(this.kept.get(sequenceNumber) ?? null);
+  publish(acknowledge: readonly Acknowledged[]): Promise<Published> {
+    this.acknowledged.push(...acknowledge.map(({ sequenceNumber }) => sequenceNumber));
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+  close = (): Promise<void> => Promise.resolve();
+
+  message(sequenceNumber: number, name: string, value: number): Published {
+    const clientHandle = this.handles.get(`ns=1;s=${name}`) ?? -1;
+    return { subscriptionId: 7, sequenceNumber, changes: [{ clientHandle, seen: seenOf(value, good) }], ended: null };
+  }
+
+  async send(message: Published): Promise<void> {
+    await settled();
+    this.#waiting.shift()?.(message);
+    await settled();
+  }
+}
+
+function seenOf(value: number | null, status: Seen['status']): Seen {
+  const wire = value === null ? null : { dataType: 11, isArray: false, dimensions: null, value };
+  return { wire, status, overflowed: false, sourceMs: null, serverMs: null };
+}
+
+async function started(gone: readonly string[] = []): Promise<{
+  wire: ScriptedWire;
+  host: Listener;
+  subscriptions: Subscriptions;
+  failures: string[];
+  said: () => string[];
+}> {
+  const wire = new ScriptedWire();
+  for (const name of gone) wire.gone.add(`ns=1;s=${name}`);
+  const names = ['a', 'b', 'c'];
+  const plan = planOf(4840, [
+    { id: 'PLC', points: Object.fromEntries(names.map((name) => [name, { nodeId: `nsu=urn:site:plc;s=${name}` }])) },
+  ]);
+  const host = new Listener(new FakeClock());
+  const failures: string[] = [];
+  const subscriptions = new Subscriptions({
+    wire,
+    host,
+    complete: (point) => point,
+    heard: () => {},
+    failed: ({ message }) => failures.push(message),
+  });
+  const points = plan.devices[0]?.points ?? [];
+  await subscriptions.start(
+    points.map((point) => ({
+      point,
+      target: { nodeId: `ns=1;s=${point.info.point}` },
+      subscribed: point.subscribed ?? fail(),
+    })),
+  );
+  const said = (): string[] =>
+    host.seen.splice(0).map(({ point, value, status }) => `${point.point} ${value ?? status}`);
+  return { wire, host, subscriptions, failures, said };
+}
+
+const fail = (): never => {
+  throw new Error('not subscribed');
+};
+
+describe('messages of a subscription', () => {
+  it('are acknowledged after they were kept', async () => {
+    const { wire, said } = await started();
+    await wire.send(wire.message(1, 'a', 1));
+    await wire.send(wire.message(2, 'a', 2));
+    await settled();
+    expect(said()).toEqual(['a 1', 'a 2']);
+    expect(wire.acknowledged).toContain(1);
+  });
+
+  it('that did not arrive are asked for once more, and come in their place', async () => {
+    const { wire, said, failures } = await started();
+    await wire.send(wire.message(1, 'a', 1));
+    wire.kept.set(2, wire.message(2, 'b', 2)).set(3, wire.message(3, 'a', 3));
+    await wire.send(wire.message(4, 'a', 4));
+    // Late, and taken up already.
+    await wire.send(wire.message(3, 'a', 3));
+    await wire.send(wire.message(5, 'c', 5));
+    expect(said()).toEqual(['a 1', 'b 2', 'a 3', 'a 4', 'c 5']);
+    expect(failures).toEqual([]);
+  });
+
+  it('that cannot be had any more are told as a gap of every point, and the values are asked for anew', async () => {
+    const { wire, said, failures } = await started(['b']);
+    said();
+    await wire.send(wire.message(1, 'a', 1));
+    await wire.send(wire.message(3, 'a', 3));
+    expect(said()).toEqual(['a 1', 'a BadDataLost', 'c BadDataLost']);
+    expect(failures).toEqual(['messages of a subscription were lost, and the server has them no more']);
+  });
+
+  it.each([
+    [5, null, []],
+    [5, 5, []],
+    [7, 5, [5, 6]],
+    [4, 5, null],
+    [1, 2 ** 32 - 1, [2 ** 32 - 1]],
+    [2 ** 32 - 1, 1, null],
+    [9_000, 5, 'all'],
+  ])('arriving as %d where %d was expected leave missing %j', (arrived, expected, missing) => {
+    expect(missingBefore(arrived, expected)).toEqual(missing);
+  });
+
+  it('are counted from 1 again after 4,294,967,295', () => {
+    expect([numberAfter(4_294_967_295), numberAfter(1)]).toEqual([1, 2]);
+  });
+});
+
+describe('a node', () => {
+  it('that is not there is told once, and watched when it is there', async () => {
+    const { wire, said, subscriptions } = await started(['b']);
+    expect(said()).toEqual(['b BadNodeIdUnknown']);
+    await subscriptions.recheck();
+    expect(said()).toEqual([]);
+    wire.gone.clear();
+    await subscriptions.recheck();
+    await wire.send(wire.message(1, 'b', 8));
+    expect(said()).toEqual(['b 8']);
+    expect(wire.unmonitored).toEqual([]);
+  });
+
+  it('that vanishes in silence is told once, and watched anew when it is there again', async () => {
+    const { wire, said, subscriptions } = await started();
+    await wire.send(wire.message(1, 'b', 8));
+    const old = wire.handles.get('ns=1;s=b') ?? 0;
+    expect(said()).toEqual(['b 8']);
+    wire.gone.add('ns=1;s=b');
+    await subscriptions.recheck();
+    await subscriptions.recheck();
+    expect(said()).toEqual(['b BadNodeIdUnknown']);
+    wire.gone.clear();
+    await subscriptions.recheck();
+    expect(wire.unmonitored).toEqual([old + 100]);
+    await wire.send(wire.message(2, 'b', 9));
+    await subscriptions.recheck();
+    expect(said()).toEqual(['b 9']);
+    expect(wire.unmonitored).toEqual([old + 100]);
+  });
+});
