@@ -81,12 +81,17 @@ export class Openssl {
     return readFileSync(out);
   }
 
+  /** What it says of a certificate (DER). */
+  show(file: string): string {
+    return execFileSync('openssl', ['x509', '-inform', 'der', '-in', file, '-noout', '-text'], { encoding: 'utf8' });
+  }
+
   end(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
   #key(bits: number): string {
-    const key = join(this.folder, `${++this.#count}.key`);
+    const key = join(this.folder, `${++this.#count}-key.pem`);
     this.#run(['genrsa', '-out', key, String(bits)]);
     return key;
   }
