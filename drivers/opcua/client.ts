@@ -9,6 +9,7 @@ import {
   setWarningLogger,
 } from 'node-opcua-client';
 import type { OPCUAClientOptions } from 'node-opcua-client';
+import { guardedTransports } from './guard.ts';
 import type { SecurityMode, SecurityPolicy as PolicyName } from './plan.ts';
 
 /** A channel that is signed: who we are, and whom we speak to. Both were examined before. */
@@ -50,6 +51,7 @@ export function newClient({ applicationUri, timeoutMs, secured, passwordFor = nu
     applicationUri,
     endpointMustExist: false,
     // Sessions end and are opened anew by whoever owns the connection: after a restart of the server the library's own return may stay silent for ever.
+    transportFactory: guardedTransports,
     connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 100 },
     keepSessionAlive: false,
     // The library cuts a link that was quiet for so long. A quiet server is none: who watches is `lookout.ts`.

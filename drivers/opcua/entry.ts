@@ -156,19 +156,17 @@ function unwritable(error: unknown, folder: PkiFolder): Error {
   return new LinkError(`${folder.path} may not be used by this user: try again with sudo`, { cause: error });
 }
 
-/** Why no channel came about, when the server had been found, and was trusted. */
+/** The server does not want this gateway, most likely. */
 function refusedBy(error: unknown, { certificate, file }: Own, inUse: readonly InUse[], { clock }: EntryHost): Error {
-  const said = messageOf(error).replaceAll(/\s+/g, ' ');
-  const isSure = /Bad(?:Security|Certificate)/.test(said);
-  if (!isSure && !/rejected by server|third party/i.test(said)) return new LinkError(said);
+  const text = messageOf(error).replaceAll(/\s+/g, ' ');
+  if (!/Bad(?:Security|Certificate)|rejected by server|third party/i.test(text)) return new LinkError(text);
   const expired = expiryRemarks(
     inUse.filter(({ whose }) => whose === 'own'),
     clock.now().wallMs,
-  ).find((one) => one.includes('expired'));
-  const remedy =
-    expired ?? `trust it there: "${certificate.name}", thumbprint ${grouped(certificate.thumbprint)}, file ${file}`;
-  const what = isSure ? 'refuses' : 'hung up: it may refuse';
-  return new LinkError(`the server ${what} this gateway's certificate; ${remedy} (${said})`);
+  );
+  const what =
+    expired[0] ?? `trust it there: "${certificate.name}", thumbprint ${grouped(certificate.thumbprint)}, file ${file}`;
+  return new LinkError(`the server refuses this gateway's certificate; ${what} (it said: ${text})`);
 }
 
 async function readUser({ identity }: EntryPlan, inUse: InUse[]): Promise<UserIdentityInfo> {

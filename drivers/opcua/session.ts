@@ -53,7 +53,7 @@ export class OpcUaSession implements Session {
     };
     const failed = (error: Error): void => this.#fail(error);
     this.#reads = new ReadQueue({ wire, host, timeoutMs: plan.timeoutMs, complete, heard, silent });
-    this.#subscriptions = new Subscriptions({ wire, host, complete, heard, failed });
+    this.#subscriptions = new Subscriptions({ connection: plan.connection, wire, host, complete, heard, failed });
     this.ended = this.#end.promise;
     void wire.ended.then((error) => this.#finish(error));
     const recheck = (): Promise<void> => this.#subscriptions.recheck();
@@ -88,10 +88,10 @@ export class OpcUaSession implements Session {
     const known = this.#found.get(device);
     const found = points.flatMap((info) => known?.get(info.point) ?? []);
     const seen = await this.#reads.read(found, dueMs, signal);
-    const byName = new Map(seen.map((observation) => [observation.point.point, observation]));
+    let next = 0;
     // With what was asked as the point: a reload may have given it another description.
     return points.map((info) => {
-      const observation = byName.get(info.point);
+      const observation = known?.has(info.point) === true ? seen[next++] : undefined;
       return observation === undefined
         ? unanswered(info, 'BadConfigurationError', this.#host.clock.now())
         : { ...observation, point: this.#infoOf(info, observation.point.unit) };

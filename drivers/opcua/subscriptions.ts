@@ -29,6 +29,7 @@ interface Item extends Wanted {
 }
 
 interface Options {
+  readonly connection: string;
   readonly wire: Wire;
   readonly host: DriverHost;
   /** With what the server says of it. */
@@ -68,13 +69,13 @@ export class Subscriptions {
 
   /** Resolves when all is set up; what the server refuses is pushed as bad. */
   async start(found: readonly Wanted[]): Promise<void> {
-    const { wire, host } = this.#options;
+    const { connection, wire, host } = this.#options;
     for (const [publishingMs, group] of Map.groupBy(found, ({ subscribed }) => subscribed.publishingMs)) {
       const { subscriptionId, silentAfterMs, publishingMs: givenMs } = await wire.subscribe(publishingMs);
       this.#live.set(subscriptionId, { silentAfterMs, heardBootMs: host.clock.now().bootMs, expected: null });
       const revised = await this.#monitor(group.map((one) => ({ ...one, subscriptionId, itemId: null, status: '' })));
       const text = revisedText(publishingMs, givenMs, revised);
-      if (text !== null) host.log?.(text);
+      if (text !== null) host.log?.(`Connection ${connection}: ${text}`);
     }
     // One more than there are subscriptions: while one message is taken up the others still find a request waiting.
     for (let at = 0; at <= this.#live.size && this.#live.size > 0; at++) void this.#listen();

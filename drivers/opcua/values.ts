@@ -74,6 +74,9 @@ export function valueOf(
   if (seen === null) return bad('BadTypeMismatch');
   if ('text' in seen) return { value: null, text: seen.text, quality, status: status.name };
   if (typeof seen.number === 'number' && !Number.isFinite(seen.number)) return bad('BadSensorFailure');
+  // What is neither wide nor scaled is the number it is.
+  if (typeof seen.number === 'number' && rules.scale === 1 && rules.offset === 0)
+    return judged(seen.number === 0 ? 0 : seen.number, seen.word, quality, status.name, rules);
   const exact = scaled(decimalOf(String(seen.number)), rules);
   const value = numberOf(exact);
   if (!Number.isFinite(value)) return bad('BadSensorFailure');

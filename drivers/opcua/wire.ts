@@ -7,9 +7,11 @@ import {
   PublishRequest,
   RepublishRequest,
   TimestampsToReturn,
+  coerceNodeId,
 } from 'node-opcua-client';
 import type {
   ClientSession,
+  NodeId,
   OPCUAClient,
   ClientSessionPublishService,
   ClientSessionRawSubscriptionService,
@@ -209,6 +211,8 @@ class OpenWire implements Wire {
   readonly #client: OPCUAClient;
   readonly #session: RawSession;
   readonly #plan: OpcUaPlan;
+  /** By their texts: taking those apart at every read costs as much as the read. */
+  readonly #nodes = new Map<string, NodeId>();
   readonly #end: PromiseWithResolvers<Error | undefined>;
   #closing: Promise<void> | null = null;
 
@@ -256,12 +260,23 @@ class OpenWire implements Wire {
     return inHalves(
       targets,
       async (some) => {
-        const nodes = some.map(({ nodeId, attributeId = AttributeIds.Value }) => ({ nodeId, attributeId }));
+        const nodes = some.map(({ nodeId, attributeId = AttributeIds.Value }) => ({
+          nodeId: this.#nodeOf(nodeId),
+          attributeId,
+        }));
         const values = await this.#live(this.#session.read(nodes, 0), signal);
         return values.map(seenOf);
       },
       (most) => (this.mostReads = Math.min(this.mostReads, most)),
     );
+  }
+
+  #nodeOf(text: string): NodeId {
+    const known = this.#nodes.get(text);
+    if (known !== undefined) return known;
+    const node = coerceNodeId(text);
+    this.#nodes.set(text, node);
+    return node;
   }
 
   translate(asks: readonly PathAsk[]): Promise<readonly PathFound[]> {

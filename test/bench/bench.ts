@@ -15,6 +15,7 @@ import { benchGateway } from './gateway.ts';
 import { benchIdle } from './idle.ts';
 import { benchLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
+import { benchOpcUa } from './opcua.ts';
 import { benchPoll } from './poll.ts';
 import { benchRate } from './rate.ts';
 import type { BenchOptions } from './site.ts';
@@ -38,9 +39,10 @@ const parts: Readonly<Record<string, (options: BenchOptions) => Promise<object>>
   gateway: benchGateway,
   wear: benchWear,
   buffer: benchBuffer,
+  opcua: benchOpcUa,
 };
 /** These run the driver or the buffer alone, or the daemon with a file for an uplink. */
-const withoutBroker: ReadonlySet<string> = new Set(['wire', 'backlog', 'gateway', 'wear', 'buffer']);
+const withoutBroker: ReadonlySet<string> = new Set(['wire', 'backlog', 'gateway', 'wear', 'buffer', 'opcua']);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

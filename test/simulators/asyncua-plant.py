@@ -2,7 +2,7 @@
 
 Usage: asyncua-plant.py PORT
 
-Prints `ready` when it serves; ends by itself after five minutes, or when its standard input does. A line there changes a value: `NAME JSON`, with a type of its
+Prints `ready` when it serves; ends by itself after twenty minutes, or when its standard input does. A line there changes a value: `NAME JSON`, with a type of its
 own `NAME TYPE JSON`; `NAME delete` and `NAME add` let a node vanish and come back.
 """
 import asyncio
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 
 from asyncua import Server, ua
 
-LIFETIME_S = 300
+LIFETIME_S = 1200
 TICK_S = 0.1
 
 SCALARS = {

@@ -24,8 +24,8 @@ export interface OpcUaServer {
   readonly namespace: Namespace;
   /** All that arrived, oldest first. */
   readonly requests: SeenRequest[];
-  /** A scalar `s=NAME` in `urn:site:plc`. */
-  variable(name: string, type: TypeName, value: unknown): ServedVariable;
+  /** `s=NAME` in `urn:site:plc`; a scalar unless stated. */
+  variable(name: string, type: TypeName, value: unknown, arrayType?: VariantArrayType): ServedVariable;
   /** A request goes on only if this gives true, or when it calls `answer`; the name of a StatusCode refuses it as a whole. */
   gate: (request: SeenRequest, answer: () => void) => boolean | StatusName;
   close(): Promise<void>;
@@ -79,13 +79,14 @@ export async function startOpcUaServer(options: OpcUaServerOptions = {}): Promis
     namespace,
     requests,
     gate: () => true,
-    variable: (name, type, value) =>
+    variable: (name, type, value, arrayType = VariantArrayType.Scalar) =>
       namespace.addVariable({
         organizedBy: addressSpace.rootFolder.objects,
         nodeId: `s=${name}`,
         browseName: name,
         dataType: type,
-        value: new Variant({ dataType: DataType[type], arrayType: VariantArrayType.Scalar, value }),
+        valueRank: arrayType === VariantArrayType.Scalar ? -1 : 1,
+        value: new Variant({ dataType: DataType[type], arrayType, value }),
         minimumSamplingInterval: 10,
       }),
     close: async () => {

@@ -6,6 +6,7 @@ import { cuts } from './row-cuts.ts';
 import { memory, outage } from './row-floods.ts';
 import { kills } from './row-kills.ts';
 import { nemesis } from './row-nemesis.ts';
+import { opcua } from './row-opcua.ts';
 import { starvation } from './row-starvation.ts';
 import type { Row } from './row.ts';
 import { noShim } from './shim.ts';
@@ -17,11 +18,12 @@ const rows: Readonly<Record<string, Row>> = {
   31: memory,
   32: starvation,
   35: nemesis,
+  opcua,
 };
 
 const usage = `usage: npm run torture -- ROW [--minutes N] [--seed S]
 ${Object.entries(rows)
-  .map(([number, { about }]) => `  ${number.padStart(2)}  ${about}`)
+  .map(([name, { about }]) => `  ${name.padStart(5)}  ${about}`)
   .join('\n')}`;
 
 const { positionals, values } = parseArgs({

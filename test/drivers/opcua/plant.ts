@@ -3,13 +3,23 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { asyncuaPython } from '../../support/asyncua.ts';
+import { asyncuaPython, noAsyncua } from '../../support/asyncua.ts';
+import { miloArguments, noMilo } from '../../support/milo.ts';
 
 /** Servers of three makers that hold the same values; each is a process of its own. */
-export type Maker = 'asyncua';
+export type Maker = 'asyncua' | 'milo' | 'node-opcua';
+
+/** Each, and why it cannot be had here. */
+export const makers: readonly (readonly [Maker, string | undefined])[] = [
+  ['asyncua', noAsyncua],
+  ['milo', noMilo],
+  ['node-opcua', undefined],
+];
 
 const commands: Readonly<Record<Maker, (port: number) => readonly [string, ...string[]]>> = {
   asyncua: (port) => [asyncuaPython, 'test/simulators/asyncua-plant.py', String(port)],
+  milo: (port) => ['java', ...miloArguments, String(port)],
+  'node-opcua': (port) => [process.execPath, 'test/simulators/opcua-plant.ts', String(port)],
 };
 
 export class Plant {

@@ -87,6 +87,7 @@ async function started(gone: readonly string[] = []): Promise<{
   const host = new Listener(new FakeClock());
   const failures: string[] = [];
   const subscriptions = new Subscriptions({
+    connection: 'plc',
     wire,
     host,
     complete: (point) => point,

@@ -131,7 +131,7 @@ describe('a session of OPC UA', () => {
     const session = await driver.open(plan, host, never);
     await session.close();
     expect(host.said).toEqual([
-      'the server gives less than was asked: PLC.level and 1 more are sampled every 50 ms instead of 1 ms',
+      'Connection plc: the server gives less than was asked: PLC.level and 1 more are sampled every 50 ms instead of 1 ms',
     ]);
   });
 

@@ -1,0 +1,67 @@
+/**
+ * The driver against a hostile server, as a process of its own: connection after connection to the hostile one, and all the while polls of an honest one.
+ *
+ * Usage: opcua-victim.ts HOSTILE-PORT HONEST-PORT CONNECTIONS. Prints one JSON object at its end; an exception that nobody catches ends it with 1.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LinkError } from '../../agent/errors.ts';
+import type { DriverHost } from '../../drivers/driver.ts';
+import { driver } from '../../drivers/opcua/index.ts';
+import { Listener, planOf, pointsOf } from '../drivers/opcua/support.ts';
+
+const [hostilePort, honestPort, connections] = process.argv.slice(2).map(Number) as [number, number, number];
+const points = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, { nodeId: `nsu=urn:site:plc;s=${name}` }]));
+const never = new AbortController().signal;
+const planFor = (port: number, mode: string): ReturnType<typeof planOf> =>
+  planOf(port, [{ id: 'PLC', points }], { mode }, { timeout: 1_000, publishingInterval: 100 });
+
+const over = new AbortController();
+let worstMs = 0;
+let polls = 0;
+async function beHonest(): Promise<void> {
+  const plan = planFor(honestPort, 'poll');
+  const session = await driver.open(plan, new Listener(), never);
+  while (!over.signal.aborted) {
+    const beganMs = performance.now();
+    const seen = await session.poll({ device: 'PLC', points: pointsOf(plan, 'PLC'), dueMs: 0 }, never);
+    if (seen.some(({ quality }) => quality !== 'good'))
+      throw new Error(`the honest server gave ${JSON.stringify(seen)}`);
+    worstMs = Math.max(worstMs, performance.now() - beganMs);
+    polls++;
+    await sleep(50);
+  }
+  await session.close();
+}
+
+let opened = 0;
+let refused = 0;
+async function beAttacked(mode: string): Promise<void> {
+  const plan = planFor(hostilePort, mode);
+  const host: DriverHost = new Listener();
+  const giveUp = AbortSignal.timeout(4_000);
+  try {
+    const session = await driver.open(plan, host, giveUp);
+    opened++;
+    const job = { device: 'PLC', points: pointsOf(plan, 'PLC'), dueMs: 0 };
+    for (let count = 0; count < 5; count++)
+      if ((await session.poll(job, AbortSignal.timeout(1_500))).length !== 4) throw new Error('not one for each point');
+    await session.close();
+  } catch (error) {
+    if (!(error instanceof LinkError)) throw error;
+    refused++;
+  }
+}
+
+const honest = beHonest();
+const queue = Array.from({ length: connections }, (_, at) => (at % 2 === 0 ? 'poll' : 'subscribe'));
+await Promise.all(
+  Array.from({ length: 16 }, async () => {
+    for (let mode = queue.pop(); mode !== undefined; mode = queue.pop()) await beAttacked(mode);
+  }),
+);
+await sleep(500);
+over.abort();
+await honest;
+const peakMb = Math.round(process.resourceUsage().maxRSS / 1024);
+console.log(JSON.stringify({ opened, refused, polls, worstMs: Math.round(worstMs), peakMb }));
+process.exit(0);
