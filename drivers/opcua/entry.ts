@@ -156,17 +156,19 @@ function unwritable(error: unknown, folder: PkiFolder): Error {
   return new LinkError(`${folder.path} may not be used by this user: try again with sudo`, { cause: error });
 }
 
-/** The server does not want this gateway, most likely. */
+/** Why no channel came about, when the server had been found, and was trusted. */
 function refusedBy(error: unknown, { certificate, file }: Own, inUse: readonly InUse[], { clock }: EntryHost): Error {
-  const text = messageOf(error).replaceAll(/\s+/g, ' ');
-  if (!/Bad(?:Security|Certificate)|rejected by server|third party/i.test(text)) return new LinkError(text);
+  const said = messageOf(error).replaceAll(/\s+/g, ' ');
+  const isSure = /Bad(?:Security|Certificate)/.test(said);
+  if (!isSure && !/rejected by server|third party/i.test(said)) return new LinkError(said);
   const expired = expiryRemarks(
     inUse.filter(({ whose }) => whose === 'own'),
     clock.now().wallMs,
-  );
-  const what =
-    expired[0] ?? `trust it there: "${certificate.name}", thumbprint ${grouped(certificate.thumbprint)}, file ${file}`;
-  return new LinkError(`the server refuses this gateway's certificate; ${what} (it said: ${text})`);
+  ).find((one) => one.includes('expired'));
+  const remedy =
+    expired ?? `trust it there: "${certificate.name}", thumbprint ${grouped(certificate.thumbprint)}, file ${file}`;
+  const what = isSure ? 'refuses' : 'hung up: it may refuse';
+  return new LinkError(`the server ${what} this gateway's certificate; ${remedy} (${said})`);
 }
 
 async function readUser({ identity }: EntryPlan, inUse: InUse[]): Promise<UserIdentityInfo> {

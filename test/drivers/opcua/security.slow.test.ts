@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../../agent/clock.ts';
@@ -84,9 +85,9 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
     writeFileSync(join(folder, 'sluice.json'), JSON.stringify(site));
   }
   /** What the message says to type, typed. */
-  async function obey(text: string) {
+  async function obey(message: string) {
     writeSite({ plc: { endpoint: 'opc.tcp://127.0.0.1:4840', securityMode: 'Sign' } });
-    const [, which = '', file = ''] = /sluice pki trust (\S+) ([^\s)]+)/.exec(text) ?? [];
+    const [, which = '', file = ''] = /sluice pki trust (\S+) ([^\s)]+)/.exec(message) ?? [];
     expect(file).toBe(join(folder, 'sluice.json'));
     const said = await run('pki', 'trust', which, file);
     expect(said).toMatchObject({ code: 0, stderr: '' });
@@ -160,17 +161,25 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
     { timeout: 30_000 },
     async () => {
       server = await serve(plc, folder, policies);
-      const settings = { endpoint: `opc.tcp://127.0.0.1:${server.port}` };
-      writeSite({ plain: settings, signed: { ...settings, securityMode: 'Sign' } });
-      const env = { ...process.env, HOME: join(folder, 'home'), XDG_CONFIG_HOME: '', NODEOPCUADEBUG: '' };
-      const argv = ['agent/main.ts', 'read', join(folder, 'sluice.json')];
-      const { stdout, stderr } = spawnSync(process.execPath, argv, { env, encoding: 'utf8' });
-      expect(stdout).toMatch(/level +1\.5/);
-      expect(stdout).toContain('not trusted yet');
-      expect(stdout.trim().split('\n')).toHaveLength(5);
-      expect(stderr).toMatch(
-        /^\S+ connections\.plain: warning: securityMode is None[^\n]*\n\S+ connections\.signed: warning: [^\n]*\n$/,
+      const babbler = createServer((client) =>
+        client.on('error', () => {}).end('no server of OPC UA says such a thing'),
       );
+      await once(babbler.listen(0, '127.0.0.1'), 'listening');
+      const endpoint = `opc.tcp://127.0.0.1:${server.port}`;
+      const strange = `opc.tcp://127.0.0.1:${(babbler.address() as AddressInfo).port}`;
+      writeSite({ plain: { endpoint }, signed: { endpoint, securityMode: 'Sign' }, strange: { endpoint: strange } });
+      const env = { ...process.env, HOME: join(folder, 'home'), XDG_CONFIG_HOME: '', NODEOPCUADEBUG: '' };
+      const child = spawn(process.execPath, ['agent/main.ts', 'read', join(folder, 'sluice.json')], { env });
+      const [stdout, stderr] = await Promise.all([textOf(child.stdout), textOf(child.stderr)]);
+      babbler.close();
+      const lines = stdout.trim().split('\n');
+      expect(lines.filter((line) => !/^(?:on-plain, | {2}point |3 points)/.test(line)).toSorted()).toEqual([
+        expect.stringMatching(/^ {2}level +1\.5 +m /),
+        expect.stringContaining('on-signed: 1 point not read: connection signed: opc.tcp://127.0.0.1:'),
+        expect.stringContaining('on-strange: 1 point not read: connection strange: opc.tcp://127.0.0.1:'),
+      ]);
+      for (const line of stderr.trim().split('\n'))
+        expect(line).toMatch(/sluice\.json:\S+ connections\.\w+: warning: /);
       expect(existsSync(join(folder, 'home'))).toBe(false);
     },
   );
