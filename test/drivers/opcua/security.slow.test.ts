@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import type { Clock } from '../../../agent/clock.ts';
 import { Secret } from '../../../agent/config/grammar.ts';
 import type { Session, Settings } from '../../../drivers/driver.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
-import { run } from '../../support/command-line.ts';
+import { run, runWith } from '../../support/command-line.ts';
 import { asyncuaPython, noAsyncua } from '../../support/asyncua.ts';
 import { noOpenssl, Openssl } from '../../support/openssl.ts';
 import type { MadeCertificate } from '../../support/openssl.ts';
@@ -70,7 +70,7 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
       () => 'opened',
       (error: Error) => error.message,
     );
-  function writeSite(connections: Readonly<Record<string, Settings>>) {
+  function writeSite(connections: Readonly<Record<string, Settings>>, more: object = {}) {
     const points = [{ name: 'level', unit: 'm', nodeId: 'nsu=urn:site:plc;s=Level' }];
     const site = {
       version: 1,
@@ -81,8 +81,11 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
       ),
       devices: Object.keys(connections).map((connection) => ({ id: `on-${connection}`, connection, points })),
       uplink: { file: { path: 'out' } },
+      ...more,
     };
-    writeFileSync(join(folder, 'sluice.json'), JSON.stringify(site));
+    const file = join(folder, 'sluice.json');
+    writeFileSync(file, JSON.stringify(site));
+    return file;
   }
   /** What the message says to type, typed. */
   async function obey(message: string) {
@@ -215,15 +218,11 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
       try {
         const { port } = relay;
         const secret = new Secret(password);
+        await obey(await refused({ username: 'ana', password: secret }, { port }));
         for (const securityMode of ['None', 'Sign', 'SignAndEncrypt']) {
           const settings = { securityMode, username: 'ana', password: secret };
-          const text = await refused(settings, { port });
-          if (text !== 'opened') {
-            expect(text).toContain('not trusted yet');
-            await obey(text);
-            expect((await open(settings, { port })).value).toBe(1.5);
-          }
-          const { session, listener } = await open(settings, { port });
+          const { session, listener, value } = await open(settings, { port });
+          expect(value).toBe(1.5);
           expect(inspect([session, listener, plan(settings)], { depth: 12, showHidden: true })).not.toContain(password);
           expect(listener.said).toEqual([]);
         }
@@ -284,6 +283,49 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
     expect(text).toContain("refuses this gateway's certificate; trust it there");
     expect(text).toContain(pki('own/certs', list('own/certs')[0] ?? '?'));
   });
+
+  it(
+    'is connected by a daemon within seconds of being trusted, and its password is nowhere',
+    { timeout: 60_000 },
+    async () => {
+      server = await serve(plc, folder, policies);
+      const listen = `127.0.0.1:${await freePort()}`;
+      const login = { username: 'ana', password: '${env:PLC_PASSWORD}' };
+      const file = writeSite(
+        { plc: { endpoint: `opc.tcp://127.0.0.1:${server.port}`, securityMode: 'Sign', ...login } },
+        { status: { listen } },
+      );
+      const env = { ...process.env, PLC_PASSWORD: password };
+      const child = spawn(process.execPath, ['agent/main.ts', 'run', file], { env, cwd: process.cwd() });
+      const logs = Promise.all([textOf(child.stdout), textOf(child.stderr)]);
+      const ended = once(child, 'exit');
+      const status = async () => (await runWith({ env }, 'status', '--json', file)).stdout;
+      try {
+        let page = '';
+        const said = async (what: string) => {
+          await expect.poll(async () => (page = await status()), { timeout: 20_000, interval: 200 }).toContain(what);
+          return page;
+        };
+        await said('not trusted yet');
+        const { connections } = JSON.parse(page) as { connections: { error: string }[] };
+        const which = /pki trust (\S+)/.exec(connections[0]?.error ?? '')?.[1] ?? '';
+        expect((await runWith({ env }, 'pki', 'trust', which, file)).code).toBe(0);
+        await said('"state":"open"');
+        await said('"presence":"ok"');
+        expect(page).not.toContain(password);
+      } finally {
+        child.kill('SIGTERM');
+        await ended;
+      }
+      const log = (await logs).join('');
+      expect(log).toContain('not trusted yet');
+      expect(log).not.toContain(password);
+      const kept = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+      expect(kept.map(({ name }) => name)).toContain('private_key.pem');
+      for (const { parentPath, name } of kept)
+        expect(readFileSync(join(parentPath, name)).includes(password)).toBe(false);
+    },
+  );
 
   it('makes one certificate for connections that open at once', { timeout: 60_000 }, async () => {
     server = await serve(plc, folder, policies);
