@@ -2,6 +2,7 @@ import { LinkError } from '../../agent/errors.ts';
 import { unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
+import { Ending } from './ending.ts';
 import { observeRead } from './observe.ts';
 import type { OpcUaPoint } from './plan.ts';
 import { ServiceFault } from './service-fault.ts';
@@ -37,16 +38,18 @@ interface Options {
 export class ReadQueue {
   readonly #options: Options;
   readonly #jobs = new Set<Job>();
+  readonly #end = new Ending(new LinkError('the session was closed'));
   #count = 0;
   #running = false;
 
   constructor(options: Options) {
     this.#options = options;
+    void options.wire.ended.then((error) => this.#end.end(error));
   }
 
   /** One observation for each, in order, at the latest when `signal` fires. Rejects when the link is lost. */
   async read(found: readonly Found[], dueMs: number, signal: AbortSignal): Promise<Observation[]> {
-    const { wire, host } = this.#options;
+    const { host } = this.#options;
     const finished = Promise.withResolvers<void>();
     const job: Job = {
       dueMs,
@@ -62,10 +65,8 @@ export class ReadQueue {
       this.#jobs.add(job);
       void this.#serve();
     }
-    const lost = wire.ended.then((error) => Promise.reject(error ?? new LinkError('the session was closed')));
-    lost.catch(() => {});
     try {
-      await Promise.race([finished.promise, lost]);
+      await this.#end.before(finished.promise);
     } finally {
       this.#jobs.delete(job);
       signal.removeEventListener('abort', job.done);

@@ -20,6 +20,7 @@ import type {
 } from 'node-opcua-client';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { DriverHost } from '../driver.ts';
+import { Ending } from './ending.ts';
 import { prepareEntry } from './entry.ts';
 import type { InUse } from './pki/expiry.ts';
 import type { OpcUaPlan, Subscribed } from './plan.ts';
@@ -138,8 +139,8 @@ export async function openWire(
   host: Pick<DriverHost, 'clock' | 'home'>,
   signal: AbortSignal,
 ): Promise<Wire> {
-  const ended = Promise.withResolvers<Error | undefined>();
-  const lost = (why: string): void => ended.resolve(new LinkError(`${plan.endpoint}: ${why}`));
+  const ended = new Ending(new LinkError(`${plan.endpoint}: closed`));
+  const lost = (why: string): void => ended.end(new LinkError(`${plan.endpoint}: ${why}`));
   const connected = new AbortController();
   const opened = new AbortController();
   const over = new AbortController();
@@ -213,16 +214,10 @@ class OpenWire implements Wire {
   readonly #plan: OpcUaPlan;
   /** By their texts: taking those apart at every read costs as much as the read. */
   readonly #nodes = new Map<string, NodeId>();
-  readonly #end: PromiseWithResolvers<Error | undefined>;
+  readonly #end: Ending;
   #closing: Promise<void> | null = null;
 
-  constructor(
-    client: OPCUAClient,
-    session: RawSession,
-    plan: OpcUaPlan,
-    end: PromiseWithResolvers<Error | undefined>,
-    inUse: readonly InUse[],
-  ) {
+  constructor(client: OPCUAClient, session: RawSession, plan: OpcUaPlan, end: Ending, inUse: readonly InUse[]) {
     this.inUse = inUse;
     this.#client = client;
     this.#session = session;
@@ -230,7 +225,7 @@ class OpenWire implements Wire {
     this.#end = end;
     this.ended = end.promise;
     this.keptMs = session.timeout;
-    session.on('session_closed', () => end.resolve(new LinkError(`${plan.endpoint}: the server closed the session`)));
+    session.on('session_closed', () => end.end(new LinkError(`${plan.endpoint}: the server closed the session`)));
   }
 
   /** What is to be known before anything is asked. */
@@ -382,7 +377,7 @@ class OpenWire implements Wire {
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      this.#end.resolve(undefined);
+      this.#end.end(undefined);
       const inOrder = (async () => {
         await this.#session.close(true);
         await this.#client.disconnect();
@@ -394,26 +389,22 @@ class OpenWire implements Wire {
 
   /** Whatever the library makes of a lost link, it rejects at once; and what it cannot make anything of ends the link. */
   async #live<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
-    const lost = this.ended.then((error) => {
-      throw error ?? new LinkError(`${this.#plan.endpoint}: closed`);
-    });
-    lost.catch(() => {});
     const done = work.catch((error: unknown) => {
       const fault = faultOf(error);
       if (fault !== null && !endsSession(fault)) throw fault;
       const over = new LinkError(`${this.#plan.endpoint}: ${fault?.status ?? messageOf(error)}`, { cause: error });
       // One that was given up may be answered by the library alone, for its own timeout.
-      if (signal?.aborted !== true) this.#end.resolve(over);
+      if (signal?.aborted !== true) this.#end.end(over);
       throw over;
     });
     done.catch(() => {});
-    if (signal === undefined) return Promise.race([done, lost]);
+    if (signal === undefined) return this.#end.before(done);
     const given = Promise.withResolvers<never>();
     const stop = (): void => given.reject(signal.reason as Error);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     try {
-      return await Promise.race([done, lost, given.promise]);
+      return await this.#end.before(Promise.race([done, given.promise]));
     } finally {
       signal.removeEventListener('abort', stop);
     }
