@@ -4,10 +4,19 @@
  * Usage: opcua-secure-server.ts PORT CERTIFICATE KEY FOLDER [POLICY…] [-strict] [-clear]
  *
  * Prints `ready`; ends after five minutes, or when its standard input does. The user is `ana`, her password `not-in-any-log`. `-strict`: it knows no client.
- * `-clear`: it offers user names without encryption too.
+ * `-clear`: it takes user names without encryption. `-both`: that way too. `-turncoat`: only after the second question for its endpoints (the library asks twice a connection). `-stranger=FILE`: it shows that certificate (DER) in
+ * its sessions. Prints `token ALGORITHM` for every user name that arrives.
  */
+import { readFileSync } from 'node:fs';
 import { OPCUACertificateManager } from 'node-opcua-certificate-manager';
-import { DataType, MessageSecurityMode, SecurityPolicy, Variant } from 'node-opcua-client';
+import {
+  DataType,
+  MessageSecurityMode,
+  SecurityPolicy,
+  UserTokenPolicy,
+  UserTokenType,
+  Variant,
+} from 'node-opcua-client';
 import { OPCUAServer } from 'node-opcua-server';
 
 const [, , port = '0', certificateFile = '', privateKeyFile = '', folder = '', ...words] = process.argv;
@@ -45,9 +54,61 @@ space.registerNamespace('urn:site:plc').addVariable({
   dataType: 'Double',
   value: new Variant({ dataType: DataType.Double, value: 1.5 }),
 });
-if (words.includes('-clear'))
-  for (const endpoint of server.endpoints)
-    for (const description of endpoint.endpointDescriptions())
-      for (const token of description.userIdentityTokens ?? []) token.securityPolicyUri = SecurityPolicy.None;
+const tokens = server.endpoints.flatMap((endpoint) => endpoint.endpointDescriptions());
+function clear(): void {
+  for (const { userIdentityTokens } of tokens)
+    for (const token of userIdentityTokens ?? []) token.securityPolicyUri = SecurityPolicy.None;
+}
+if (words.includes('-clear')) clear();
+if (words.includes('-both'))
+  for (const description of tokens)
+    description.userIdentityTokens = (description.userIdentityTokens ?? []).flatMap((token) =>
+      token.tokenType === UserTokenType.UserName
+        ? [
+            new UserTokenPolicy({
+              policyId: 'clear',
+              tokenType: token.tokenType,
+              securityPolicyUri: SecurityPolicy.None,
+            }),
+            token,
+          ]
+        : [token],
+    );
+
+interface Channel {
+  send_response: (type: string, response: { serverCertificate?: Buffer }, ...more: unknown[]) => unknown;
+}
+type Handler = (
+  message: { request: { userIdentityToken?: { encryptionAlgorithm?: string } } },
+  channel: Channel,
+) => void;
+const services = server as unknown as Record<string, Handler>;
+function before(name: string, see: (...seen: Parameters<Handler>) => void): void {
+  const service = services[name];
+  if (service === undefined) throw new Error(`the server has no ${name}`);
+  services[name] = (message, channel) => {
+    see(message, channel);
+    service.call(server, message, channel);
+  };
+}
+before('_on_ActivateSessionRequest', ({ request: { userIdentityToken } }) => {
+  if (userIdentityToken && 'encryptionAlgorithm' in userIdentityToken)
+    console.log(`token ${userIdentityToken.encryptionAlgorithm ?? 'none'}`);
+});
+let asked = 0;
+if (words.includes('-turncoat'))
+  before('_on_GetEndpointsRequest', () => {
+    asked += 1;
+    if (asked === 2) setTimeout(clear, 0);
+  });
+const stranger = words.find((word) => word.startsWith('-stranger='))?.slice('-stranger='.length);
+if (stranger !== undefined)
+  before('_on_CreateSessionRequest', (_, channel) => {
+    const send = channel.send_response.bind(channel);
+    channel.send_response = (type, response, ...more) => {
+      if (response.serverCertificate) response.serverCertificate = readFileSync(stranger);
+      return send(type, response, ...more);
+    };
+  });
 await server.start();
 console.log('ready');

@@ -116,8 +116,14 @@ export class PkiFolder {
     const files = await Promise.all(
       names.map(async (name) => {
         const file = join(at, name);
-        const { size } = await stat(file);
-        return size > mostBytes ? [] : [{ file, content: await readFile(file) }];
+        try {
+          const { size } = await stat(file);
+          return size > mostBytes ? [] : [{ file, content: await readFile(file) }];
+        } catch (error) {
+          // Gone since it was listed: another process trusts or drops it.
+          missing(error);
+          return [];
+        }
       }),
     );
     return files.flat();

@@ -23,8 +23,16 @@ export async function judge(
     usageOf,
   };
   const verdict = examine({ ...shown, chain: der === null ? [] : chainOf(der) }, known, nowMs);
-  if (verdict.kind === 'unknown') await folder.reject(verdict.leaf);
-  return verdict;
+  if (verdict.kind !== 'unknown') return verdict;
+  try {
+    await folder.reject(verdict.leaf);
+    return verdict;
+  } catch (error) {
+    // Who is to be trusted is to be known all the same.
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    const besides = `cannot be kept for that in ${folder.path} (${code}${code === 'EACCES' ? ': try again with sudo' : ''})`;
+    return { ...verdict, besides: [...verdict.besides, besides] };
+  }
 }
 
 const nothing: KeyUsage = {

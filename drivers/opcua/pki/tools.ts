@@ -35,7 +35,9 @@ export const pki: PkiTools = {
       ),
       ...trusted.map((kept) => trustedEntry(kept, meant(kept, plans))),
       ...issuers.map((kept) => entryOf('issuer', kept, [])),
-      ...rejected.map((kept) => entryOf('rejected', kept, meant(kept, plans))),
+      ...rejected
+        .filter(({ certificate }) => !trusted.some((kept) => kept.certificate.der.equals(certificate.der)))
+        .map((kept) => entryOf('rejected', kept, meant(kept, plans))),
       ...(await usersOf(plans)),
     ];
   },

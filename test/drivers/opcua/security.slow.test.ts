@@ -235,6 +235,35 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
     },
   );
 
+  it('gets a password encrypted by itself also where it would take one that is not', { timeout: 30_000 }, async () => {
+    server = await serve(plc, folder, [...policies, '-both']);
+    const settings = { securityMode: 'SignAndEncrypt', username: 'ana', password: new Secret(password) };
+    await trusting(settings);
+    expect((await open(settings)).value).toBe(1.5);
+    expect(server.said()).toMatch(/token http:\S+rsa-oaep/);
+    expect(server.said()).not.toContain('token none');
+  });
+
+  it('gets no password once it takes back that it can encrypt it', { timeout: 30_000 }, async () => {
+    server = await serve(plc, folder, policies);
+    const settings = { username: 'ana', password: new Secret(password) };
+    await trusting(settings);
+    const { port } = server;
+    await server.end();
+    server = await serve(plc, folder, [...policies, '-turncoat'], port);
+    expect(await refused(settings)).toContain('somebody between may have changed it');
+    expect(server.said()).not.toContain('token');
+  });
+
+  it('gets a password by the certificate that is trusted, whatever it shows later', { timeout: 30_000 }, async () => {
+    const stranger = join(folder, 'stranger.der');
+    writeFileSync(stranger, openssl.make({ name: 'PLC-7', ownKey: true }).der);
+    server = await serve(plc, folder, [...policies, `-stranger=${stranger}`]);
+    const settings = { username: 'ana', password: new Secret(password) };
+    await trusting(settings);
+    expect((await open(settings)).value).toBe(1.5);
+  });
+
   it('gets a password in clear only where it knows no other way, and that is told', { timeout: 30_000 }, async () => {
     server = await serve(plc, folder, [...policies, '-clear']);
     const { value, listener } = await open({ username: 'ana', password: new Secret(password) });
@@ -347,6 +376,7 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
 
 interface Served {
   readonly port: number;
+  said(): string;
   end(): Promise<void>;
 }
 
@@ -376,6 +406,7 @@ async function started(port: number, program: string, argv: readonly string[]): 
   await Promise.race([ready, failed]);
   return {
     port,
+    said: () => said,
     async end() {
       child.kill('SIGKILL');
       await ended;

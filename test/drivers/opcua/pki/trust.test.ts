@@ -58,6 +58,15 @@ describe.skipIf(noOpenssl !== undefined)(`a server's certificate (${noOpenssl ??
     expect(readdirSync(join(folder.path, 'rejected'))).toEqual([]);
   });
 
+  it('is named also where nothing can be kept for later', async () => {
+    rmSync(join(folder.path, 'rejected'), { recursive: true });
+    writeFileSync(join(folder.path, 'rejected'), 'in the way');
+    const verdict = await judge(folder, { der: plc.der, applicationUri: 'urn:plc', host: 'plc7' }, nowMs);
+    expect(refusalOf(verdict, undefined)).toMatch(
+      /not trusted yet: "PLC-7".*note: it cannot be kept for that in .*\(EEXIST\)/,
+    );
+  });
+
   it('is told as changed, and stays refused, when another one of the same server was trusted', async () => {
     await trust(plc);
     const renewed = openssl.make({ name: 'PLC-7', hosts: ['DNS:plc7'] });
