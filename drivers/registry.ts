@@ -35,6 +35,10 @@ export const registry: Registry = {
       schema: opcuaSchema,
       load: async () => (await import('./opcua/index.ts')).driver,
       pki: async () => (await import('./opcua/pki/tools.ts')).pki,
+      tools: {
+        schemes: ['opc.tcp'],
+        load: async () => (await import('./opcua/tools/index.ts')).tools,
+      },
     },
   ],
   notYet: ['mqtt'],

@@ -1,17 +1,38 @@
 import type { Clock } from '../agent/clock.ts';
-import type { LineOwner } from './driver.ts';
+import type { Home, LineOwner } from './driver.ts';
 
 /** What a driver offers to somebody in front of a device, without a configuration. Can only read. */
 export interface Tools {
   /** Reads once and shows every way to understand it. Throws UsageError for a wrong URL or display, LinkError when nobody can be asked. */
   probe(url: string, options: ProbeOptions, host: ToolHost): Promise<Finding>;
   /** Finds the devices on a line or host. Tells beforehand how long it takes at most; when the signal fires, ends with what was found. Throws like `probe`. */
-  scan(url: string, options: ScanOptions, host: ToolHost): Promise<Finding>;
+  scan?(url: string, options: ScanOptions, host: ToolHost): Promise<Finding>;
+  /** An address space as a tree. Its `json` is a list: one a line. When the signal fires, ends with what was found. Throws like `probe`. */
+  browse?(url: string, options: BrowseOptions, host: ToolHost): Promise<Finding>;
 }
 
 export interface ProbeOptions {
   /** What the meter's face shows, as it was typed: `1234.567`. */
   readonly display: string | null;
+  /** The plan of a connection that the configuration has: its user and keys. Absent: nobody's. */
+  readonly plan?: unknown;
+}
+
+export interface BrowseOptions {
+  /** As in `ProbeOptions`; null: nobody's. */
+  readonly plan: unknown;
+  /** Where to begin, as it was typed: a NodeId or a browse path; null: at the top. */
+  readonly under: string | null;
+  /** Only nodes with this in a name or a NodeId, whatever its case. */
+  readonly match: string | null;
+  readonly type: 'variable' | 'object' | 'method' | null;
+  /** null: the tool's own. */
+  readonly depth: number | null;
+  /** Of nodes that are looked at; null: the tool's own. */
+  readonly limit: number | null;
+  readonly values: boolean;
+  readonly points: boolean;
+  readonly properties: boolean;
 }
 
 export interface ScanOptions {
@@ -25,6 +46,8 @@ export interface ToolHost {
   readonly clock: Clock;
   /** Whoever may have the line open already. */
   readonly owner: LineOwner;
+  /** Whose keys and certificates are used; absent: there is no configuration. */
+  readonly home?: Home;
   /** Ends early, with what was found. */
   readonly signal: AbortSignal;
   /** The profiles that a device can name, with the model each is for. */
@@ -41,6 +64,8 @@ export interface Finding {
   readonly ok: boolean;
   readonly json: unknown;
   readonly parts: readonly (string | Table)[];
+  /** What is to be known beside it, and is no part of it. */
+  readonly notes?: readonly string[];
 }
 
 export interface Table {

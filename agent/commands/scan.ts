@@ -1,3 +1,4 @@
+import { UsageError } from '../errors.ts';
 import type { Command } from './command.ts';
 import { configOption, useTools } from './tool.ts';
 
@@ -35,6 +36,7 @@ A line that the daemon reads meanwhile answers later than it would alone; some g
   run: (args, io) =>
     useTools(args, io, (tools, url, host) => {
       const { units, sweep } = args.values;
+      if (tools.scan === undefined) throw new UsageError('an OPC UA server says itself what it has: sluice browse URL');
       return tools.scan(url, { units: typeof units === 'string' ? units : null, sweep: sweep === true }, host);
     }),
 };

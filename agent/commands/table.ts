@@ -34,6 +34,10 @@ export const commands: CommandTable = {
     summary: 'finds the devices on a line or behind a gateway',
     load: async () => (await import('./scan.ts')).scan,
   },
+  browse: {
+    summary: 'what an OPC UA server has, with points ready to paste',
+    load: async () => (await import('./browse.ts')).browse,
+  },
   import: {
     summary: 'points from a spreadsheet, ready to paste',
     load: async () => (await import('./import.ts')).importCsv,

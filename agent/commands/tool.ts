@@ -1,10 +1,14 @@
-import { registry } from '../../drivers/registry.ts';
+import { driverFor, registry } from '../../drivers/registry.ts';
 import type { Finding, ToolHost, Tools } from '../../drivers/tools.ts';
 import { builtAtMs } from '../build-time.ts';
 import { builtInProfiles, readBuiltIn } from '../config/built-in-profiles.ts';
+import { loadConfig } from '../config/load.ts';
+import { nearest } from '../config/nearest.ts';
 import { defaultProfileFolder, readProfiles } from '../config/profile-folder.ts';
+import { homeOf } from '../config/site-config.ts';
+import type { SiteConfig } from '../config/site-config.ts';
 import { child, valueOf } from '../config/source.ts';
-import { UsageError } from '../errors.ts';
+import { ConfigError, UsageError } from '../errors.ts';
 import { systemClock } from '../system-clock.ts';
 import { timeSource } from '../time-sources.ts';
 import { daemonAt, socketOf } from '../control/client.ts';
@@ -18,29 +22,48 @@ export const configOption: Option = {
   about: `the configuration of the daemon that may have the line open (${defaultFile}); then it is asked through it`,
 };
 
+/** Whose user, keys and endpoint are taken. */
+export const connectionOption: Option = {
+  value: 'NAME',
+  about: 'takes endpoint, security and user of this connection of the configuration; the URL may be left out',
+  example: 'plc',
+};
+
 /** Runs what a driver offers for this URL, prints what it found, and gives the exit code. */
 export async function useTools(
   { values, positionals }: CommandArgs,
   io: Io,
-  use: (tools: Tools, url: string, host: ToolHost) => Promise<Finding>,
+  use: (tools: Tools, url: string, host: ToolHost, plan: unknown) => Promise<Finding>,
 ): Promise<number> {
   const url = positionals[0] ?? '';
-  const tools = await toolsFor(url);
-  const file = values['config'];
-  const owner = daemonAt(socketOf(typeof file === 'string' ? file : defaultFile, typeof file === 'string', io.env));
+  const { config: stated, connection: name } = values;
+  const isNamed = typeof stated === 'string';
+  const file = isNamed ? stated : defaultFile;
+  const { config } = loadConfig(file, { env: io.env, noSecrets: true });
+  const connection = typeof name === 'string' ? connectionOf(config, name, file) : null;
+  const tools = connection === null ? await toolsFor(url) : await toolsOf(connection.driver);
+  const owner = daemonAt(socketOf(file, isNamed, io.env));
   const clock = systemClock({ source: timeSource('none'), builtAtMs });
   try {
-    const { ok, json, parts } = await use(tools, url, {
+    const shown = watched(io);
+    const host: ToolHost = {
       clock,
       owner,
+      ...(config && { home: homeOf(config) }),
       signal: io.signal,
       profiles: knownProfiles,
-      ...watched(io),
-    });
+      ...shown,
+    };
+    const { ok, json, parts, notes = [] } = await use(tools, url, host, connection?.plan ?? null);
+    shown.progress('');
     const text = parts.map((part) =>
       typeof part === 'string' ? `${part}\n` : tableText(part.head, part.rows, part.right),
     );
-    io.stdout.write(values['json'] === true ? `${JSON.stringify(json)}\n` : text.join('\n'));
+    const lines = Array.isArray(json) ? json : [json];
+    io.stdout.write(
+      values['json'] === true ? lines.map((one) => `${JSON.stringify(one)}\n`).join('') : text.join('\n'),
+    );
+    for (const note of notes) shown.tell(note);
     return ok ? 0 : 1;
   } finally {
     clock.close();
@@ -67,6 +90,23 @@ function watched({ stderr }: Io): Pick<ToolHost, 'tell' | 'progress'> {
       stderr.write(`\r\u001B[K${text}`);
     },
   };
+}
+
+function connectionOf(config: SiteConfig | null, name: string, file: string): SiteConfig['connections'][number] {
+  if (config === null) throw new ConfigError(`${file} has problems; look at them with: sluice check ${file}`);
+  const found = config.connections.find(({ id }) => id === name);
+  if (found !== undefined) return found;
+  const known = config.connections.map(({ id }) => id);
+  const meant = nearest(name, known);
+  throw new UsageError(
+    `there is no connection ${JSON.stringify(name)} in ${file}; ${meant === undefined ? `it has ${known.join(', ')}` : `did you mean \`${meant}\`?`}`,
+  );
+}
+
+async function toolsOf(driver: string): Promise<Tools> {
+  const tools = await driverFor(driver)?.tools?.load();
+  if (tools?.browse !== undefined) return tools;
+  throw new UsageError(`--connection is for opcua; this one is ${driver}: what it says stands in the URL`);
 }
 
 async function toolsFor(url: string): Promise<Tools> {

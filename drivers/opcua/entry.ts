@@ -48,13 +48,11 @@ export async function prepareEntry(
   const user = await readUser(plan, inUse);
   let secured: Secured | null = null;
   let promised: Offer | null = null;
-  let promisedWay: string | null = null;
   let own: Own | null = null;
   if (securityMode !== 'None' || identity.type === 'userName') {
     promised = await discover(plan, host, opened);
     const choice = userOf(promised, identity.type);
     if (typeof choice === 'string') throw new LinkError(choice);
-    promisedWay = choice.effective;
     // Ours first: whoever is told to trust the server finds there what the server has to trust.
     if (securityMode !== 'None') own = await ownOf(host, signal);
     if (own !== null || choice.effective !== 'None') await meet(promised, plan, host, inUse);
@@ -88,13 +86,12 @@ export async function prepareEntry(
     const descriptions = await client.getEndpoints({ endpointUrl: endpoint });
     const offer = offerOf(descriptions.map(offerFrom), securityMode, securityPolicy, endpoint);
     if (typeof offer === 'string') throw new LinkError(offer);
+    if (promised !== null && !isKept(promised, offer))
+      throw new LinkError(
+        'what the server said of itself before the connection was secured is not what it says now: somebody between may have changed it',
+      );
     const choice = userOf(offer, identity.type);
     if (typeof choice === 'string') throw new LinkError(choice);
-    // Somebody between may have taken the strong ways out of the one answer or the other.
-    if (promisedWay !== null && choice.effective !== promisedWay)
-      throw new LinkError(
-        `the server said first that it takes the user by policy ${promisedWay}, now ${choice.effective}: somebody between may have changed it`,
-      );
     if (identity.type === 'userName' && choice.effective === 'None' && securityMode !== 'SignAndEncrypt')
       host.log?.(
         `${endpoint}: the password goes over the network in clear: the server offers no way to encrypt it; set securityMode to SignAndEncrypt`,
@@ -159,19 +156,17 @@ function unwritable(error: unknown, folder: PkiFolder): Error {
   return new LinkError(`${folder.path} may not be used by this user: try again with sudo`, { cause: error });
 }
 
-/** Why no channel came about, when the server had been found, and was trusted. */
+/** The server does not want this gateway, most likely. */
 function refusedBy(error: unknown, { certificate, file }: Own, inUse: readonly InUse[], { clock }: EntryHost): Error {
-  const said = messageOf(error).replaceAll(/\s+/g, ' ');
-  const isSure = /Bad(?:Security|Certificate)/.test(said);
-  if (!isSure && !/rejected by server|third party/i.test(said)) return new LinkError(said);
+  const text = messageOf(error).replaceAll(/\s+/g, ' ');
+  if (!/Bad(?:Security|Certificate)|rejected by server|third party/i.test(text)) return new LinkError(text);
   const expired = expiryRemarks(
     inUse.filter(({ whose }) => whose === 'own'),
     clock.now().wallMs,
-  ).find((one) => one.includes('expired'));
-  const remedy =
-    expired ?? `trust it there: "${certificate.name}", thumbprint ${grouped(certificate.thumbprint)}, file ${file}`;
-  const what = isSure ? 'refuses' : 'hung up: it may refuse';
-  return new LinkError(`the server ${what} this gateway's certificate; ${remedy} (${said})`);
+  );
+  const what =
+    expired[0] ?? `trust it there: "${certificate.name}", thumbprint ${grouped(certificate.thumbprint)}, file ${file}`;
+  return new LinkError(`the server refuses this gateway's certificate; ${what} (it said: ${text})`);
 }
 
 async function readUser({ identity }: EntryPlan, inUse: InUse[]): Promise<UserIdentityInfo> {
@@ -198,6 +193,13 @@ const leafOf = ({ certificate }: Offer): Buffer => {
   if (leaf === undefined) throw new LinkError("the server's certificate cannot be read");
   return leaf.der;
 };
+
+const waysOf = ({ users }: Offer): string => JSON.stringify(users);
+
+/** A server in the middle may have changed what was said without security; the certificate and the ways to tell a user must be the same. */
+function isKept(before: Offer, now: Offer): boolean {
+  return Buffer.compare(leafOf(before), leafOf(now)) === 0 && waysOf(before) === waysOf(now);
+}
 
 /** The library chooses among what the server offers by its own rules: it is left no choice. */
 function keepOnly(descriptions: readonly EndpointDescription[], choice: UserChoice): void {

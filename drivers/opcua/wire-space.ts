@@ -35,7 +35,8 @@ export interface Reference extends BrowseName {
   readonly displayName: string;
   /** OPC UA Part 3, 8.29: 1 Object, 2 Variable, 4 Method. */
   readonly nodeClass: number;
-  readonly typeDefinition: string;
+  /** Of the reference itself. */
+  readonly type: string;
 }
 
 export interface Browsed {
@@ -52,8 +53,8 @@ const referenceTypes = {
   supertype: { nodeId: 'i=45', direction: BrowseDirection.Inverse },
 } as const;
 
-/** Browse names, node classes, display names and type definitions (OPC UA Part 4, 5.9.2.2). */
-const resultMask = 0b11_1100;
+/** Types of references, browse names, node classes and display names (OPC UA Part 4, 5.9.2.2). */
+const resultMask = 0b01_1101;
 
 export async function translate(session: ClientSession, asks: readonly PathAsk[]): Promise<readonly PathFound[]> {
   const results = await session.translateBrowsePath(
@@ -112,13 +113,13 @@ function browsedOf({ statusCode, references, continuationPoint }: BrowseResult):
   const more = continuationPoint as Buffer | null | undefined;
   return {
     status: { code: statusCode.value, name: statusCode.name },
-    references: (references ?? []).map(({ nodeId, browseName, displayName, nodeClass, typeDefinition }) => ({
+    references: (references ?? []).map(({ nodeId, browseName, displayName, nodeClass, referenceTypeId }) => ({
       nodeId: String(nodeId),
       index: browseName.namespaceIndex,
       name: browseName.name ?? '',
       displayName: displayName.text ?? '',
       nodeClass,
-      typeDefinition: String(typeDefinition),
+      type: String(referenceTypeId),
     })),
     more: more === null || more === undefined || more.length === 0 ? null : more,
   };

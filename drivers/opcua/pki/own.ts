@@ -45,16 +45,19 @@ export async function ownOrMade(folder: PkiFolder, make: Maker, rest: () => Prom
   await folder.make();
   const turn = join(folder.path, 'own/private/.making');
   for (let looks = 1; ; looks++) {
-    const isMine = await mkdir(turn).then(() => true, passOver('EEXIST'));
+    const isMine = await mkdir(turn).then(
+      () => true,
+      () => false,
+    );
     try {
       const own = await readOwn(folder);
       if (own !== null) return own;
-      if (isMine === true) {
+      if (isMine) {
         await put(folder, await make(), 'first');
         continue;
       }
     } finally {
-      if (isMine === true) await rm(turn, { recursive: true, force: true });
+      if (isMine) await rm(turn, { recursive: true, force: true });
     }
     // Whoever began it may be dead. Two that make one each do no harm: the first key stays.
     if (looks % mostLooks === 0) await rm(turn, { recursive: true, force: true });

@@ -37,7 +37,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _sluice; printf '%s\\n' "\${COMPREP
 describe.skipIf(noBash !== undefined)('completion in bash', () => {
   it('offers commands, and subcommands behind a group', () => {
     expect(offered('')).toEqual(expect.arrayContaining(['check', 'read', 'run', 'buffer', 'help', '--version']));
-    expect(offered('b')).toEqual(['buffer']);
+    expect(offered('b')).toEqual(['browse', 'buffer']);
     expect(offered('buffer', '')).toEqual(['stats', 'show', 'verify', 'dead-letters', '--help']);
     expect(offered('buffer', 'd')).toEqual(['dead-letters']);
     expect(offered('help', 'bu')).toEqual(['buffer']);

@@ -1,0 +1,5 @@
+import type { Tools } from '../../tools.ts';
+import { browse } from './browse.ts';
+import { probe } from './probe.ts';
+
+export const tools: Tools = { probe, browse };
