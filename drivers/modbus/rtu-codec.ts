@@ -60,12 +60,12 @@ export function nextRtuFrame(
   received: Buffer,
   sent: Buffer,
 ): { readonly frame: UnitPdu | undefined; readonly rest: Buffer } | string {
+  const isAlike = beginsAlike(received, sent);
+  // Before any frame: the echo of a read from 0x0300 to 0x03ff is one too, whose data are its own address and count.
+  if (isAlike && received.length >= sent.length) return nextRtuFrame(received.subarray(sent.length), sent);
   const first = firstRtuFrame(received);
   if (typeof first === 'object') return { frame: first.frame, rest: received.subarray(first.bytes) };
-  if (beginsAlike(received, sent)) {
-    if (received.length < sent.length) return { frame: undefined, rest: received };
-    return nextRtuFrame(received.subarray(sent.length), sent);
-  }
+  if (isAlike) return { frame: undefined, rest: received };
   if (first === undefined) return { frame: undefined, rest: received };
   for (let glitch = 1; glitch <= mostGlitchBytes; glitch++) {
     const behind = received.subarray(glitch);

@@ -76,6 +76,20 @@ describe.skipIf(noSocat !== undefined)(
       expect(words(await read(link, 7, 0x0402, 2))).toBe('07020703');
     });
 
+    it('the echo of a request that has the form of an answer makes no value and damages none', async () => {
+      // An address of 0x03.. stands where an answer says how many bytes come: three, and the frame is whole.
+      const { link, line } = await serial((request, send) => {
+        send(request.bytes);
+        honestRtu(request, send);
+      });
+      expect(words(await read(link, 7, 0x0302, 2))).toBe('07020703');
+      const coils = { unitId: 7, table: 'coil', address: 0x0300, count: 24 } as const;
+      line.behave(({ bytes }, send) => send(Buffer.concat([bytes, rtuFrame(7, 1, 3, 0xa1, 0xb2, 0xc3)])));
+      expect(words(await link.request(coils, timeoutMs))).toBe('a1b2c3');
+      line.behave(({ bytes }, send) => send(bytes));
+      expect(words(await link.request(coils, timeoutMs))).toBe('silence');
+    });
+
     it.each([
       [
         'a wrong CRC',
