@@ -18,6 +18,8 @@ const MOST_FUTURE_MS = 60_000;
 const MOST_PAST_MS = 3_600_000;
 /** A server's clock that is farther from ours than this is not believed. */
 const SERVER_SKEW_MS = 5_000;
+/** The clock of Windows goes by ticks of 15.6 ms: what it says is as much too early. */
+const TICK_MS = 16;
 
 /** Of a subscribed value: when it changed at its source, if that can be. An old one is the time of the last change, not of this value being true. */
 export function datePushed({ sourceMs, serverMs }: WireTimes, at: Stamp): Dated {
@@ -29,7 +31,9 @@ export function datePushed({ sourceMs, serverMs }: WireTimes, at: Stamp): Dated 
 /** Of a polled value: when the server looked, if its clock agrees with ours; SourceTimestamp is the time of the last change (OPC UA Part 4, 7.11.3). */
 export function dateRead({ sourceMs, serverMs }: WireTimes, asked: Stamp, at: Stamp): Dated {
   const isSane =
-    serverMs !== null && Math.abs(serverMs - at.wallMs) <= SERVER_SKEW_MS && (asked === at || serverMs >= asked.wallMs);
+    serverMs !== null &&
+    Math.abs(serverMs - at.wallMs) <= SERVER_SKEW_MS &&
+    (asked === at || serverMs >= asked.wallMs - TICK_MS);
   return isSane
     ? { timeMs: serverMs, timeSource: 'server', deviceTimeMs: sourceMs }
     : { timeMs: null, timeSource: 'gateway', deviceTimeMs: sourceMs };

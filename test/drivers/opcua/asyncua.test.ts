@@ -54,7 +54,7 @@ describe.skipIf(noAsyncua !== undefined)(`a server of asyncua${noAsyncua ? ` (${
       [
         {
           id: 'PLC',
-          points: { old, oldPolled: { ...old, mode: 'poll' }, ticks, ticksPolled: { ...ticks, mode: 'poll' } },
+          points: { old, oldPolled: { ...old, mode: 'poll' }, ticks },
         },
       ],
       {},
