@@ -22,7 +22,7 @@ export function helpOf(command: Command): string {
     ['--help', 'this text'],
   ];
   const parts = [
-    usageOf(command),
+    wrapped(usageOf(command), 2),
     command.about,
     columns(rows),
     ...(command.notes === undefined ? [] : [command.notes]),
@@ -71,7 +71,26 @@ export function optionText(name: string, { value }: Option): string {
 
 function columns(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([left]) => left.length));
-  return rows
-    .map(([left, right]) => `  ${left.padEnd(width)}  ${right.replaceAll('\n', `\n${' '.repeat(width + 4)}`)}`)
+  return rows.map(([left, right]) => wrapped(`  ${left.padEnd(width)}  ${right}`, width + 4)).join('\n');
+}
+
+const widest = 140;
+
+/** Lines of at most `widest` characters, broken at blanks; what comes after the first begins `indent` further in. */
+function wrapped(text: string, indent: number): string {
+  const begin = ' '.repeat(indent);
+  return text
+    .split('\n')
+    .flatMap((line, at) => {
+      const lines: string[] = [];
+      let rest = at === 0 ? line : `${begin}${line}`;
+      while (rest.length > widest) {
+        const cut = rest.lastIndexOf(' ', widest);
+        if (cut <= indent) break;
+        lines.push(rest.slice(0, cut).trimEnd());
+        rest = `${begin}${rest.slice(cut + 1)}`;
+      }
+      return [...lines, rest];
+    })
     .join('\n');
 }

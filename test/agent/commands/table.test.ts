@@ -37,7 +37,7 @@ describe.each(everything.map((one) => ({ ...one, line: one.words.join(' ') })))(
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain(one.found.about);
     expect(await run('help', ...one.words)).toMatchObject({ code: 0, stdout });
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(160);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(142);
   });
 });
 
