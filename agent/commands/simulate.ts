@@ -66,6 +66,11 @@ A point in the unit {polls} counts its reads.`,
     const plans = config.connections
       .filter(({ driver }) => driver.startsWith('modbus-'))
       .map(({ id, plan }) => [id, plan as ModbusPlan] as const);
+    for (const { id, driver } of config.connections)
+      if (!driver.startsWith('modbus-'))
+        io.stderr.write(
+          `connection "${id}" is not simulated: this version serves Modbus alone, not ${driver}; what --write saves asks the real one\n`,
+        );
     const faults = faultsOf(values['fault']);
     refuseFaults(
       faults,

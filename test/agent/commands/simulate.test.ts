@@ -156,3 +156,21 @@ test('a serial line is exchanged for the place where it is served', () => {
     connections: { bus: { driver: 'modbus-rtu-over-tcp', host: '127.0.0.1', port: 4001 } },
   });
 });
+
+test('what it does not serve is named', async () => {
+  const plc = '"plc": { "driver": "opcua", "endpoint": "opc.tcp://10.12.0.5:4840", "securityMode": "SignAndEncrypt" }';
+  const device =
+    '{ "id": "PLC-1", "connection": "plc", "points": [{ "name": "level", "nodeId": "nsu=urn:site:plc;s=L" }] }';
+  writeFileSync(
+    join(folder, 'mixed.json'),
+    site.replace('"connections": {', `"connections": { ${plc},`).replace('"devices": [', `"devices": [${device}, `),
+  );
+  const simulated = sluice('simulate', 'mixed.json', '--write', 'copy.json');
+  expect(await simulated.next()).toMatch(/^panel: serving on/);
+  const end = finished(simulated);
+  simulated.process.kill('SIGTERM');
+  const { told } = await end;
+  expect(told).toContain(
+    'connection "plc" is not simulated: this version serves Modbus alone, not opcua; what --write saves asks the real one',
+  );
+});

@@ -92,6 +92,15 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   { told: /no name of an environment variable/, why: 'it may be on another machine' },
   { told: /host is "::ffff:/, why: 'all of an IPv6 address is more than a pattern' },
   { told: /timezone is "Europe\/Madird"/, why: 'the time zone database' },
+  {
+    told: /nodeId is ".*"; allowed|endpoint is "http.*"; allowed|browsePath is ".*"; allowed/,
+    why: 'more than a pattern',
+  },
+  { told: /nodeId is missing; add|browsePath stands beside nodeId/, why: 'depends on the profile' },
+  { told: / is for subscribed points, this one is polled/, why: 'depends on the kind' },
+  { told: /publishingInterval is "10ms"; allowed/, why: 'a bound on a number with a unit' },
+  { told: /; it needs "securityMode"|; "securityMode": "\w+" needs another/, why: 'a contradiction between keys' },
+  { told: /username has no password beside it/, why: 'a contradiction between keys' },
 ];
 
 const reasonFor = ({ message }: Problem) => beyond.find(({ told }) => told.test(message));

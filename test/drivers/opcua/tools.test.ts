@@ -162,7 +162,7 @@ describe('probe', () => {
         status: 'Good',
         min: -1,
         max: 4,
-        reading: { value: 5, unit: 'm', quality: 'uncertain', timeSource: 'server' },
+        reading: { value: 5, unit: 'm', quality: 'uncertain' },
         point: { name: 'Level', unit: 'm', nodeId: 'nsu=urn:site:plc;s=Tank.Level' },
       },
     });
