@@ -9,6 +9,7 @@ export default defineConfig({
     exclude: slow ? [] : ['test/**/*.slow.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // One more than the cores that CI has: much of the time is waiting for disks, brokers and children.
+    maxWorkers: slow ? 2 : 3,
   },
 });
