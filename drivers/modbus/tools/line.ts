@@ -27,7 +27,7 @@ export async function openLine({ transport, timeoutMs: longestMs }: Where, host:
   const giveUp = (): void => link.close();
   signal.addEventListener('abort', giveUp, { once: true });
   return {
-    name: `${lineName(transport)}${borrowed === null ? '' : ' through the daemon'}`,
+    name: borrowed === null ? lineName(transport) : borrowedName(transport),
     get isOpen() {
       return link.isOpen;
     },
@@ -38,6 +38,12 @@ export async function openLine({ transport, timeoutMs: longestMs }: Where, host:
       await link.ended;
     },
   };
+}
+
+/** The daemon opened it with the settings of its configuration: those of the URL are not used. */
+function borrowedName(transport: LineUrl['transport']): string {
+  if (transport.kind !== 'rtu') return `${lineName(transport)} through the daemon`;
+  return `${transport.path} through the daemon, at the settings it has there`;
 }
 
 type Where = Pick<LineUrl, 'transport' | 'timeoutMs'>;
