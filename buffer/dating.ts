@@ -79,9 +79,7 @@ export class Dating {
 
   /** What to add to the boot time of a reading that was made with a wrong clock; null: it keeps the date of that clock. */
   offsetOf(boot: string, seq: Seq): number | null {
-    const known = this.#boots.get(boot);
-    if (known === undefined || known.sync === null || seq <= known.givenUp || seq < known.first.seq) return null;
-    return known.sync.wallMs - known.sync.bootMs;
+    return offsetIn(this.#boots.get(boot), seq);
   }
 
   /** Readings from `first` on are about to be committed. What has changed must be on disk before them. */
@@ -179,6 +177,12 @@ export class Dating {
     if (boot !== known) this.#put(boot);
     return events;
   }
+}
+
+/** What to add to the boot time of this boot's reading; null: it keeps the date of the wrong clock. */
+export function offsetIn(boot: WrongBoot | undefined, seq: Seq): number | null {
+  if (boot === undefined || boot.sync === null || seq <= boot.givenUp || seq < boot.first.seq) return null;
+  return boot.sync.wallMs - boot.sync.bootMs;
 }
 
 /** Told when a boot begins to hold. */

@@ -4,6 +4,7 @@ import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { readBacklog, readNewestSlots } from './backlog.ts';
 import { Ballast } from './ballast.ts';
 import { DatingFile } from './dating-file.ts';
+import { offsetIn } from './dating.ts';
 import type { WrongBoot } from './dating.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { makeFolder } from './folder.ts';
@@ -49,8 +50,8 @@ export class Store {
   readonly #lock: Lock;
   readonly #dead: DeadLetters;
   readonly #dating: DatingFile;
-  /** Per boot with a wrong clock: from where on its readings wait for their date. */
-  readonly #heldFrom = new Map<string, Seq>();
+  /** Boots with a wrong clock, as their rows on disk say. */
+  readonly #boots = new Map<string, WrongBoot>();
   readonly #epoch: string;
   #maxBytes: number;
   #rollBytes: number;
@@ -89,6 +90,7 @@ export class Store {
       settled: this.#settled,
       guard: () => this.#slotsFrom,
       space: () => this.space(),
+      dates: { offsetOf: (boot, seq) => offsetIn(this.#boots.get(boot), seq) },
     });
     if (this.#shelves.starts() > this.#lock.before.starts) this.#lock.distrust();
     this.#starts = Math.max(this.#lock.before.starts, this.#shelves.starts()) + 1;
@@ -136,7 +138,7 @@ export class Store {
   /** From memory alone: a sick file must not fail whoever asks. */
   space(): Space {
     const { all } = this.#shelves;
-    const heldFrom = Math.min(...this.#heldFrom.values());
+    const heldFrom = Math.min(...[...this.#boots.values()].map((boot) => boot.heldFrom ?? Infinity));
     return {
       bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#otherBytes(),
       segments: all.length,
@@ -217,7 +219,7 @@ export class Store {
 
   date(boots: readonly WrongBoot[]): void {
     this.#dating.keep(boots);
-    this.#noteHeld(boots);
+    this.#noteBoots(boots);
   }
 
   /** What all of is delivered, and told, is forgotten. */
@@ -226,14 +228,12 @@ export class Store {
     const isDone = ({ over, isBounded }: WrongBoot): boolean => isBounded && over !== null && over < oldest;
     const [done, kept] = [this.#dating.boots.filter(isDone), this.#dating.boots.filter((boot) => !isDone(boot))];
     if (done.length > 0) this.#dating.forget(done.map(({ boot }) => boot));
-    this.#noteHeld(kept);
+    this.#noteBoots(kept);
     return kept;
   }
 
-  #noteHeld(boots: readonly WrongBoot[]): void {
-    for (const { boot, heldFrom } of boots)
-      if (heldFrom === null) this.#heldFrom.delete(boot);
-      else this.#heldFrom.set(boot, heldFrom);
+  #noteBoots(boots: readonly WrongBoot[]): void {
+    for (const boot of boots) this.#boots.set(boot.boot, boot);
   }
 
   /** Puts on disk what was settled since the last commit, if anything was. */

@@ -1,6 +1,7 @@
 import { streams } from '../agent/reading.ts';
 import type { Kept, PointInfo, Seq } from '../agent/reading.ts';
 import { decodeFrame } from './frame.ts';
+import type { Dates } from './frame.ts';
 import { streamOf } from './protocol.ts';
 import type { Described, Drop, RoomMade, RoomRequest, Space } from './protocol.ts';
 import { Settled } from './ranges.ts';
@@ -22,6 +23,8 @@ export interface ThinningParts {
   /** Only segments before this one may change. */
   readonly guard: () => Shelf | null;
   readonly space: () => Space;
+  /** When readings were true that were made with a wrong clock: what is told of them says the time they would have been sent with. */
+  readonly dates: Dates;
 }
 
 type Step<T> = Generator<undefined, T>;
@@ -219,7 +222,7 @@ export class Thinning {
       if (!settled.covers(frame.first, frame.last)) {
         const body = shelf.read(frame.first);
         if (body === null && !shelf.isDistrusted) throw damagedRowsIn(shelf.file, 1);
-        const context = { epoch: shelf.epoch, stream: streamOf(lane), describe };
+        const context = { epoch: shelf.epoch, stream: streamOf(lane), describe, dates: this.#parts.dates };
         const entries = body === null ? null : decodedOrNull(body, context);
         if (entries === null) {
           // Damaged since it was indexed: told, and counted, as such.

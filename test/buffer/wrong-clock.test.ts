@@ -4,8 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../agent/reading.ts';
 import { laterSlotMs, packLaterSlot } from '../../buffer/later-slot.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { began, Pi } from '../support/pi.ts';
-import { pointInfo } from '../support/readings.ts';
+import { pointInfo, reading } from '../support/readings.ts';
 
 const minuteMs = 60_000;
 const hourMs = 3_600_000;
@@ -309,6 +310,28 @@ describe('a damaged file of dates', () => {
     await pi.sends(2);
     expect(marks()).toEqual(['unsynced', 'corrected']);
     expect(pi.errors()[1]).toBe(0);
+  });
+});
+
+describe('what is dropped of readings that were made with a wrong clock', () => {
+  it('is told with the times that they would have been sent with', async () => {
+    const clock = new FakeClock(0, 20_000);
+    clock.trust = 'unsynced';
+    const buffer = await folder.opened({ clock, maxBytes: 1_500_000, whenFull: 'thin' });
+    const append = (): Promise<void> =>
+      buffer.append(
+        'meter-readings',
+        Array.from({ length: 1_000 }, () => reading({ at: clock.now(), value: Math.random() })),
+      );
+    await append();
+    clock.stepWall(began);
+    clock.trust = 'synced';
+    for (let batches = 0; batches < 200 && folder.told('loss').length === 0; batches++) {
+      await clock.advance(1_000);
+      await append();
+    }
+    expect(folder.told('clock-step').map(({ facts }) => facts?.['readings'])).toEqual(['held', 'corrected']);
+    expect(folder.told('loss')[0]?.facts?.['from']).toBe(new Date(began).toISOString());
   });
 });
 
