@@ -58,6 +58,8 @@ export class ModbusSession implements Session {
   #serving = false;
   #turns = 0;
   #quietUntilMs = 0;
+  /** After a question of a stranger it is not known which device the next one is for. */
+  readonly #longestPauseMs: number;
   #wake = new AbortController();
 
   constructor(plan: ModbusPlan, link: Link, host: DriverHost) {
@@ -69,6 +71,7 @@ export class ModbusSession implements Session {
       plan.devices.map((device, place) => [device.id, readyDevice(device, place - plan.devices.length, everyRaw)]),
     );
     this.#halfOpen = new HalfOpen(link);
+    this.#longestPauseMs = Math.max(0, ...plan.devices.flatMap(({ points }) => points.map(({ pauseMs }) => pauseMs)));
     this.#hints = new TableHints((message) => host.log?.(message));
     this.ended = this.#watch(link);
   }
@@ -258,15 +261,20 @@ export class ModbusSession implements Session {
       } catch (error) {
         ask.reject(error as Error);
       }
+      this.#rest(this.#longestPauseMs);
     };
     return { unitId: ask.request.unitId, isDoubtful: true, run };
+  }
+
+  /** Nothing is asked meanwhile. */
+  #rest(pauseMs: number): void {
+    this.#quietUntilMs = Math.max(this.#quietUntilMs, this.#clock.now().bootMs + pauseMs);
   }
 
   async #request({ unitId }: ReadyDevice, block: Block<ReadyPoint>, timeoutMs: number): Promise<Outcome> {
     const { table, address, count } = block;
     const outcome = await this.#link.request({ unitId, table, address, count }, timeoutMs);
-    const quietUntilMs = this.#clock.now().bootMs + limitsOf(block).pauseMs;
-    this.#quietUntilMs = Math.max(this.#quietUntilMs, quietUntilMs);
+    this.#rest(limitsOf(block).pauseMs);
     return outcome;
   }
 }

@@ -80,6 +80,8 @@ describe.skipIf(noShim !== undefined)('a daemon on a disk', () => {
 
   it(
     'that takes up to seconds to sync: polls are as punctual as before, and memory stays',
+    // Whatever else runs on these cores may delay one of the two.
+    { timeout: someMinutes, retry: 2 },
     async () => {
       site.daemon.start(shim.env);
       await site.accepted(10);
@@ -100,7 +102,6 @@ describe.skipIf(noShim !== undefined)('a daemon on a disk', () => {
       expect(slow.polls).toBeGreaterThan(150);
       expect(slow.p99Ms).toBeLessThan(quick.p99Ms + 50);
     },
-    someMinutes,
   );
 
   it(

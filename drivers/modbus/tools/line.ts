@@ -12,6 +12,8 @@ import type { LineUrl } from './line-url.ts';
 export interface Line {
   /** For people: `10.12.0.20:502`. */
   readonly name: string;
+  /** A daemon has it open, at the settings of its configuration. */
+  readonly isBorrowed: boolean;
   /** False when the next request cannot be made any more. */
   readonly isOpen: boolean;
   request(request: Request, timeoutMs: number): Promise<Outcome>;
@@ -28,6 +30,7 @@ export async function openLine({ transport, timeoutMs: longestMs }: Where, host:
   signal.addEventListener('abort', giveUp, { once: true });
   return {
     name: borrowed === null ? lineName(transport) : borrowedName(transport),
+    isBorrowed: borrowed !== null,
     get isOpen() {
       return link.isOpen;
     },
@@ -74,6 +77,7 @@ export async function openLasting(url: Where, host: Host): Promise<LastingLine> 
   };
   return {
     name: line.name,
+    isBorrowed: line.isBorrowed,
     get isOpen() {
       return true;
     },

@@ -40,7 +40,7 @@ export async function scan(url: string, { units: stated, sweep }: ScanOptions, h
   let scanned: Scanned | undefined;
   for (const [at, line] of lines.entries()) {
     const leftMs = (mostMs * (lines.length - at - 1)) / lines.length;
-    scanned = await scanLine({ line, units, timeoutMs, leftMs }, host);
+    scanned = await scanLine({ line, units, timeoutMs, leftMs, isSweep: sweep }, host);
     if (scanned.found.length > 0 || scanned.endedBy !== null) break;
   }
   host.progress('');
@@ -51,12 +51,23 @@ interface Task {
   readonly line: Transport;
   readonly units: readonly number[];
   readonly timeoutMs: number;
+  /** These settings are among others to be tried. */
+  readonly isSweep: boolean;
   /** What comes after it. */
   readonly leftMs: number;
 }
 
-async function scanLine({ line: transport, units, timeoutMs, leftMs }: Task, host: ToolHost): Promise<Scanned> {
+async function scanLine(
+  { line: transport, units, timeoutMs, leftMs, isSweep }: Task,
+  host: ToolHost,
+): Promise<Scanned> {
   const line = await openLasting({ transport, timeoutMs }, host);
+  if (isSweep && line.isBorrowed) {
+    await line.close();
+    throw new UsageError(
+      `${line.name}: other settings cannot be tried while it has the line open; leave out --sweep, or stop the daemon first`,
+    );
+  }
   const scanned = {
     ...emptyScan(transport, units),
     line: line.name,

@@ -303,6 +303,19 @@ test('after a device that wants a pause nobody is asked for so long', async () =
   expect(await Promise.all(polls)).toEqual([1, 2, 3, 4].map(right));
 });
 
+test('after a question of a stranger the longest pause is kept, whoever comes next', async () => {
+  await open([{ id: 'P', unitId: 1, points: { word: { address: 20, pause: 50 } } }, ...meters(2)]);
+  server.behave(honest);
+  await session.ask?.({ unitId: 9, table: 'holding', address: 0, count: 1, timeoutMs: 100 }, never);
+  const next = poll('P');
+  await moment();
+  await clock.advance(49);
+  await moment();
+  expect(units()).toEqual([9]);
+  await clock.advance(1);
+  expect(await next).toBe(right(1));
+});
+
 test('a connection that was given back is opened once for all that ask', async () => {
   await open(meters(1, 2, 3), { closeWhenIdle: true });
   server.behave(honest);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { scan } from '../../../../drivers/modbus/tools/scan.ts';
 import { openLine } from '../../../../drivers/modbus/tools/line.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
@@ -11,4 +12,19 @@ test('a serial line that the daemon has open is not said to have the settings of
   );
   expect(line.name).toBe('/dev/ttyS7 through the daemon, at the settings it has there');
   await line.close();
+});
+
+test('other settings are not tried on a line that the daemon has open', async () => {
+  const borrow = () => Promise.resolve({ ask: () => Promise.reject(new Error('not here')), close: () => undefined });
+  const host = {
+    clock: new FakeClock(),
+    owner: { borrow },
+    signal: new AbortController().signal,
+    tell: () => undefined,
+    progress: () => undefined,
+    profiles: () => [],
+  };
+  await expect(scan('modbus+rtu:///dev/ttyS7', { units: '1', sweep: true }, host)).rejects.toThrow(
+    '/dev/ttyS7 through the daemon, at the settings it has there: other settings cannot be tried while it has the line open; leave out --sweep, or stop the daemon first',
+  );
 });
