@@ -277,7 +277,12 @@ export class BufferModel {
     if (name === undefined) return;
     const other = new Database(join(this.#folder, name));
     try {
-      other.exec('BEGIN IMMEDIATE');
+      try {
+        other.exec('BEGIN IMMEDIATE');
+      } catch {
+        // A damaged segment takes no lock, and nobody writes to it.
+        return;
+      }
       await this.#append(lane, 3, 20, true);
     } finally {
       other.close();
@@ -320,7 +325,7 @@ export class BufferModel {
     const place = Math.floor(at * statSync(path).size);
     // What was known to be settled may be so no longer.
     for (const entry of this.#accepted.values()) if (entry.settled !== 'no') entry.settled = 'unsure';
-    if (how === 'truncate') truncateSync(path, place);
+    if (how === 'truncate') this.#truncate(path, name, place);
     else if (how === 'remove') this.#remove(path, name);
     else {
       const bytes = readFileSync(path);
@@ -328,6 +333,13 @@ export class BufferModel {
       else bytes.fill(0, place - (place % 512), Math.min(bytes.length, place - (place % 512) + 512));
       writeFileSync(path, bytes);
     }
+  }
+
+  /** A WAL without its index that ends sooner looks like one that a power cut ended there (DESIGN.md, decisions): what lay behind may be missing without a word. */
+  #truncate(path: string, name: string, place: number): void {
+    const span = name.endsWith('-wal') ? spanOf(name, segmentsIn(this.#folder)) : null;
+    if (span !== null) this.#excuse(span);
+    truncateSync(path, place);
   }
 
   /** A file that is not there tells nothing: what it alone held may be missing without a word. */
