@@ -2,7 +2,7 @@ import type { Seq } from '../agent/reading.ts';
 import { laneOf } from './protocol.ts';
 import type { Described, ReadFrame, ReadFrames, ReadRequest } from './protocol.ts';
 import type { Settled } from './ranges.ts';
-import { damagedRowsIn } from './segment.ts';
+import { damagedRowsIn } from './segment-errors.ts';
 import type { Shelf } from './shelf.ts';
 import type { Shelves } from './shelves.ts';
 

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { sizeOf, syncFolder } from './segment.ts';
+import { sizeOf } from './segment-files.ts';
+import { syncFolder } from './folder.ts';
 
 export const ballastFile = 'ballast';
 

@@ -8,8 +8,8 @@ import type { Field, PageOf, SoundRow } from './page-rows.ts';
 import type { Descriptor } from './protocol.ts';
 import { decodeSettled } from './ranges.ts';
 import type { Settled } from './ranges.ts';
-import { unpackDescriptors } from './segment.ts';
-import type { Extent, FrameRow, RemovedRun, SegmentRows } from './segment.ts';
+import { unpackDescriptors } from './segment-format.ts';
+import type { Extent, FrameRow, RemovedRun, SegmentRows } from './segment-format.ts';
 
 const usualPageBytes = 4096;
 const walHeaderBytes = 32;

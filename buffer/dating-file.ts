@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import type { WrongBoot } from './dating.ts';
-import { sizeOf } from './segment.ts';
+import { sizeOf } from './segment-files.ts';
 
 export const datingFile = 'dating.db';
 

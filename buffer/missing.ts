@@ -1,6 +1,6 @@
 import type { Seq } from '../agent/reading.ts';
 import type { Range, Settled } from './ranges.ts';
-import type { Extent } from './segment.ts';
+import type { Extent } from './segment-format.ts';
 
 /** Entries that a segment should give and does not. */
 export interface MissingEntries {

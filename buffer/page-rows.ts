@@ -1,4 +1,4 @@
-import { checkedFields, rowCrc } from './segment.ts';
+import { checkedFields, rowCrc } from './segment-format.ts';
 
 export type Field = number | Buffer;
 

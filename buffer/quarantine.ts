@@ -1,7 +1,9 @@
 import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { GatewayEvent } from '../agent/reading.ts';
-import { fileTails, isOfNewerVersion, syncFolder } from './segment.ts';
+import { fileTails } from './segment-files.ts';
+import { isOfNewerVersion } from './segment-format.ts';
+import { syncFolder } from './folder.ts';
 import { copyDurably, firstBytes } from './stable-copy.ts';
 
 export const quarantineFolder = 'quarantine';

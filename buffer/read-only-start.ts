@@ -5,7 +5,9 @@ import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import type { Opened, ReadFrames, ReadRequest, StoreOptions } from './protocol.ts';
 import { Settled } from './ranges.ts';
-import { isReadOnly, parseSegmentName, SegmentFile } from './segment.ts';
+import { isReadOnly } from './folder.ts';
+import { parseSegmentName } from './segment-files.ts';
+import { SegmentFile } from './segment.ts';
 import { newEpoch, Store } from './store.ts';
 
 /** More than any segment whose end cannot be read now may hold. */

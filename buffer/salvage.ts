@@ -4,8 +4,9 @@ import type { Descriptor } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
 import { SegmentCopy } from './segment-copy.ts';
-import type { DescriptorRow, Extent, FrameRow } from './segment.ts';
-import { fileTails, packDescriptors, rowCrc } from './segment.ts';
+import type { DescriptorRow, Extent, FrameRow } from './segment-format.ts';
+import { fileTails } from './segment-files.ts';
+import { packDescriptors, rowCrc } from './segment-format.ts';
 import type { Shelf } from './shelf.ts';
 
 /** What one step may copy: a commit that waits goes next. */

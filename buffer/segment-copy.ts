@@ -3,8 +3,9 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Settled } from './ranges.ts';
 import { encodeSettled } from './ranges.ts';
-import { rowCrc, segmentSchema, syncFolder } from './segment.ts';
-import type { DescriptorRow, Extent, FrameRow, RemovedRun } from './segment.ts';
+import { rowCrc, segmentSchema } from './segment-format.ts';
+import { syncFolder } from './folder.ts';
+import type { DescriptorRow, Extent, FrameRow, RemovedRun } from './segment-format.ts';
 
 /** Behind the name of the segment that is copied; what bears it at a start was never finished. */
 export const copyTail = '.tmp';

@@ -1,6 +1,4 @@
-import { closeSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { basename, dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { BufferError } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
@@ -8,101 +6,23 @@ import type { Seq } from '../agent/reading.ts';
 import type { Descriptor, FrameBytes } from './protocol.ts';
 import { decodeSettled, encodeSettled } from './ranges.ts';
 import type { Settled } from './ranges.ts';
+import { syncFolder } from './folder.ts';
+import { damagedRowsIn, isDamage } from './segment-errors.ts';
+import { sizeOf } from './segment-files.ts';
+import {
+  applicationId,
+  checkedFields,
+  formatVersion,
+  mostVersion,
+  packDescriptors,
+  rowCrc,
+  segmentSchema,
+  unpackDescriptors,
+} from './segment-format.ts';
+import type { DescriptorRow, Extent, FrameRow, RemovedRun, SegmentRows } from './segment-format.ts';
 
 /** A checkpoint is due beyond. */
 const mostWalPages = 1000;
-
-/** `SLUI` in the header of every segment. */
-const applicationId = 0x53_4c_55_49;
-const formatVersion = 1;
-/** What lies beyond is a flipped bit, and no version to come. */
-const mostVersion = 255;
-
-const tables = `
-CREATE TABLE descriptors (n INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE frames (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, lane INTEGER NOT NULL, count INTEGER NOT NULL,
-  body BLOB NOT NULL, settled BLOB NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE settlements (n INTEGER PRIMARY KEY, settled BLOB NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE summary (lane INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE slots (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
-`;
-/** Only in a segment that was written anew without them. */
-const removedTable = `
-CREATE TABLE removed (n INTEGER PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-  crc INTEGER NOT NULL);
-`;
-
-/** The statements that make an empty segment. */
-export function segmentSchema({ isCopy }: { readonly isCopy: boolean }): string {
-  return `BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}; ${tables} ${isCopy ? removedTable : ''} COMMIT;`;
-}
-
-/** Over all fields of a row, its table and its segment. */
-export function rowCrc(segment: string, table: string, fields: readonly (number | string | Buffer | null)[]): number {
-  let crc = crc32(`${segment} ${table}`);
-  for (const field of fields) crc = crc32(typeof field === 'number' || field === null ? ` ${field} ` : field, crc);
-  return crc;
-}
-
-/** What the CRC of a table's rows covers, in its order. */
-export const checkedFields: Readonly<Record<string, readonly string[]>> = {
-  frames: ['first', 'last', 'lane', 'count', 'body', 'settled'],
-  descriptors: ['body'],
-  settlements: ['settled'],
-  summary: ['lane', 'first', 'last', 'count'],
-  slots: ['seq', 'body'],
-  removed: ['lane', 'first', 'last', 'count'],
-};
-
-/** Where a frame (or, as a summary, all frames of a lane) lies, without its bytes. */
-export interface Extent {
-  readonly first: Seq;
-  readonly last: Seq;
-  /** Entries. */
-  readonly count: number;
-}
-
-/** As it lies on disk. */
-export interface FrameRow {
-  first: number;
-  last: number;
-  lane: number;
-  count: number;
-  body: Buffer;
-  settled: Buffer;
-  crc: number;
-}
-
-export interface DescriptorRow {
-  n: number;
-  body: Buffer;
-  crc: number;
-}
-
-/** Entries of a lane that this file held and no longer does: `count` of them, from `first` to `last`. They were delivered, or dropped and told as loss. */
-export interface RemovedRun extends Extent {
-  readonly lane: number;
-}
-
-/** What a reader of a segment asks of its file, sound or not. Any method may throw: then this handle is spent. */
-export interface SegmentRows {
-  readonly name: string;
-  /** Every lane's sound frames in order, and how many rows are damaged. */
-  index(): { lanes: Extent[][]; damagedRows: number };
-  /** The frame's bytes, or null if they are damaged. */
-  read(first: Seq): Uint8Array | null;
-  /** Descriptors behind row `after`, and the last row looked at. */
-  descriptors(after: number): { descriptors: Descriptor[]; last: number };
-  /** What this segment knows to be settled: the union of all that is found holds. */
-  settled(): Settled[][];
-  /** The newest packed slots and the seq up to which they speak. */
-  slots(): { seq: Seq; body: Uint8Array } | null;
-  /** Every frame with its bytes, one at a time, in order (or the newest first). Of one that is not sound nothing may be believed. */
-  frames(newestFirst?: boolean): Generator<Readonly<Extent> & { lane: number; body: Uint8Array; isSound: boolean }>;
-  /** The lanes' extents as written at the sealing; null where that did not happen (or is damaged). */
-  summary(): (Extent | null)[] | null;
-  close(): void;
-}
 
 /**
  * An open SQLite file of the buffer: `<first seq>-<epoch>.db`. Written by one handle, only by appending rows; sealed, it is never written again.
@@ -419,16 +339,6 @@ export class SegmentFile implements SegmentRows {
   }
 }
 
-/** Descriptors of one commit, together: they say nearly the same, and one by one would outweigh an hour of readings. */
-export function packDescriptors(descriptors: readonly Descriptor[]): Buffer {
-  return zstdCompressSync(JSON.stringify(descriptors.map(({ id, json }) => [id, json])));
-}
-
-export function unpackDescriptors(body: Buffer): Descriptor[] {
-  const pairs = JSON.parse(zstdDecompressSync(body).toString()) as [number, string][];
-  return pairs.map(([id, json]) => ({ id, json }));
-}
-
 /** WAL with a sync at every commit, read back: better-sqlite3 opens existing WAL files with less, and a setting that did not take must not pass. */
 function setDurable(db: Database.Database, file: string): void {
   db.pragma('journal_mode = WAL');
@@ -441,93 +351,6 @@ function setDurable(db: Database.Database, file: string): void {
       'NOT_DURABLE',
       `${file}: journal_mode is ${String(mode)}, synchronous ${String(synchronous)}; needed: wal, 2 (FULL)`,
     );
-}
-
-export function segmentName(first: Seq, epoch: string): string {
-  return `${String(first).padStart(12, '0')}-${epoch}`;
-}
-
-/** Thrown before anything of the segment is given: then it is read row by row. */
-export function damagedRowsIn(file: string, rows: number): BufferError {
-  return new BufferError('DAMAGED_ROWS', `${file}: ${rows} of its rows are not what was written`);
-}
-
-const damageCodes = new Set([
-  'FOREIGN_FILE',
-  'SEGMENT_VERSION',
-  'EMPTY_SEGMENT',
-  'SEGMENT_GONE',
-  'DAMAGED_ROWS',
-  'NOTHING_SOUND',
-  'NO_FILE',
-]);
-
-/** Rows of it may be found all the same. Of another version nothing is read: what its rows mean is not known. */
-export function isSalvageable(error: unknown): boolean {
-  const code = error instanceof BufferError ? error.code : '';
-  return isDamage(error) && !['SEGMENT_VERSION', 'SEGMENT_GONE', 'NOTHING_SOUND', 'NO_FILE'].includes(code);
-}
-
-/**
- * The file itself is at fault, and will be tomorrow. Everything else (no space, no handle, a disk that fails to read, somebody else's lock) may
- * pass: then nothing is condemned.
- */
-export function isDamage(error: unknown): boolean {
-  if (error instanceof Database.SqliteError) return /^SQLITE_(NOTADB|CORRUPT|ERROR|SCHEMA|MISMATCH)/.test(error.code);
-  if (error instanceof BufferError) return damageCodes.has(error.code);
-  return error instanceof RangeError || error instanceof SyntaxError;
-}
-
-/** The disk did not give some of the file. That may pass; where it does not, the rest may still be read. */
-export function isUnreadable(error: unknown): boolean {
-  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_IOERR');
-}
-
-/** The file system, or what the user may have of it, has no room or no inode left. */
-export function isFullDisk(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(SQLITE_FULL|ENOSPC|EDQUOT|EFBIG)/.test(code);
-}
-
-/** The file system of the folder is mounted read-only, or has become so by itself, as ext4 does after an error: that shows only in writing. */
-export function isReadOnly(folder: string): boolean {
-  const probe = join(folder, 'probe');
-  try {
-    closeSync(openSync(probe, 'w'));
-    rmSync(probe, { force: true });
-    return false;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EROFS';
-  }
-}
-
-/** A segment's own file, and what SQLite puts beside it. */
-export const fileTails = ['', '-wal', '-shm', '-journal'];
-
-/** First seq and epoch of a segment file's name; null for any other file. */
-export function parseSegmentName(fileName: string): { first: Seq; epoch: string; starts: number } | null {
-  const match = /^(\d{12,16})-((\d+)-[0-9a-z]{8})\.db$/.exec(fileName);
-  return match ? { first: Number(match[1]), epoch: match[2] ?? '', starts: Number(match[3]) } : null;
-}
-
-export function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-export function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-/** By the first 100 bytes of a file (SQLite's header): a segment that a newer sluice wrote. */
-export function isOfNewerVersion(header: Buffer): boolean {
-  if (header.length < 72 || header.readUInt32BE(68) !== applicationId) return false;
-  const found = header.readUInt32BE(60);
-  return found > formatVersion && found <= mostVersion;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -6,38 +6,24 @@ import type { Seq } from '../agent/reading.ts';
 import { isAtRest } from './at-rest.ts';
 import { DamagedSegment } from './damaged-segment.ts';
 import { makeFolder } from './folder.ts';
-import { committedMs, seqsOf } from './frame.ts';
-import { missingEntries, missingRanges } from './missing.ts';
+import { examined } from './examination.ts';
+import type { Findings } from './examination.ts';
+import { countOf, endOf, extentOf, overlap, partOf, sameExtent } from './extents.ts';
+import { committedMs } from './frame.ts';
+import { missingEntries } from './missing.ts';
 import type { MissingEntries } from './missing.ts';
 import { laneOf } from './protocol.ts';
 import type { Commit, Described, Descriptor } from './protocol.ts';
-import type { Range, Settled } from './ranges.ts';
-import {
-  damagedRowsIn,
-  fileTails,
-  isDamage,
-  isUnreadable,
-  parseSegmentName,
-  segmentName,
-  SegmentFile,
-  sizeOf,
-} from './segment.ts';
-import type { DescriptorRow, Extent, FrameRow, RemovedRun, SegmentRows } from './segment.ts';
+import type { Settled } from './ranges.ts';
+import { damagedRowsIn, isDamage, isUnreadable } from './segment-errors.ts';
+import { fileTails, parseSegmentName, segmentName, sizeOf } from './segment-files.ts';
+import { SegmentFile } from './segment.ts';
+import type { DescriptorRow, Extent, FrameRow, RemovedRun, SegmentRows } from './segment-format.ts';
 
 /** More than any segment holds. */
 const mostEntries = 1_000_000_000;
 /** Reads of a segment that may fail before it is read around what fails. */
 const mostFailures = 30;
-
-/** What the examination of a damaged segment found. */
-export interface Findings {
-  /** Not delivered before, and not to be read any more. */
-  readonly missing: readonly MissingEntries[];
-  /** Where the segment ended is not known: entries from here on may be missing, too. */
-  readonly openFrom: Seq | null;
-  /** Nothing from here to its end is left. */
-  readonly lostFrom: Seq | null;
-}
 
 /**
  * What the writer knows of one segment. Its lanes' extents stay in memory; the handle and the index of its frames only while it is
@@ -167,26 +153,18 @@ export class Shelf {
 
   /** Finds what is left of a distrusted segment; from then on its lanes are that. Reads all of it. */
   examine(settled: readonly Settled[]): Findings {
-    const rows = this.#damagedRows();
-    const { lanes: frames } = rows.index();
-    const found = frames.map(extentOf);
-    const expected = this.#areLanesKnown ? this.lanes : rows.summary();
-    const lastFound = endOf(found);
-    const end = expected === null ? this.knownEnd : endOf(expected);
-    const present = frames
-      .flat()
-      .map((frame) => ({ ...frame, seqs: () => seqsOf(rows.read(frame.first) ?? new Uint8Array()) }));
-    const ranges = missingRanges(this.firstSeq, end ?? lastFound, present);
+    const { frames, lanes, end, findings } = examined(this.#damagedRows(), {
+      firstSeq: this.firstSeq,
+      lanes: this.#areLanesKnown ? this.lanes : null,
+      knownEnd: this.knownEnd,
+      settled,
+    });
     this.#index = frames;
-    this.lanes = found;
+    this.lanes = lanes;
     this.#areLanesKnown = true;
     this.knownEnd = end;
     this.isExamined = true;
-    return {
-      missing: missingEntries(ranges, settled, expected && { expected, found }, countOf(rows.removed())),
-      openFrom: end === null ? Math.max(this.firstSeq, lastFound + 1) : null,
-      lostFrom: end !== null && lastFound < end ? Math.max(this.firstSeq, lastFound + 1) : null,
-    };
+    return findings;
   }
 
   /** Where nothing of it can be read: all that it should have held. */
@@ -389,34 +367,6 @@ export class Shelf {
   }
 }
 
-function extentOf(frames: readonly Extent[]): Extent | null {
-  const first = frames[0];
-  const last = frames.at(-1);
-  if (!first || !last) return null;
-  return { first: first.first, last: last.last, count: countOf(frames) };
-}
-
-function sameExtent(one: Extent | null, other: Extent | null): boolean {
-  return one?.first === other?.first && one?.last === other?.last && one?.count === other?.count;
-}
-
 function hasReadings(lane: number): boolean {
   return lane === laneOf('meter-readings') || lane === laneOf('sensor-values');
-}
-
-function endOf(lanes: readonly (Extent | null)[]): Seq {
-  return Math.max(0, ...lanes.map((lane) => lane?.last ?? 0));
-}
-
-function countOf(frames: readonly Extent[] | undefined): number {
-  return frames?.reduce((sum, { count }) => sum + count, 0) ?? 0;
-}
-
-/** As if its entries lay evenly. */
-function partOf({ first, last, count }: Extent, from: Seq): Extent {
-  return { first: from, last, count: Math.round((count * (last - from + 1)) / (last - first + 1)) };
-}
-
-function overlap(range: Range, extent: Extent): number {
-  return Math.max(0, Math.min(range.last, extent.last) - Math.max(range.first, extent.first) + 1);
 }

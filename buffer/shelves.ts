@@ -1,35 +1,20 @@
-import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
-import {
-  lostEvent,
-  missingEvent,
-  openEndEvent,
-  removedEvent,
-  salvagedEvent,
-  unreadableEvent,
-} from './damage-events.ts';
+import { lostEvent, missingEvent, openEndEvent, removedEvent, unreadableEvent } from './damage-events.ts';
 import { removedByOthers } from './gaps.ts';
-import type { DamagedFrame, Described, Descriptor } from './protocol.ts';
+import type { Described, Descriptor } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
-import type { Extent } from './segment.ts';
-import { fileTails, isDamage, isUnreadable, isSalvageable, parseSegmentName } from './segment.ts';
-import { salvage } from './salvage.ts';
+import { fileTails, parseSegmentName } from './segment-files.ts';
+import { isDamage, isSalvageable, isUnreadable, mayPass } from './segment-errors.ts';
 import { Shelf } from './shelf.ts';
 import { examineBefore, walEvents } from './wal-damage.ts';
 import type { WalDamage } from './wal-damage.ts';
 
 /** Segments whose handle and index stay open for readers: one a lane, about. */
 const mostOpen = streams.length;
-/** After a salvage that found no room or failed. Until then the segment is read as it is. */
-const salvageAgainMs = 60_000;
-
-interface Salvaging {
-  readonly shelf: Shelf;
-  readonly steps: Generator<undefined, void>;
-}
 
 /**
  * All segments of a buffer, in order of age. A segment that fails never fails another: what cannot be read goes aside, undamaged, for people
@@ -43,9 +28,6 @@ export class Shelves {
   #all: Shelf[] = [];
   /** Something counts as settled that no segment says yet. */
   hasToldMore = false;
-  #salvage: Salvaging | null = null;
-  #salvageAgainMs = -Infinity;
-  #undecodable: (DamagedFrame & { readonly count: number }) | null = null;
   /** With an open handle, the one used last at the end. */
   #inUse: Shelf[] = [];
 
@@ -72,8 +54,8 @@ export class Shelves {
   }
 
   /**
-   * Takes over what earlier starts left: each segment is recovered, sealed, and asked what it knows to be settled. Damaged ones are examined later, by `mend`
-   * or when a reader comes to them, but for the newest, which tells where the sequence goes on. `end`: the last seq of all, if the end before told it.
+   * Takes over what earlier starts left: each segment is recovered, sealed, and asked what it knows to be settled. Damaged ones are examined later, by
+   * `Mending` or when a reader comes to them, but for the newest, which tells where the sequence goes on. `end`: the last seq of all, if the end before told it.
    */
   takeStock(end: Seq | null): void {
     const names = readdirSync(this.#folder)
@@ -116,64 +98,6 @@ export class Shelves {
   #countAsTold(first: Seq, last: Seq): void {
     for (const lane of this.#settled) lane.add(first, last);
     this.hasToldMore = true;
-  }
-
-  /**
-   * One step of what can wait: damaged segments that nobody has come to are examined, and what can be read of them is written anew. False: there is nothing to do
-   * now. May throw what may pass. `hasRoom`: for so many bytes within the quota.
-   */
-  mend(hasRoom: (bytes: number) => boolean): boolean {
-    this.tellUndecodable();
-    const unexamined = this.#all.find(({ isExamined, isCondemned }) => !isExamined && !isCondemned);
-    if (unexamined) {
-      this.use(unexamined, () => undefined);
-      return true;
-    }
-    const begun = this.#salvage ?? this.#beginSalvage(hasRoom);
-    if (begun === null) return false;
-    try {
-      const isThere = this.#all.includes(begun.shelf);
-      if (isThere && begun.steps.next().done !== true) return true;
-      this.#endSalvage();
-      if (isThere) this.#tell(salvagedEvent(begun.shelf, this.#quarantine.folder));
-    } catch (error) {
-      this.#endSalvage();
-      this.#salvageAgainMs = performance.now() + salvageAgainMs;
-      throw error;
-    }
-    return true;
-  }
-
-  /** There is something to do for `mend`. */
-  get needsMending(): boolean {
-    if (this.#undecodable !== null || this.#salvage !== null) return true;
-    const isNow = performance.now() >= this.#salvageAgainMs;
-    return this.#all.some(
-      ({ isExamined, isDistrusted, isCondemned }) => !isCondemned && (!isExamined || (isDistrusted && isNow)),
-    );
-  }
-
-  #beginSalvage(hasRoom: (bytes: number) => boolean): Salvaging | null {
-    if (performance.now() < this.#salvageAgainMs) return null;
-    const shelf = this.#all.find((one) => one.isDistrusted && one.isExamined && !one.isCondemned);
-    if (shelf === undefined) return null;
-    const described = hasRoom(shelf.bytes) ? this.use(shelf, () => this.descriptors(shelf, 0)) : undefined;
-    if (described === undefined) {
-      this.#salvageAgainMs = performance.now() + salvageAgainMs;
-      return null;
-    }
-    const { descriptors } = described;
-    const lost = (lane: number, { first, last, count }: Extent): void =>
-      this.tellLost(lane, first, last, count, `a frame in ${shelf.file} is damaged`);
-    const steps = salvage({ shelf, descriptors, settled: this.#settled, quarantine: this.#quarantine, lost });
-    this.#salvage = { shelf, steps };
-    return this.#salvage;
-  }
-
-  /** What was begun is as if it had not been. */
-  #endSalvage(): void {
-    this.#salvage?.steps.return();
-    this.#salvage = null;
   }
 
   add(shelf: Shelf): void {
@@ -265,55 +189,12 @@ export class Shelves {
     }
   }
 
-  /** A frame that is sound by its CRC cannot be decoded. It was told by the reader's thread; its file is kept. */
-  noteUndecodable({ lane, segment, first, last, why }: DamagedFrame): void {
-    const shelf = this.#all.find(({ name }) => name === segment);
-    if (shelf && !shelf.isDamaged) {
-      shelf.isDamaged = true;
-      // A later start knows nothing of it: it would be removed like any other when the rest is delivered.
-      if (shelf.isSealed && !shelf.isDistrusted) this.#keep(shelf);
-    }
-    const count = (shelf && this.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
-    const before = this.#undecodable;
-    if (before?.segment === segment && before.lane === lane)
-      this.#undecodable = { ...before, last, count: before.count + count };
-    else {
-      this.tellUndecodable();
-      this.#undecodable = { lane, segment, first, last, why, count };
-    }
-  }
-
-  #keep(shelf: Shelf): void {
-    try {
-      this.#quarantine.keep(shelf.file);
-    } catch {
-      // No room: it is moved when the rest is delivered.
-    }
-  }
-
-  /** What is to be told of frames that cannot be decoded, in one event for many. */
-  tellUndecodable(): void {
-    const found = this.#undecodable;
-    this.#undecodable = null;
-    if (found === null) return;
-    const { lane, segment, first, last, count, why } = found;
-    this.tellLost(
-      lane,
-      first,
-      last,
-      count,
-      `frames in segment ${segment} cannot be decoded (${why}); the file is kept`,
-    );
-  }
-
   tellLost(lane: number, first: Seq, last: Seq, count: number, why: string): void {
     this.#tell(lostEvent(lane, first, last, count, why));
   }
 
-  /** The last that is done here. */
+  /** Lets go of all handles. */
   park(): void {
-    this.tellUndecodable();
-    this.#endSalvage();
     for (const shelf of this.#all) shelf.park();
   }
 
@@ -406,21 +287,6 @@ export class Shelves {
     const last = shelf.writtenEnd ?? 0;
     if (!shelf.isCondemned && last >= shelf.firstSeq) this.#countAsTold(shelf.firstSeq, last);
   }
-}
-
-/** No room, no memory, no file handle, somebody else's lock: the next start may find it gone. */
-function mayPass(error: unknown, file: string): boolean {
-  if (codeOf(error).match(/^SQLITE_(FULL|BUSY|NOMEM|LOCKED)/)) return true;
-  try {
-    closeSync(openSync(file, 'r'));
-    return false;
-  } catch (cause) {
-    return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(codeOf(cause));
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function unreachable(shelf: Shelf, cause: unknown): BufferError {

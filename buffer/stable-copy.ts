@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { BufferError } from '../agent/errors.ts';
-import { fileTails } from './segment.ts';
+import { fileTails } from './segment-files.ts';
 
 /** A WAL begins anew every thousand pages; hitting that moment so often in a row means something else. */
 const mostAttempts = 50;

@@ -7,8 +7,9 @@ import { DatingFile } from './dating-file.ts';
 import { offsetIn } from './dating.ts';
 import type { WrongBoot } from './dating.ts';
 import { DeadLetters } from './dead-letters.ts';
-import { makeFolder } from './folder.ts';
+import { isReadOnly, makeFolder } from './folder.ts';
 import { Lock } from './lock.ts';
+import { Mending } from './mending.ts';
 import type {
   Commit,
   Committed,
@@ -26,13 +27,14 @@ import type {
 import { waitsForDate } from './protocol.ts';
 import { Quarantine } from './quarantine.ts';
 import { Settled } from './ranges.ts';
-import { isFullDisk, isReadOnly } from './segment.ts';
+import { isFullDisk } from './segment-errors.ts';
 import { removeUnfinished } from './segment-copy.ts';
 import { Shelf } from './shelf.ts';
 import { Shelves } from './shelves.ts';
 import { ballastBytes, segmentBytes } from './sizes.ts';
 import { withDrops } from './thin.ts';
 import { Thinning } from './thinning.ts';
+import { Undecodable } from './undecodable.ts';
 import { writtenByThread } from './wear.ts';
 
 const mostSegmentAgeMs = 3_600_000;
@@ -62,6 +64,8 @@ export class Store {
   readonly #descriptors = new Map<number, Descriptor>();
   readonly #quarantine: Quarantine;
   readonly #shelves: Shelves;
+  readonly #undecodable: Undecodable;
+  readonly #mending: Mending;
   readonly #thinning: Thinning;
   #active: Shelf | null = null;
   #activeSinceMs = 0;
@@ -85,6 +89,14 @@ export class Store {
     this.#dating = new DatingFile(options.path, quarantined);
     this.#quarantine = new Quarantine(options.path, options.maxBytes, tell);
     this.#shelves = new Shelves(options.path, this.#quarantine, this.#settled, tell);
+    this.#undecodable = new Undecodable(this.#shelves, this.#quarantine);
+    this.#mending = new Mending({
+      shelves: this.#shelves,
+      undecodable: this.#undecodable,
+      quarantine: this.#quarantine,
+      settled: this.#settled,
+      tell,
+    });
     this.#thinning = new Thinning({
       shelves: this.#shelves,
       settled: this.#settled,
@@ -260,7 +272,7 @@ export class Store {
 
   /** A reader could not make sense of a frame. It counts as settled, and its file is kept. */
   tellDamaged(frame: DamagedFrame): void {
-    this.#shelves.noteUndecodable(frame);
+    this.#undecodable.note(frame);
     this.settle(frame.lane, frame.first, frame.last);
   }
 
@@ -275,6 +287,8 @@ export class Store {
     this.writeSettled();
     if (this.#active) this.#seal(this.#active);
     this.#shelves.unlinkSettled(this.#slotsFrom);
+    this.#undecodable.tell();
+    this.#mending.end();
     this.#shelves.park();
     this.#dead.close();
     this.#dating.close();
@@ -283,14 +297,14 @@ export class Store {
   }
 
   get needsMending(): boolean {
-    return this.#shelves.needsMending;
+    return this.#mending.isNeeded;
   }
 
   /** One step of what can wait for commits and readers. False: there is nothing to do now. May throw: ask again later. */
   mend(): boolean {
     // A segment that a reader found damaged is written anew: from then on it is another file.
     this.#leaveSickActive();
-    return this.#shelves.mend((bytes) => this.space().bytes + bytes <= this.#maxBytes);
+    return this.#mending.step((bytes) => this.space().bytes + bytes <= this.#maxBytes);
   }
 
   /** What was taken away, or found damaged by a reader, is not written to any more. */

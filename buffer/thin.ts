@@ -3,7 +3,7 @@ import type { GatewayEvent, Kept, Kind, Seq, Stream } from '../agent/reading.ts'
 import { laneOf, streamOf } from './protocol.ts';
 import type { Drop, Tally } from './protocol.ts';
 import type { Settled } from './ranges.ts';
-import type { Extent } from './segment.ts';
+import type { Extent } from './segment-format.ts';
 
 /** Streams in the order in which their entries are dropped when room runs out. Of the others nothing is ever dropped. */
 const dropOrder: readonly Stream[] = ['sensor-values', 'meter-readings'];

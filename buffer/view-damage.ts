@@ -4,7 +4,7 @@ import type { Seq, Stream } from '../agent/reading.ts';
 import type { Range } from './ranges.ts';
 import { deadLettersFile } from './dead-letters.ts';
 import { commitsOf } from './view-entries.ts';
-import type { RemovedRun } from './segment.ts';
+import type { RemovedRun } from './segment-format.ts';
 import type { BufferView, ViewedSegment } from './view.ts';
 
 /** A row that is not what was written, or (`row` null) a file that cannot be read from there on. */

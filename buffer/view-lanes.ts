@@ -3,7 +3,7 @@ import { streams } from '../agent/reading.ts';
 import type { Kept, Seq, Stream } from '../agent/reading.ts';
 import { waitsForDate } from './protocol.ts';
 import type { Settled } from './ranges.ts';
-import type { Extent } from './segment.ts';
+import type { Extent } from './segment-format.ts';
 import type { BufferView, OpenSegment, ViewedSegment } from './view.ts';
 
 export interface LaneStats {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
-import { syncFolder } from './segment.ts';
+import { syncFolder } from './folder.ts';
 import { copyDurably } from './stable-copy.ts';
 import { lookAtWal, walText } from './wal-look.ts';
 import type { WalFindings } from './wal.ts';

@@ -4,7 +4,7 @@ import { messageOf, SluiceError } from '../agent/errors.ts';
 import type { GatewayEvent } from '../agent/reading.ts';
 import type { Call, Commit, Committed, FromWriter, Opened, RoomRequest, StoreOptions, ToWriter } from './protocol.ts';
 import { ReadOnlyStart } from './read-only-start.ts';
-import { isReadOnly } from './segment.ts';
+import { isReadOnly } from './folder.ts';
 import { Store } from './store.ts';
 
 // The writer thread: the one owner of the buffer's files.

@@ -16,7 +16,7 @@ import { BufferFull } from '../../agent/errors.ts';
 import type { GatewayEvent, Kept, Seq, Stream } from '../../agent/reading.ts';
 import type { Buffer, BufferLimits, WhenFull } from '../../buffer/buffer.ts';
 import { openBuffer } from '../../buffer/open.ts';
-import { parseSegmentName } from '../../buffer/segment.ts';
+import { parseSegmentName } from '../../buffer/segment-files.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 

@@ -1,0 +1,93 @@
+import { salvagedEvent } from './damage-events.ts';
+import type { GatewayEvent } from '../agent/reading.ts';
+import type { Quarantine } from './quarantine.ts';
+import type { Settled } from './ranges.ts';
+import { salvage } from './salvage.ts';
+import type { Extent } from './segment-format.ts';
+import type { Shelf } from './shelf.ts';
+import type { Shelves } from './shelves.ts';
+import type { Undecodable } from './undecodable.ts';
+
+/** After a salvage that found no room or failed. Until then the segment is read as it is. */
+const salvageAgainMs = 60_000;
+
+interface Salvaging {
+  readonly shelf: Shelf;
+  readonly steps: Generator<undefined, void>;
+}
+
+export interface MendingParts {
+  readonly shelves: Shelves;
+  readonly undecodable: Undecodable;
+  readonly quarantine: Quarantine;
+  readonly settled: readonly Settled[];
+  readonly tell: (event: GatewayEvent) => void;
+}
+
+/** What can wait for commits and readers: damaged segments that nobody has come to are examined, and what can be read of them is written anew. */
+export class Mending {
+  readonly #parts: MendingParts;
+  #salvage: Salvaging | null = null;
+  #salvageAgainMs = -Infinity;
+
+  constructor(parts: MendingParts) {
+    this.#parts = parts;
+  }
+
+  /** There is something to do for `step`. */
+  get isNeeded(): boolean {
+    if (this.#parts.undecodable.isUntold || this.#salvage !== null) return true;
+    const isNow = performance.now() >= this.#salvageAgainMs;
+    return this.#parts.shelves.all.some(
+      ({ isExamined, isDistrusted, isCondemned }) => !isCondemned && (!isExamined || (isDistrusted && isNow)),
+    );
+  }
+
+  /** False: there is nothing to do now. May throw what may pass. `hasRoom`: for so many bytes within the quota. */
+  step(hasRoom: (bytes: number) => boolean): boolean {
+    const { shelves, undecodable, quarantine, tell } = this.#parts;
+    undecodable.tell();
+    const unexamined = shelves.all.find(({ isExamined, isCondemned }) => !isExamined && !isCondemned);
+    if (unexamined) {
+      shelves.use(unexamined, () => undefined);
+      return true;
+    }
+    const begun = this.#salvage ?? this.#begin(hasRoom);
+    if (begun === null) return false;
+    try {
+      const isThere = shelves.all.includes(begun.shelf);
+      if (isThere && begun.steps.next().done !== true) return true;
+      this.end();
+      if (isThere) tell(salvagedEvent(begun.shelf, quarantine.folder));
+    } catch (error) {
+      this.end();
+      this.#salvageAgainMs = performance.now() + salvageAgainMs;
+      throw error;
+    }
+    return true;
+  }
+
+  /** What was begun is as if it had not been. */
+  end(): void {
+    this.#salvage?.steps.return();
+    this.#salvage = null;
+  }
+
+  #begin(hasRoom: (bytes: number) => boolean): Salvaging | null {
+    const { shelves, quarantine, settled } = this.#parts;
+    if (performance.now() < this.#salvageAgainMs) return null;
+    const shelf = shelves.all.find((one) => one.isDistrusted && one.isExamined && !one.isCondemned);
+    if (shelf === undefined) return null;
+    const described = hasRoom(shelf.bytes) ? shelves.use(shelf, () => shelves.descriptors(shelf, 0)) : undefined;
+    if (described === undefined) {
+      this.#salvageAgainMs = performance.now() + salvageAgainMs;
+      return null;
+    }
+    const { descriptors } = described;
+    const lost = (lane: number, { first, last, count }: Extent): void =>
+      shelves.tellLost(lane, first, last, count, `a frame in ${shelf.file} is damaged`);
+    const steps = salvage({ shelf, descriptors, settled, quarantine, lost });
+    this.#salvage = { shelf, steps };
+    return this.#salvage;
+  }
+}
