@@ -58,7 +58,11 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
     return new DurableBuffer(options, thread, opened, latest);
   } catch (error) {
     await thread.terminate();
-    throw error;
+    if (!(error instanceof BufferError) || error.code !== 'BUFFER_FAILED') throw error;
+    throw new BufferError(
+      error.code,
+      `the buffer in ${options.path} cannot be opened: ${error.message}. What lies there is kept; look at the disk (\`dmesg\`, \`df\`)`,
+    );
   }
 }
 

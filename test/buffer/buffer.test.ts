@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -168,6 +168,14 @@ describe('the buffer', () => {
     expect(messageOf(refused)).toMatch(/its own "stateDir": \w/);
     await first.append('meter-readings', counted(0, 1));
     expect(await drain(first, 'meter-readings', 1)).toHaveLength(1);
+  });
+
+  it('that cannot be opened says which, why, and where to look', async () => {
+    mkdirSync(join(site.path, 'lock.db'), { recursive: true });
+    const refused: unknown = await site.opened().catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'BUFFER_FAILED' });
+    expect(messageOf(refused)).toContain(`the buffer in ${site.path} cannot be opened: unable to open`);
+    expect(messageOf(refused)).toMatch(/is kept; look at the disk/);
   });
 
   it('rolls segments and unlinks those whose every lane is settled', async () => {

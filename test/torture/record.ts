@@ -10,6 +10,9 @@ import { Shim } from './shim.ts';
 const workload = fileURLToPath(new URL('workload.ts', import.meta.url));
 /** Where files never wait for a disk, if the machine has such a place. */
 export const fastFolder = statSync('/dev/shm', { throwIfNoEntry: false })?.isDirectory() ? '/dev/shm' : tmpdir();
+/** The workload's exit code for a start that failed on the disk. */
+const sickDisk = 74;
+const mostTries = 20;
 /** Of the watched folder: as under a state folder that does not exist yet. */
 export const bufferPath = 'state/buffer';
 
@@ -53,11 +56,14 @@ export async function recordWorkload({
       const end = start === 0 || random() < 0.4 ? 'close' : 'kill';
       const commits = 1 + below(commitsPerStart * 2, random);
       const all = [join(folder, bufferPath), marks, String(seed * 1_000 + start), String(commits), end, whenFull];
-      await ended(
-        [...(preload === undefined ? [] : [`--import=${preload}`]), workload, ...all],
-        shim.env,
-        end === 'kill',
-      );
+      const args = [...(preload === undefined ? [] : [`--import=${preload}`]), workload, ...all];
+      // A start that a sick disk refuses is begun again, as a service manager does.
+      const env = (tries: number) => ({
+        ...shim.env,
+        SLUICE_SHIM_SEED: String(seed * 1_000 + start * mostTries + tries),
+      });
+      for (let tries = 0; (await ended(args, env(tries), end === 'kill')) === sickDisk;)
+        if (rules.length === 0 || ++tries === mostTries) throw new Error(`${tries} starts in a row were refused`);
     }
     return { log, remove };
   } catch (error) {
@@ -68,7 +74,11 @@ export async function recordWorkload({
   }
 }
 
-function ended(args: readonly string[], env: Readonly<Record<string, string>>, isKilled: boolean): Promise<void> {
+function ended(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  isKilled: boolean,
+): Promise<number | null> {
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'inherit', 'pipe'],
     env: { ...process.env, ...env },
@@ -78,7 +88,7 @@ function ended(args: readonly string[], env: Readonly<Record<string, string>>, i
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
-      if (isKilled ? signal === 'SIGKILL' : code === 0) resolve();
+      if (code === sickDisk || (isKilled ? signal === 'SIGKILL' : code === 0)) resolve(code);
       else reject(new Error(`the recorded process ended with ${code ?? signal}:\n${said}`));
     });
   });

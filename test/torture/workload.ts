@@ -5,6 +5,7 @@
  */
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BufferError, messageOf } from '../../agent/errors.ts';
 import type { Kept, Seq, Stream } from '../../agent/reading.ts';
 import { streams } from '../../agent/reading.ts';
 import type { Buffer } from '../../buffer/buffer.ts';
@@ -35,6 +36,8 @@ const mayRead = new Promise<void>((resolve) => (announceRead = resolve));
 if (restShare === 0) announceRead();
 let isOpen = false;
 
+/** sysexits.h, EX_IOERR: this start failed on the disk, another may not. */
+const sickDisk = 74;
 const buffer = await openBuffer({
   path: folder,
   maxBytes: tortureQuota,
@@ -60,6 +63,9 @@ const buffer = await openBuffer({
     if (accepted >= Number(commits) * restShare) announceRead();
     if (accepted >= Number(commits)) announceDone();
   },
+}).catch((error: unknown) => {
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exit(error instanceof BufferError && error.code === 'BUFFER_FAILED' ? sickDisk : 1);
 });
 isOpen = true;
 tell({ mark: 'start', epoch: buffer.epoch, before: buffer.before });
