@@ -5,10 +5,8 @@ import { streams } from '../agent/reading.ts';
 import type { Seq } from '../agent/reading.ts';
 import { candidatesIn, rowAt } from './page-rows.ts';
 import type { Field, PageOf, SoundRow } from './page-rows.ts';
-import type { Descriptor } from './protocol.ts';
 import { decodeSettled } from './ranges.ts';
 import type { Settled } from './ranges.ts';
-import { unpackDescriptors } from './segment-format.ts';
 import type { Extent, FrameRow, RemovedRun, SegmentRows } from './segment-format.ts';
 
 const usualPageBytes = 4096;
@@ -100,9 +98,9 @@ export class DamagedSegment implements SegmentRows {
   }
 
   /** All of them at once: the rows' numbers are not part of what their CRC covers. */
-  descriptors(after: number): { descriptors: Descriptor[]; last: number } {
-    const bodies = after >= allDescriptors ? [] : this.#bodiesOf('descriptors', 'body');
-    return { descriptors: bodies.flatMap((body) => unpackDescriptors(body)), last: allDescriptors };
+  descriptors(after: number): { packed: Uint8Array[]; last: number } {
+    const packed = after >= allDescriptors ? [] : this.#bodiesOf('descriptors', 'body');
+    return { packed, last: allDescriptors };
   }
 
   settled(): Settled[][] {

@@ -2,6 +2,7 @@ import { messageOf } from '../agent/errors.ts';
 import type { Kept, PointInfo, Seq, Stream } from '../agent/reading.ts';
 import { decodeFrame } from './frame.ts';
 import type { Dates } from './frame.ts';
+import { Points } from './points.ts';
 import type { Described, ReadFrame, ReadFrames } from './protocol.ts';
 
 /** Segments whose descriptors stay known: readers of a few lanes each stand in one or two. */
@@ -21,9 +22,12 @@ export interface DecodedFrame {
 export class FrameDecoder {
   readonly #segments = new Map<string, { points: Map<number, PointInfo>; last: number }>();
   readonly #dates: Dates;
+  readonly #points: Points;
 
-  constructor(dates: Dates) {
+  /** `points`: shared by all that read the same buffer. */
+  constructor(dates: Dates, points = new Points()) {
     this.#dates = dates;
+    this.#points = points;
   }
 
   /** Per segment the row up to which its descriptors are known. */
@@ -38,9 +42,10 @@ export class FrameDecoder {
     return frames;
   }
 
-  #learn({ segment, descriptors, last }: Described): void {
-    const known = this.#segments.get(segment) ?? { points: new Map<number, PointInfo>(), last };
-    for (const { id, json } of descriptors) known.points.set(id, JSON.parse(json) as PointInfo);
+  #learn({ segment, packed, last }: Described): void {
+    const told = this.#points.of(packed);
+    const known = this.#segments.get(segment) ?? { points: told, last };
+    if (known.points !== told) for (const [id, point] of told) known.points.set(id, point);
     known.last = last;
     // The one used last goes to the end.
     this.#segments.delete(segment);

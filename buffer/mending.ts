@@ -83,10 +83,10 @@ export class Mending {
       this.#salvageAgainMs = performance.now() + salvageAgainMs;
       return null;
     }
-    const { descriptors } = described;
+    const { packed } = described;
     const lost = (lane: number, { first, last, count }: Extent): void =>
       shelves.tellLost(lane, first, last, count, `a frame in ${shelf.file} is damaged`);
-    const steps = salvage({ shelf, descriptors, settled, quarantine, lost });
+    const steps = salvage({ shelf, packed, settled, quarantine, lost });
     this.#salvage = { shelf, steps };
     return this.#salvage;
   }

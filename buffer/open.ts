@@ -11,6 +11,7 @@ import type { Numbered } from './frame.ts';
 import { Gathering } from './gathering.ts';
 import { defaultHoldMs, HeldReadings } from './held.ts';
 import { NewestSlots } from './newest-slots.ts';
+import { Points } from './points.ts';
 import { laneOf, streamOf, waitsForDate } from './protocol.ts';
 import type { Committed, Opened, ReadFrames, ReadRequest, RoomMade, Space } from './protocol.ts';
 import { Recent } from './recent.ts';
@@ -177,8 +178,9 @@ class DurableBuffer implements Buffer {
     this.#doubtful = opened.doubtful.map((seq, lane) =>
       until === null || !waitsForDate(lane) ? seq : Math.min(seq, until - 1),
     );
-    this.#decoders = streams.map(() => new FrameDecoder(this.#held));
-    for (const { entries } of new FrameDecoder(this.#held).decode('meter-readings', opened.slotFrames))
+    const points = new Points();
+    this.#decoders = streams.map(() => new FrameDecoder(this.#held, points));
+    for (const { entries } of new FrameDecoder(this.#held, points).decode('meter-readings', opened.slotFrames))
       this.#slots.noteAll(entries);
     // By then whoever opened it can take its events.
     setImmediate(() => this.#held.watch());

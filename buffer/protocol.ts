@@ -128,10 +128,10 @@ export interface ReadFrames {
   readonly described: readonly Described[];
 }
 
-/** Descriptors of a segment up to its row `last`. */
+/** Descriptors of a segment up to its row `last`. `packed`: as its rows hold them; where two tell one number, the later holds. */
 export interface Described {
   readonly segment: string;
-  readonly descriptors: readonly Descriptor[];
+  readonly packed: readonly Uint8Array[];
   readonly last: number;
 }
 

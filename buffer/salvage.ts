@@ -6,7 +6,7 @@ import type { Settled } from './ranges.ts';
 import { SegmentCopy } from './segment-copy.ts';
 import type { DescriptorRow, Extent, FrameRow } from './segment-format.ts';
 import { fileTails } from './segment-files.ts';
-import { packDescriptors, rowCrc } from './segment-format.ts';
+import { packDescriptors, rowCrc, unpackDescriptors } from './segment-format.ts';
 import type { Shelf } from './shelf.ts';
 
 /** What one step may copy: a commit that waits goes next. */
@@ -15,8 +15,8 @@ const stepBytes = 256 * 1024;
 export interface SalvageParts {
   /** Distrusted and examined. */
   readonly shelf: Shelf;
-  /** Those of its neighbours among them. */
-  readonly descriptors: readonly Descriptor[];
+  /** Descriptors, those of its neighbours among them; the later row holds. */
+  readonly packed: readonly Uint8Array[];
   readonly settled: readonly Settled[];
   readonly quarantine: Quarantine;
   /** A frame that could be read when the segment was examined cannot be now. */
@@ -27,12 +27,12 @@ export interface SalvageParts {
  * Writes what can be read of a damaged segment into a new one in its place; the damaged file goes to the quarantine. In steps, during which it is read as before.
  * Left or thrown out of, all is as it was. Throws what SQLite and the file system throw.
  */
-export function* salvage({ shelf, descriptors, settled, quarantine, lost }: SalvageParts): Generator<undefined, void> {
+export function* salvage({ shelf, packed, settled, quarantine, lost }: SalvageParts): Generator<undefined, void> {
   const copy = new SegmentCopy(shelf.file, shelf.name, shelf.bytes);
   const summary: (Extent | null)[] = streams.map(() => null);
   let isDone = false;
   try {
-    copy.descriptors(descriptorRow(shelf.name, descriptors));
+    copy.descriptors(descriptorRow(shelf.name, packed));
     let rows: FrameRow[] = [];
     let bytes = 0;
     for (const { lane, ...frame } of inOrder(shelf)) {
@@ -72,8 +72,18 @@ function inOrder(shelf: Shelf): (Extent & { readonly lane: number })[] {
   return frames.toSorted((a, b) => a.first - b.first);
 }
 
-function descriptorRow(segment: string, descriptors: readonly Descriptor[]): DescriptorRow[] {
-  if (descriptors.length === 0) return [];
-  const body = packDescriptors(descriptors);
+function descriptorRow(segment: string, packed: readonly Uint8Array[]): DescriptorRow[] {
+  const descriptors = new Map(packed.flatMap(unpackedOrNone).map((one) => [one.id, one]));
+  if (descriptors.size === 0) return [];
+  const body = packDescriptors([...descriptors.values()]);
   return [{ n: 1, body, crc: rowCrc(segment, 'descriptors', [body]) }];
+}
+
+/** What a reader cannot unpack either is told when it comes to a frame that needs it. */
+function unpackedOrNone(packed: Uint8Array): Descriptor[] {
+  try {
+    return unpackDescriptors(packed);
+  } catch {
+    return [];
+  }
 }

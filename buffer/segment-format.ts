@@ -82,8 +82,8 @@ export interface SegmentRows {
   index(): { lanes: Extent[][]; damagedRows: number };
   /** The frame's bytes, or null if they are damaged. */
   read(first: Seq): Uint8Array | null;
-  /** Descriptors behind row `after`, and the last row looked at. */
-  descriptors(after: number): { descriptors: Descriptor[]; last: number };
+  /** Packed descriptors behind row `after`, and the last row looked at. */
+  descriptors(after: number): { packed: Uint8Array[]; last: number };
   /** What this segment knows to be settled: the union of all that is found holds. */
   settled(): Settled[][];
   /** The newest packed slots and the seq up to which they speak. */
@@ -100,7 +100,7 @@ export function packDescriptors(descriptors: readonly Descriptor[]): Buffer {
   return zstdCompressSync(JSON.stringify(descriptors.map(({ id, json }) => [id, json])));
 }
 
-export function unpackDescriptors(body: Buffer): Descriptor[] {
+export function unpackDescriptors(body: Uint8Array): Descriptor[] {
   const pairs = JSON.parse(zstdDecompressSync(body).toString()) as [number, string][];
   return pairs.map(([id, json]) => ({ id, json }));
 }

@@ -17,7 +17,6 @@ import {
   packDescriptors,
   rowCrc,
   segmentSchema,
-  unpackDescriptors,
 } from './segment-format.ts';
 import type { DescriptorRow, Extent, FrameRow, RemovedRun, SegmentRows } from './segment-format.ts';
 
@@ -214,14 +213,14 @@ export class SegmentFile implements SegmentRows {
       .map(({ lane, first, last, count }) => ({ lane, first, last, count }));
   }
 
-  /** Descriptors behind row `after`, and the last row looked at. Throws BufferError `DAMAGED_ROWS`. */
-  descriptors(after: number): { descriptors: Descriptor[]; last: number } {
+  /** Packed descriptors behind row `after`, and the last row looked at. Throws BufferError `DAMAGED_ROWS`. */
+  descriptors(after: number): { packed: Uint8Array[]; last: number } {
     const rows = this.#prepared('SELECT n, body, crc FROM descriptors WHERE n > ? ORDER BY n').all(
       after,
     ) as DescriptorRow[];
     const damaged = rows.filter(({ body, crc }) => crc !== this.#crc('descriptors', [body]));
     if (damaged.length > 0) throw damagedRowsIn(this.file, damaged.length);
-    return { descriptors: rows.flatMap(({ body }) => unpackDescriptors(body)), last: rows.at(-1)?.n ?? after };
+    return { packed: rows.map(({ body }) => body), last: rows.at(-1)?.n ?? after };
   }
 
   /** The newest packed slots and the seq up to which they speak. */

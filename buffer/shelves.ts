@@ -4,7 +4,7 @@ import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { lostEvent, missingEvent, openEndEvent, removedEvent, unreadableEvent } from './damage-events.ts';
 import { removedByOthers } from './gaps.ts';
-import type { Described, Descriptor } from './protocol.ts';
+import type { Described } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
 import { fileTails, parseSegmentName } from './segment-files.ts';
@@ -169,18 +169,17 @@ export class Shelves {
    */
   descriptors(shelf: Shelf, after: number): Described {
     const own = shelf.descriptors(after);
-    if (!shelf.isDistrusted || (own.descriptors.length === 0 && own.last === after)) return own;
-    const known = new Map(own.descriptors.map((one) => [one.id, one]));
+    if (!shelf.isDistrusted || (own.packed.length === 0 && own.last === after)) return own;
     const at = this.#all.indexOf(shelf);
-    for (const neighbour of [this.#all[at - 1], this.#all[at + 1]])
-      if (neighbour?.epoch === shelf.epoch && neighbour.isExamined)
-        for (const one of this.#borrowed(neighbour)) if (!known.has(one.id)) known.set(one.id, one);
-    return { ...own, descriptors: [...known.values()] };
+    const borrowed = [this.#all[at - 1], this.#all[at + 1]].flatMap((neighbour) =>
+      neighbour?.epoch === shelf.epoch && neighbour.isExamined ? this.#borrowed(neighbour) : [],
+    );
+    return { ...own, packed: [...borrowed, ...own.packed] };
   }
 
-  #borrowed(neighbour: Shelf): readonly Descriptor[] {
+  #borrowed(neighbour: Shelf): readonly Uint8Array[] {
     try {
-      return neighbour.descriptors(0).descriptors;
+      return neighbour.descriptors(0).packed;
     } catch {
       // Whoever reads its entries meets the same and deals with it.
       return [];

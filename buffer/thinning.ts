@@ -2,8 +2,9 @@ import { streams } from '../agent/reading.ts';
 import type { Kept, PointInfo, Seq } from '../agent/reading.ts';
 import { decodeFrame } from './frame.ts';
 import type { Dates } from './frame.ts';
+import { Points } from './points.ts';
 import { streamOf } from './protocol.ts';
-import type { Described, Drop, RoomMade, RoomRequest, Space } from './protocol.ts';
+import type { Drop, RoomMade, RoomRequest, Space } from './protocol.ts';
 import { Settled } from './ranges.ts';
 import { SegmentCopy, copyBytes, copyTail } from './segment-copy.ts';
 import type { Extent, FrameRow, RemovedRun } from './segment-format.ts';
@@ -184,7 +185,7 @@ export class Thinning {
     if (found === null || shelf === undefined) return this.#made('nothing');
     const { lane, first, last } = found;
     const tallying = new Tallying();
-    const points = shelves.use(shelf, () => pointsIn(shelves.descriptors(shelf, 0)));
+    const points = shelves.use(shelf, () => new Points().of(shelves.descriptors(shelf, 0).packed));
     if (points === undefined) return this.#made('again');
     for (let through = Math.max(first - 1, given[lane] ?? 0); through < last;) {
       const next: Seq | undefined = shelves.use(shelf, () =>
@@ -258,10 +259,6 @@ interface Counting {
   readonly lane: number;
   readonly points: ReadonlyMap<number, PointInfo>;
   readonly tallying: Tallying;
-}
-
-function pointsIn({ descriptors }: Described): ReadonlyMap<number, PointInfo> {
-  return new Map(descriptors.map(({ id, json }) => [id, JSON.parse(json) as PointInfo]));
 }
 
 interface CopyPlan {

@@ -13,6 +13,7 @@ import { deadLettersFile, lettersIn } from './dead-letters.ts';
 import type { KeptLetter } from './dead-letters.ts';
 import { decodeFrame } from './frame.ts';
 import type { Dates } from './frame.ts';
+import { Points } from './points.ts';
 import { streamOf } from './protocol.ts';
 import { quarantineFolder } from './quarantine.ts';
 import { Settled } from './ranges.ts';
@@ -60,6 +61,7 @@ export class BufferView {
   /** Readings from here on wait for their date; null: none does. */
   readonly heldFrom: Seq | null;
   readonly #dates: Dates;
+  readonly #points = new Points();
   readonly #copies = new Map<string, string>();
   #temporary: string | null = null;
 
@@ -125,7 +127,7 @@ export class BufferView {
     const file = this.#open(segment);
     if (file === null) return undefined;
     try {
-      return use({ file, decode: decoderOf(segment, file, this.#dates) });
+      return use({ file, decode: decoderOf(segment, file, this.#dates, this.#points) });
     } finally {
       file.close();
     }
@@ -136,7 +138,7 @@ export class BufferView {
     const file = this.#open(segment);
     if (file === null) return;
     try {
-      yield* each({ file, decode: decoderOf(segment, file, this.#dates) });
+      yield* each({ file, decode: decoderOf(segment, file, this.#dates, this.#points) });
     } finally {
       file.close();
     }
@@ -262,10 +264,10 @@ function lookedAt({ file, isSealed }: ViewedSegment): WalFindings | null {
   }
 }
 
-function decoderOf({ epoch }: ViewedSegment, file: SegmentFile, dates: Dates): OpenSegment['decode'] {
+function decoderOf({ epoch }: ViewedSegment, file: SegmentFile, dates: Dates, known: Points): OpenSegment['decode'] {
   let points: Map<number, PointInfo> | null = null;
   const describe = (id: number): PointInfo => {
-    points ??= new Map(file.descriptors(0).descriptors.map((one) => [one.id, JSON.parse(one.json) as PointInfo]));
+    points ??= known.of(file.descriptors(0).packed);
     const point = points.get(id);
     if (!point) throw new RangeError(`the segment carries no descriptor ${id}`);
     return point;
