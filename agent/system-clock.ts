@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { Clock, Stamp, Trust } from './clock.ts';
 import type { TrustSource, Vouched } from './time-sources.ts';
 
@@ -18,7 +18,7 @@ export interface SystemClock extends Clock {
   ask(source: TrustSource): Promise<void>;
   /** A wall clock that stands before this is wrong, unless a time service vouches for it: then it was trusted then. Unix ms. */
   notBefore(wallMs: number): void;
-  /** Ends timers; whoever still sleeps sleeps for ever. */
+  /** Ends timers; whoever still sleeps sleeps for ever. Steps and suspends are followed no more. */
   close(): void;
 }
 
@@ -36,14 +36,22 @@ export interface Machine {
   /** Since the boot, suspend included; truncated to 10 ms by the kernel. */
   uptimeMs(): number;
   bootId(): string;
+  /** Nobody reads it from now on. */
+  close(): void;
 }
 
-const linux: Machine = {
-  monotonicMs: () => performance.now(),
-  wallMs: () => Date.now(),
-  uptimeMs: () => Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1000,
-  bootId: () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
-};
+/** Opens once what it reads every second: a process that may open no further file must still know the time. */
+function linux(): Machine {
+  const uptime = openSync('/proc/uptime', 'r');
+  const text = Buffer.alloc(64);
+  return {
+    monotonicMs: () => performance.now(),
+    wallMs: () => Date.now(),
+    uptimeMs: () => Number.parseFloat(text.toString('latin1', 0, readSync(uptime, text, { position: 0 }))) * 1000,
+    bootId: () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
+    close: () => closeSync(uptime),
+  };
+}
 
 const TICK_MS = 1_000;
 /** More than truncation and a slow read explain: the machine was suspended. */
@@ -65,7 +73,7 @@ interface Sleeper {
 
 /** The time of this machine. One timer a second in all, and one for each sleeper only in the last second of its sleep. */
 export function systemClock(options: SystemClockOptions): SystemClock {
-  const machine = options.machine ?? linux;
+  const machine = options.machine ?? linux();
   const boot = machine.bootId();
   let newestTrustedMs = 0;
   const listeners = new Set<(step: ClockStep) => void>();
@@ -83,9 +91,11 @@ export function systemClock(options: SystemClockOptions): SystemClock {
   let silent = 0;
   let asking = false;
   let askAtMs = 0;
+  let isClosed = false;
 
   /** Moves the offsets where the machine was suspended or the wall was stepped. */
   function follow(): void {
+    if (isClosed) return;
     const startedMs = machine.monotonicMs();
     const wallMs = machine.wallMs();
     const uptimeMs = machine.uptimeMs();
@@ -217,6 +227,9 @@ export function systemClock(options: SystemClockOptions): SystemClock {
       return ask();
     },
     close() {
+      if (isClosed) return;
+      isClosed = true;
+      machine.close();
       clearInterval(ticking);
       for (const sleeper of sleepers) if (sleeper.timer !== null) clearTimeout(sleeper.timer);
       sleepers.clear();

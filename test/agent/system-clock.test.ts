@@ -35,6 +35,8 @@ class FakeMachine implements Machine {
   bootId(): string {
     return 'boot-1';
   }
+
+  close(): void {}
 }
 
 describe('the clock of a machine', () => {
@@ -265,6 +267,24 @@ describe('the clock of this machine', () => {
     clock.close();
     expect(Math.min(...lateMs)).toBeGreaterThanOrEqual(-1);
     expect(lateMs.toSorted((a, b) => a - b)[10]).toBeLessThan(5);
+  });
+
+  test('goes on in a process that may open no more files', () => {
+    const script = `import { openSync } from 'node:fs';
+      import { systemClock } from './agent/system-clock.ts';
+      const clock = systemClock({ source: () => Promise.resolve('unknown'), builtAtMs: 0 });
+      let refused;
+      while (refused === undefined)
+        try {
+          openSync('/dev/null');
+        } catch (error) {
+          refused = error.code;
+        }
+      const before = clock.now();
+      await clock.sleep(1_200, new AbortController().signal);
+      process.stdout.write(refused + ' ' + Math.round((clock.now().bootMs - before.bootMs) / 200));`;
+    const args = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script];
+    expect(execFileSync('sh', args, { timeout: 5_000, encoding: 'utf8' })).toBe('EMFILE 6');
   });
 
   test('holds no process open when nobody sleeps', () => {
