@@ -17,6 +17,24 @@ export function datingIn(file: string): WrongBoot[] {
   }
 }
 
+/** The boots in a folder that cannot be written, as a start that could write would find them. null: that cannot be told now. */
+export function datingOnReadOnlyDisk(folder: string): WrongBoot[] | null {
+  const file = join(folder, datingFile);
+  if (!existsSync(file)) return [];
+  // A write that was cut short: rolling it back takes writing.
+  if (existsSync(`${file}-journal`)) return null;
+  try {
+    const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 });
+    try {
+      return soundRows(db).boots;
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    return isDamaged(error) ? [] : null;
+  }
+}
+
 /**
  * How the readings of boots with a wrong clock are dated, one row a boot: on disk before any of them is sent, so that whoever sends one again dates it
  * as before. There is no file until a clock was wrong.
@@ -36,8 +54,7 @@ export class DatingFile {
       if (damaged > 0) tell(`${damaged} rows of ${this.#file} are damaged: ${consequence}`);
     } catch (error) {
       this.close();
-      if (!(error instanceof Database.SqliteError) || !['SQLITE_NOTADB', 'SQLITE_CORRUPT'].includes(error.code))
-        throw error;
+      if (!isDamaged(error)) throw error;
       const aside = `${this.#file}.damaged-${process.pid}-${Math.round(performance.now())}`;
       renameSync(this.#file, aside);
       tell(`${this.#file} was damaged and lies in ${aside} now: ${consequence}`);
@@ -95,6 +112,10 @@ export class DatingFile {
     this.#db = db;
     return db;
   }
+}
+
+function isDamaged(error: unknown): boolean {
+  return error instanceof Database.SqliteError && ['SQLITE_NOTADB', 'SQLITE_CORRUPT'].includes(error.code);
 }
 
 const consequence =

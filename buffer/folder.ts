@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** A folder, made with those above it if missing, so that a power cut leaves it: its name is on disk when this returns. */
@@ -17,7 +17,10 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** The file system of the folder is mounted read-only, or has become so by itself, as ext4 does after an error: that shows only in writing. */
+/**
+ * The file system of the folder (of the nearest above it, if it is missing) is mounted read-only, or has become so by itself, as ext4 does after an
+ * error: that shows only in writing.
+ */
 export function isReadOnly(folder: string): boolean {
   const probe = join(folder, 'probe');
   try {
@@ -25,6 +28,21 @@ export function isReadOnly(folder: string): boolean {
     rmSync(probe, { force: true });
     return false;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EROFS';
+    return codeOf(error) === 'ENOENT' ? isNotToBeMade(folder) : codeOf(error) === 'EROFS';
   }
+}
+
+function isNotToBeMade(folder: string): boolean {
+  try {
+    mkdirSync(folder);
+    rmdirSync(folder);
+    return false;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' && dirname(folder) !== folder) return isNotToBeMade(dirname(folder));
+    return codeOf(error) === 'EROFS';
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

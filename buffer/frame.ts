@@ -93,8 +93,8 @@ export function isReading(entry: Reading | Note): entry is Reading {
   return 'point' in entry;
 }
 
-/** The entry as `decodeFrame` will give it back. */
-export function keep(anchor: Stamp, numbered: Numbered, epoch: string, stream: Stream): Kept {
+/** The entry as `decodeFrame` will give it back with the same `dates`. */
+export function keep(anchor: Stamp, numbered: Numbered, epoch: string, stream: Stream, dates?: Dates): Kept {
   const { seq, entry } = numbered;
   if (!isReading(entry)) {
     const { key, json } = entry;
@@ -106,7 +106,7 @@ export function keep(anchor: Stamp, numbered: Numbered, epoch: string, stream: S
     epoch,
     seq,
     stream,
-    ...dateOf(anchor, seq, { ...entry, slotMs: packedSlot(entry), bootMs: entry.at.bootMs }, undefined),
+    ...dateOf(anchor, seq, { ...entry, slotMs: packedSlot(entry), bootMs: entry.at.bootMs }, dates),
     repeat: entry.repeat,
     point: entry.point,
     value: entry.value,

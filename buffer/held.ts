@@ -11,7 +11,9 @@ export const defaultHoldMs = 24 * 3_600_000;
 export interface HeldParts {
   readonly clock: Clock;
   readonly holdMs: number;
-  /** Resolves when they are on disk. */
+  /** Nothing that comes now lies on disk: what is decided is kept in memory, and written before it. */
+  readonly isInMemory: () => boolean;
+  /** Resolves when they are on disk, or, in memory, will be before what they date. */
   readonly keep: (boots: readonly WrongBoot[]) => Promise<unknown>;
   readonly tell: (event: GatewayEvent) => void;
   /** Resolves when the events told so far are on disk, or cannot be. */
@@ -71,8 +73,23 @@ export class HeldReadings implements Dates {
     if (held !== null && !this.#isHoldTold) this.#parts.tell(holding(held, this.#holdMs));
     this.#isHoldTold = held !== null;
     const changed = this.#dating.takeChanged();
+    if (this.#parts.isInMemory()) {
+      if (changed.length > 0) void this.#keepInMemory(changed);
+      this.#dating.committed(now);
+      this.watch();
+      return [];
+    }
     if (changed.length > 0) this.#keeping += 1;
     return changed;
+  }
+
+  async #keepInMemory(changed: readonly WrongBoot[]): Promise<void> {
+    try {
+      await this.#parts.keep(changed);
+    } catch {
+      // The disk is back and failed: the next look tries again, and says so.
+      this.#dating.giveBack(changed);
+    }
   }
 
   /** `kept`: what `committing` gave for it. */

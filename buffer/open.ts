@@ -113,6 +113,7 @@ class DurableBuffer implements Buffer {
   readonly #volatile = new Volatile();
   /** What lies on disk was not read: it is left to the next start, which is asked for as soon as the disk can be written. */
   readonly #isReadOnlyStart: boolean;
+  readonly #isDatingKnown: boolean;
   /** Nothing before it may count as delivered. */
   readonly #settleFrom: Seq;
   readonly #again = Promise.withResolvers<Error>();
@@ -149,6 +150,8 @@ class DurableBuffer implements Buffer {
     latest.onVolatile = (isOn) => this.#setVolatile(isOn);
     this.failed = Promise.race([thread.failed, this.#again.promise]);
     this.#isReadOnlyStart = opened.isReadOnly;
+    this.#isDatingKnown = opened.isDatingKnown;
+    this.#volatile.isOn = opened.isReadOnly;
     this.#settleFrom = opened.isReadOnly ? opened.nextSeq : 0;
     this.epoch = opened.epoch;
     this.before = opened.before;
@@ -162,11 +165,12 @@ class DurableBuffer implements Buffer {
       {
         clock: options.clock,
         holdMs: options.holdMs ?? defaultHoldMs,
+        isInMemory: () => this.#isInMemory(),
         keep: (boots) => thread.call('date', boots),
         tell: options.event,
         told: () => this.#whenGathered(),
         newest: () => this.#givenSeq,
-        released: () => this.#wakeAll(),
+        released: () => this.#release(),
         log: (message) => options.log?.(message),
         closed: this.#closed.signal,
       },
@@ -357,6 +361,8 @@ class DurableBuffer implements Buffer {
     if (signal.aborted) cut();
     else signal.addEventListener('abort', cut, { once: true });
     try {
+      if (this.#isReadOnlyStart && this.#volatile.isOn)
+        throw new BufferError('READ_ONLY', 'its file system is read-only; what was not delivered from memory is lost');
       await this.#idle();
       // The newest right time, too: the next boot may begin before it.
       this.#wantsSlots = true;
@@ -435,11 +441,9 @@ class DurableBuffer implements Buffer {
   async #commit(): Promise<void> {
     if (this.#gathering.lanes.size === 0) return;
     const sealed = this.#seal();
-    if (this.#committing) {
-      this.#volatile.hold(sealed);
-      if (this.#volatile.isOn) this.#show(sealed);
-      return;
-    }
+    if (this.#committing) this.#volatile.hold(sealed);
+    if (this.#volatile.isOn) this.#show(sealed);
+    if (this.#committing) return;
     for (let next: Sealed | undefined = sealed; next; next = this.#volatile.take()) {
       this.#writing = next;
       this.#committing = this.#write(next);
@@ -447,7 +451,7 @@ class DurableBuffer implements Buffer {
     }
     this.#writing = null;
     this.#committing = null;
-    this.#volatile.allWritten();
+    this.#volatile.unblock();
     if (this.#isReadOnlyStart && !this.#volatile.isOn)
       this.#again.resolve(
         new BufferError(
@@ -524,15 +528,35 @@ class DurableBuffer implements Buffer {
       const recent = this.#recent[laneOf(stream)];
       const last = entries.at(-1)?.seq ?? 0;
       // How it is dated is decided later: then it comes from the disk, and nothing of its lane before it.
-      const isUndated = anchor.trust === 'unsynced' && waitsForDate(laneOf(stream));
+      const isUndated = anchor.trust === 'unsynced' && waitsForDate(laneOf(stream)) && !this.#isDatedInMemory(last);
       if (isUndated && isOnDisk) recent?.skip(last);
       if (!isOnDisk && !this.#volatile.mayShow(stream, isUndated)) continue;
       // What it would overtake may lie on disk, and the newest record is what its topic keeps.
       if (this.#isReadOnlyStart && stream === 'asset-metadata') continue;
       shown.add(stream);
       if (isUndated) continue;
-      const kept = entries.map((one) => keep(anchor, one, this.epoch, stream));
+      const kept = entries.map((one) => keep(anchor, one, this.epoch, stream, this.#held));
       recent?.add({ last, entries: kept }, !isOnDisk);
+    }
+    this.#wakeAll();
+  }
+
+  /** Of what this start accepts nothing lies on disk: how it is dated may be decided in memory. */
+  #isInMemory(): boolean {
+    return this.#isReadOnlyStart && this.#isDatingKnown && this.#volatile.isOn;
+  }
+
+  #isDatedInMemory(last: Seq): boolean {
+    const { until } = this.#held;
+    return this.#isInMemory() && (until === null || last < until);
+  }
+
+  /** Readings that had to wait for their date may be sent. */
+  #release(): void {
+    if (this.#isInMemory()) {
+      this.#volatile.unblock();
+      if (this.#writing) this.#show(this.#writing);
+      for (const sealed of this.#volatile.held) this.#show(sealed);
     }
     this.#wakeAll();
   }
@@ -579,6 +603,7 @@ class DurableBuffer implements Buffer {
 
   /** Resolves when what is gathered now is on disk, or cannot be. */
   async #whenGathered(): Promise<void> {
+    if (this.#isInMemory()) return;
     const { lanes, promise } = this.#gathering;
     if (lanes.size > 0) await promise.catch(() => undefined);
   }

@@ -163,6 +163,8 @@ export interface Opened extends Space {
   readonly nextSeq: Seq;
   /** Per lane: entries of earlier starts up to this seq may have been sent before. */
   readonly doubtful: readonly Seq[];
+  /** False: `dating` is not all that lies on disk, and nothing may be dated before it is. */
+  readonly isDatingKnown: boolean;
   /** How readings of earlier starts are dated that were made with a wrong clock. */
   readonly dating: readonly WrongBoot[];
   /** The newest packed slots, and all later frames with slots. */

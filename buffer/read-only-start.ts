@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { BufferError } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import { datingOnReadOnlyDisk } from './dating-file.ts';
+import type { WrongBoot } from './dating.ts';
 import type { Opened, ReadFrames, ReadRequest, StoreOptions } from './protocol.ts';
 import { Settled } from './ranges.ts';
 import { isReadOnly } from './folder.ts';
@@ -23,10 +25,14 @@ export class ReadOnlyStart {
   readonly #epoch: string;
   readonly #nextSeq: Seq;
   readonly #settled = streams.map(() => new Settled());
+  /** Rows of `dating.db`; null: what they say cannot be told now. */
+  readonly #onDisk: readonly WrongBoot[] | null;
+  readonly #dated = new Map<string, WrongBoot>();
 
   constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
     this.#options = options;
     this.#tell = tell;
+    this.#onDisk = datingOnReadOnlyDisk(options.path);
     const names = namesIn(options.path);
     const parsed = names.flatMap((name) => parseSegmentName(name) ?? []);
     this.#epoch = newEpoch(Math.max(0, ...parsed.map(({ starts }) => starts)) + 1);
@@ -38,10 +44,11 @@ export class ReadOnlyStart {
     return {
       before: 'unclean',
       isReadOnly: true,
+      isDatingKnown: this.#onDisk !== null,
       epoch: this.#epoch,
       nextSeq: this.#nextSeq,
       doubtful: streams.map(() => this.#nextSeq - 1),
-      dating: [],
+      dating: this.#onDisk ?? [],
       slots: null,
       slotFrames: { frames: [], through: 0, described: [] },
       bytes: 0,
@@ -62,12 +69,18 @@ export class ReadOnlyStart {
     this.#settled[lane]?.add(first, last);
   }
 
+  /** On disk before what is dated by it. */
+  date(boots: readonly WrongBoot[]): void {
+    for (const boot of boots) this.#dated.set(boot.boot, boot);
+  }
+
   /** The store itself, under the same epoch. Throws as long as the disk cannot be written. */
   become(): Store {
     const { path } = this.#options;
     if (isReadOnly(path)) throw new BufferError('READ_ONLY', `the file system of ${path} is read-only`);
     const store = new Store({ ...this.#options, as: { epoch: this.#epoch, nextSeq: this.#nextSeq } }, this.#tell);
     store.opened();
+    store.date([...this.#dated.values()]);
     for (const [lane, { ranges }] of this.#settled.entries())
       for (const { first, last } of ranges) store.settle(lane, first, last);
     return store;

@@ -130,6 +130,7 @@ export class Store {
     return {
       before,
       isReadOnly: false,
+      isDatingKnown: true,
       epoch: this.#epoch,
       nextSeq: this.#nextSeq,
       doubtful: this.#doubtful,

@@ -34,17 +34,21 @@ export class Volatile {
   }
 
   /**
-   * Readings that wait for their date cannot be sent from memory, nor can what comes behind them in their lane: a reader that is given it counts all
-   * before it as seen.
+   * Readings that wait for their date are not sent, nor is what comes behind them in their lane: a reader that is given it counts all before it as seen.
    */
   mayShow(stream: Stream, isUndated: boolean): boolean {
     if (isUndated) this.#blocked.add(stream);
     return !this.#blocked.has(stream);
   }
 
-  /** Nothing is held any more. */
-  allWritten(): void {
+  /** Nothing is held any more, or what waits has its date. */
+  unblock(): void {
     this.#blocked.clear();
+  }
+
+  /** What waits to be written, the oldest first. */
+  get held(): readonly Sealed[] {
+    return this.#held;
   }
 
   /** The oldest that is to be written. */

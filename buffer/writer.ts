@@ -117,7 +117,8 @@ function perform(call: Exclude<Call, { call: 'makeRoom' }>): unknown {
     case 'read':
       return start ? start.read(call.take) : opened().read(call.take);
     case 'date':
-      opened().date(call.take);
+      if (start) start.date(call.take);
+      else opened().date(call.take);
       return null;
     case 'reject':
       opened().reject(call.take);
