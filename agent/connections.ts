@@ -11,7 +11,7 @@ import type { Poller, PollerHandover, PollerOptions } from './poller.ts';
 import type { DeviceState } from './status/facts.ts';
 import { startSupervisor } from './supervisor.ts';
 import type { Supervisor, SupervisorState } from './supervisor.ts';
-import { scheduleMaker } from './wall-slots.ts';
+import { scheduleMaker } from './schedule/wall-slots.ts';
 
 export interface ConnectionsOptions extends Pick<PollerOptions, 'sink' | 'event' | 'kept'> {
   /** What its devices' values go to is each connection's own. */

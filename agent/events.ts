@@ -1,7 +1,7 @@
 import type { Buffer as Lanes } from '../buffer/buffer.ts';
 import type { Clock } from './clock.ts';
 import { messageOf } from './errors.ts';
-import type { Log } from './log.ts';
+import type { Log } from './log/log.ts';
 import type { EventName, GatewayEvent } from './reading.ts';
 import { eventBody } from './uplink/encodings.ts';
 

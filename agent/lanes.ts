@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import type { SiteConfig } from './config/site-config.ts';
 import { startForwarder } from './forwarder.ts';
 import type { Forwarder, ForwarderState } from './forwarder.ts';
-import type { Log } from './log.ts';
+import type { Log } from './log/log.ts';
 import type { GatewayEvent, Stream } from './reading.ts';
 import { streams } from './reading.ts';
 import { chooseUplink, uplinkIdentity } from './uplink/choose.ts';

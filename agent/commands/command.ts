@@ -1,4 +1,4 @@
-import type { LogStream } from '../log-output.ts';
+import type { LogStream } from '../log/output.ts';
 
 /** One command of `sluice`, or a subcommand of one: a file of this folder, exporting it under its name. */
 export interface Command {

@@ -4,7 +4,7 @@ import type { ConnectionConfig, DeviceConfig } from '../config/site-config.ts';
 import { messageOf } from '../errors.ts';
 import { unanswered } from '../reading.ts';
 import type { Observation, PointInfo } from '../reading.ts';
-import type { SystemClock } from '../system-clock.ts';
+import type { SystemClock } from '../time/system-clock.ts';
 
 /** One device may take its timeouts and retries; none may hold up a person for longer. */
 const deviceDeadlineMs = 30_000;

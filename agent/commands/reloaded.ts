@@ -3,7 +3,7 @@ import { problemText } from '../config/problems.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import type { Gateway } from '../gateway.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import type { Io } from './command.ts';
 
 /** The file as it is now, when the gateway goes on under it; null: it goes on as it was, or ends (`Gateway.failed`). Never rejects. */

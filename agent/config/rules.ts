@@ -1,6 +1,6 @@
-import type { CounterRule, Rate } from '../counters.ts';
+import type { CounterRule, Rate } from '../screen/counters.ts';
 import type { Kind } from '../reading.ts';
-import type { ReportRule } from '../report.ts';
+import type { ReportRule } from '../screen/report.ts';
 import { durationText } from './grammar.ts';
 import { nearest, type Levels } from './levels.ts';
 import { quoted, type Problems } from './problems.ts';

@@ -1,6 +1,6 @@
 /** The keys of a point that say what is done with its readings. Not inherited, but from a profile's point of the same name. */
 import * as v from 'valibot';
-import type { Rate } from '../counters.ts';
+import type { Rate } from '../screen/counters.ts';
 import { allowed, doc, duration, durationMs, flag, number, oneOf } from './grammar.ts';
 
 function above0() {

@@ -1,6 +1,6 @@
 /** The keys that say when a point is read. They stand in connection, profile, device and point; the nearest one holds. */
 import * as v from 'valibot';
-import { MONTH_MS } from '../wall-slots.ts';
+import { MONTH_MS } from '../schedule/wall-slots.ts';
 import { allowed, doc, duration, durationMs, durationText } from './grammar.ts';
 import { defaultEveryMs } from './site-config.ts';
 

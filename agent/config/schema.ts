@@ -24,7 +24,7 @@ import { nearest } from './nearest.ts';
 import { kafka } from './schema-kafka.ts';
 import { rules } from './schema-rules.ts';
 import { timing } from './schema-timing.ts';
-import { timeSourceNames } from '../time-sources.ts';
+import { timeSourceNames } from '../time/time-sources.ts';
 
 function timezone() {
   const message = allowed('a name of the IANA time zone database, e.g. "Europe/Madrid"');

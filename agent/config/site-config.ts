@@ -1,10 +1,10 @@
 import type { Home, LinkLoad } from '../../drivers/driver.ts';
 import type { Kind, PointInfo } from '../reading.ts';
-import type { CounterRule } from '../counters.ts';
-import type { ReportRule } from '../report.ts';
-import type { TimeSourceName } from '../time-sources.ts';
+import type { CounterRule } from '../screen/counters.ts';
+import type { ReportRule } from '../screen/report.ts';
+import type { TimeSourceName } from '../time/time-sources.ts';
 import type { Destination } from '../uplink/uplink.ts';
-import type { LocalTimes } from '../wall-slots.ts';
+import type { LocalTimes } from '../schedule/wall-slots.ts';
 import type { Secret } from './grammar.ts';
 
 /** A configuration that was found right: defaults filled in, profiles merged, what is disabled left out, paths absolute. */

@@ -1,5 +1,5 @@
 import type { Kind } from '../reading.ts';
-import type { LocalTimes } from '../wall-slots.ts';
+import type { LocalTimes } from '../schedule/wall-slots.ts';
 import { durationText } from './grammar.ts';
 import type { Checked } from './inspect.ts';
 import { nearest, type Levels } from './levels.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Gateway } from '../gateway.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import type { GatewayStatus } from './facts.ts';
 import { ailments } from './health.ts';
 import type { Notify } from './notify.ts';

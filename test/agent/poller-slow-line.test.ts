@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { type Poller, startPoller } from '../../agent/poller.ts';
 import type { GatewayEvent, Reading } from '../../agent/reading.ts';
-import { fromFullHour } from '../../agent/slots.ts';
+import { fromFullHour } from '../../agent/schedule/slots.ts';
 import { driver } from '../../drivers/modbus/index.ts';
 import { hostOf, planOf, pointsOf, until } from '../drivers/modbus/support.ts';
 import { honest, startRawServer } from '../simulators/modbus-raw-server.ts';

@@ -2,7 +2,7 @@
  * Owns a buffer and measures it: the start, then a million readings drained from the oldest on, with as many appended before. A process of its own.
  * Parameter: the folder. One JSON value on standard output.
  */
-import { systemClock } from '../../agent/system-clock.ts';
+import { systemClock } from '../../agent/time/system-clock.ts';
 import { openBuffer } from '../../buffer/open.ts';
 import { backlogPoints, backlogReading } from './backlog-site.ts';
 import { rounded } from './numbers.ts';

@@ -1,6 +1,6 @@
 /** Fills a buffer with readings of 100 meters and ends; a process of its own. Parameters: the buffer's folder, how many readings. */
 import { openBuffer } from '../../buffer/open.ts';
-import { systemClock } from '../../agent/system-clock.ts';
+import { systemClock } from '../../agent/time/system-clock.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 
 const [folder = '', count = '0'] = process.argv.slice(2);

@@ -3,8 +3,8 @@
  * output, the sequence numbers that are on disk now; ends in order when standard input ends.
  */
 import { once } from 'node:events';
-import { systemClock } from '../../agent/system-clock.ts';
-import { timeSource } from '../../agent/time-sources.ts';
+import { systemClock } from '../../agent/time/system-clock.ts';
+import { timeSource } from '../../agent/time/time-sources.ts';
 import { openBuffer } from '../../buffer/open.ts';
 import { pointInfo, reading } from './readings.ts';
 

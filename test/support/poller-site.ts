@@ -1,7 +1,7 @@
-import type { PolledPoint } from '../../agent/due.ts';
+import type { PolledPoint } from '../../agent/schedule/due.ts';
 import { type KeptOfDevices, type Poller, type PollerHandover, startPoller } from '../../agent/poller.ts';
 import type { GatewayEvent, PointInfo, Reading } from '../../agent/reading.ts';
-import { fromFullHour } from '../../agent/slots.ts';
+import { fromFullHour } from '../../agent/schedule/slots.ts';
 import { type Supervisor, startSupervisor } from '../../agent/supervisor.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { ScriptedDriver, pointInfo } from './scripted-driver.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MONTH_MS } from '../../../agent/wall-slots.ts';
+import { MONTH_MS } from '../../../agent/schedule/wall-slots.ts';
 import type { PointConfig } from '../../../agent/config/site-config.ts';
 import { loaded, site, type Site } from './fixtures.ts';
 

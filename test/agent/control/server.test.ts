@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { daemonAt } from '../../../agent/control/client.ts';
 import { serveControl } from '../../../agent/control/server.ts';
 import type { ControlServer, Lendable } from '../../../agent/control/server.ts';
-import type { Log } from '../../../agent/log.ts';
+import type { Log } from '../../../agent/log/log.ts';
 
 const never = new AbortController().signal;
 const warnings: string[] = [];

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../agent/config/load.ts';
-import { describeSite } from '../../../agent/metadata.ts';
+import { describeSite } from '../../../agent/assets/metadata.ts';
 import type { ClockMark, EventName, Kept, Kind, Quality, TimeSource } from '../../../agent/reading.ts';
 import { publishedSchema, type PublishedSchema } from '../../../agent/schemas/published.ts';
 import { outRecord, statusRecord, type StatusRecord } from '../../../agent/status/record.ts';

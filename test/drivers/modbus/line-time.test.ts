@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { startPoller } from '../../../agent/poller.ts';
 import type { Poller } from '../../../agent/poller.ts';
 import type { Kind, Reading } from '../../../agent/reading.ts';
-import { fromFullHour } from '../../../agent/slots.ts';
+import { fromFullHour } from '../../../agent/schedule/slots.ts';
 import { ModbusSession } from '../../../drivers/modbus/session.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { minute, nothingKept, second } from '../../support/poller-site.ts';

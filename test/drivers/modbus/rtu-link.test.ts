@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { builtAtMs } from '../../../agent/build-time.ts';
-import { systemClock } from '../../../agent/system-clock.ts';
-import type { SystemClock } from '../../../agent/system-clock.ts';
-import { timeSource } from '../../../agent/time-sources.ts';
+import { systemClock } from '../../../agent/time/system-clock.ts';
+import type { SystemClock } from '../../../agent/time/system-clock.ts';
+import { timeSource } from '../../../agent/time/time-sources.ts';
 import { openSocket } from '../../../drivers/modbus/socket.ts';
 import { socketPort } from '../../../drivers/modbus/socket-port.ts';
 import type { Outcome } from '../../../drivers/modbus/link.ts';

@@ -1,7 +1,7 @@
 import type { Kind, Observation, PointInfo } from '../../../agent/reading.ts';
 import type { Clock } from '../../../agent/clock.ts';
-import { systemClock } from '../../../agent/system-clock.ts';
-import { timeSource } from '../../../agent/time-sources.ts';
+import { systemClock } from '../../../agent/time/system-clock.ts';
+import { timeSource } from '../../../agent/time/time-sources.ts';
 import type { DriverHost, Settings } from '../../../drivers/driver.ts';
 import type { OpcUaPlan } from '../../../drivers/opcua/plan.ts';
 import { opcuaSchema } from '../../../drivers/opcua/schema.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../agent/system-clock.ts';
-import { timeSource } from '../../../agent/time-sources.ts';
+import { systemClock } from '../../../agent/time/system-clock.ts';
+import { timeSource } from '../../../agent/time/time-sources.ts';
 import { suggest } from '../../../drivers/opcua/tools/suggest.ts';
 import { tools } from '../../../drivers/opcua/tools/index.ts';
 import type { BrowseOptions, ToolHost } from '../../../drivers/tools.ts';
