@@ -31,8 +31,8 @@ export interface ClientSettings {
   readonly timeoutMs: number;
   /** null: nothing is signed. */
   readonly secured: Secured | null;
-  /** The server's certificate (DER), by which a password is encrypted where nothing else is. */
-  readonly passwordFor?: Buffer | null;
+  /** The server's certificate (DER), by which a password is encrypted and for which a user certificate proves itself where nothing else is secured. */
+  readonly userFor?: Buffer | null;
 }
 
 const quietMs = 300_000;
@@ -41,11 +41,11 @@ const quietMs = 300_000;
  * A client of the library that is connected to nothing yet. It keeps no certificates: neither the library's folder in the home directory nor any other
  * is made or read, and whom it may speak to was decided before (`trust.ts`). It prints nothing, and never connects again by itself.
  */
-export function newClient({ applicationUri, timeoutMs, secured, passwordFor = null }: ClientSettings): OPCUAClient {
+export function newClient({ applicationUri, timeoutMs, secured, userFor = null }: ClientSettings): OPCUAClient {
   setDebugLogger(silent);
   setWarningLogger(silent);
   setErrorLogger(silent);
-  const serverCertificate = secured?.serverCertificate ?? passwordFor;
+  const serverCertificate = secured?.serverCertificate ?? userFor;
   const client = OPCUAClient.create({
     applicationName: 'Sluice',
     applicationUri,

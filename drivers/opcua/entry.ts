@@ -49,13 +49,15 @@ export async function prepareEntry(
   let secured: Secured | null = null;
   let promised: Offer | null = null;
   let own: Own | null = null;
-  if (securityMode !== 'None' || identity.type === 'userName') {
+  if (securityMode !== 'None' || identity.type !== 'anonymous') {
     promised = await discover(plan, host, opened);
     const choice = userOf(promised, identity.type);
     if (typeof choice === 'string') throw new LinkError(choice);
     // Ours first: whoever is told to trust the server finds there what the server has to trust.
     if (securityMode !== 'None') own = await ownOf(host, signal);
-    if (own !== null || choice.effective !== 'None') await meet(promised, plan, host, inUse);
+    // A proof by a user certificate is for this server's certificate only, and tells no secret.
+    if (own !== null || (identity.type === 'userName' && choice.effective !== 'None'))
+      await meet(promised, plan, host, inUse);
   }
   signal.throwIfAborted();
   if (securityMode !== 'None' && securityPolicy !== 'None' && promised !== null && own !== null) {
@@ -73,7 +75,7 @@ export async function prepareEntry(
     applicationUri: own?.certificate.applicationUri ?? applicationUri(host.home),
     timeoutMs,
     secured,
-    passwordFor: promised?.certificate ? leafOf(promised) : null,
+    userFor: promised?.certificate ? leafOf(promised) : null,
   });
   opened(client);
 
@@ -198,7 +200,9 @@ const waysOf = ({ users }: Offer): string => JSON.stringify(users);
 
 /** A server in the middle may have changed what was said without security; the certificate and the ways to tell a user must be the same. */
 function isKept(before: Offer, now: Offer): boolean {
-  return Buffer.compare(leafOf(before), leafOf(now)) === 0 && waysOf(before) === waysOf(now);
+  const isSame =
+    before.certificate === null ? now.certificate === null : Buffer.compare(leafOf(before), leafOf(now)) === 0;
+  return isSame && waysOf(before) === waysOf(now);
 }
 
 /** The library chooses among what the server offers by its own rules: it is left no choice. */

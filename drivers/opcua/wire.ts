@@ -180,7 +180,9 @@ export async function openWire(
     const closed = Promise.all(clients.map((client) => client.disconnect().catch(() => {})));
     await Promise.race([closed, delay(closeMs)]);
     if (error instanceof LinkError && error.message.startsWith(plan.endpoint)) throw error;
-    throw new LinkError(`${plan.endpoint}: ${messageOf(error).replaceAll(/\s+/g, ' ')}`);
+    // An assertion of the library has no words.
+    const why = messageOf(error).replaceAll(/\s+/g, ' ').trim() || 'the library gave up, and says no reason';
+    throw new LinkError(`${plan.endpoint}: ${why}`);
   } finally {
     connected.abort(null);
     opened.abort(null);

@@ -1,9 +1,10 @@
 """The plant of test/drivers/opcua/plant.ts behind asyncua. Nothing of this project's code takes part.
 
-Usage: asyncua-plant.py PORT
+Usage: asyncua-plant.py PORT [CERTIFICATE KEY] [-shifted]
 
-Prints `ready` when it serves; ends by itself after twenty minutes, or when its standard input does. A line there changes a value: `NAME JSON`, with a type of its
-own `NAME TYPE JSON`; `NAME delete` and `NAME add` let a node vanish and come back.
+Prints `ready` when it serves; ends by itself after twenty minutes, or when its standard input does. A line there changes a value: `NAME JSON`; `NAME TYPE JSON`
+makes the node anew with that type; `NAME delete` and `NAME add` let a node vanish and come back. With a certificate and its key (PEM) it offers every policy, and every kind of user: `ana` with
+the password `not-in-any-log`, and whoever has a certificate. `-shifted`: another namespace stands before the plant's.
 """
 import asyncio
 import json
@@ -13,6 +14,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 
 from asyncua import Server, ua
+from asyncua.crypto.permission_rules import User, UserRole
 
 LIFETIME_S = 1200
 TICK_S = 0.1
@@ -48,11 +50,36 @@ def held(value, kind, status=ua.StatusCodes.Good, source=None):
     )
 
 
-async def main(port):
-    server = Server()
+class Users:
+    def get_user(self, iserver, username=None, password=None, certificate=None):
+        if username is not None and (username, password) != ("ana", "not-in-any-log"):
+            return None
+        return User(role=UserRole.User)
+
+
+async def secure(server, certificate, key):
+    modes = [
+        getattr(ua.SecurityPolicyType, f"{policy}_{mode}")
+        for policy in ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
+        for mode in ("Sign", "SignAndEncrypt")
+    ]
+    await server.set_application_uri("urn:plc")
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity, *modes])
+    server.set_identity_tokens([ua.AnonymousIdentityToken, ua.UserNameIdentityToken, ua.X509IdentityToken])
+    await server.load_certificate(certificate)
+    await server.load_private_key(key)
+
+
+async def main(port, *words):
+    files = [word for word in words if not word.startswith("-")]
+    server = Server(user_manager=Users())
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    if files:
+        await secure(server, *files)
+    if "-shifted" in words:
+        await server.register_namespace("urn:site:other")
     space = await server.register_namespace("urn:site:plc")
     plant = await server.nodes.objects.add_object(space, "Plant")
     nodes = {}
@@ -79,14 +106,13 @@ async def main(port):
             await server.delete_nodes([nodes.pop(name)])
         elif words == ["add"]:
             await add(name, 1.5, ua.VariantType.Double)
+        elif words[0].split(" ")[0] in ua.VariantType.__members__:
+            kind, text = words[0].split(" ", 1)
+            await server.delete_nodes([nodes.pop(name)])
+            await add(name, json.loads(text), ua.VariantType[kind])
         else:
-            kind = ua.VariantType.Double
-            text = words[0]
-            if text[0].isalpha() and text.split(" ")[0] in ua.VariantType.__members__:
-                named, text = text.split(" ", 1)
-                kind = ua.VariantType[named]
             node = ua.NodeId(name, space)
-            await server.write_attribute_value(node, held(json.loads(text), kind))
+            await server.write_attribute_value(node, held(json.loads(words[0]), ua.VariantType.Double))
 
     async def listen():
         reader = asyncio.StreamReader()
@@ -110,4 +136,4 @@ async def main(port):
 
 
 logging.basicConfig(level=logging.CRITICAL)
-asyncio.run(main(int(sys.argv[1])))
+asyncio.run(main(*sys.argv[1:]))

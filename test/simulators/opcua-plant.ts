@@ -1,11 +1,14 @@
 /**
  * The plant of test/drivers/opcua/plant.ts behind node-opcua's server, as a process of its own.
  *
- * Usage: opcua-plant.ts PORT. Prints `ready` when it serves; ends by itself after twenty minutes, or when its standard input does.
+ * Usage: opcua-plant.ts PORT [CERTIFICATE KEY] [-shifted]. Prints `ready` when it serves; ends by itself after twenty minutes, or when its standard input does. A line there changes
+ * a value: `NAME JSON`; `NAME TYPE JSON` makes the node anew with that type; `NAME delete` and `NAME add` let a node vanish and come back. With a certificate and its key (PEM) it offers
+ * every policy, and every kind of user: `ana` with the password `not-in-any-log`, and whoever has a certificate. `-shifted`: another namespace stands before the plant's.
  */
+import { createInterface } from 'node:readline';
 import { StatusCodes, VariantArrayType, resolveNodeId } from 'node-opcua-client';
 import { startOpcUaServer } from '../support/opcua-server.ts';
-import type { TypeName } from '../support/opcua-server.ts';
+import type { ServedVariable, TypeName } from '../support/opcua-server.ts';
 
 const lifetimeMs = 1_200_000;
 const dayMs = 86_400_000;
@@ -33,7 +36,13 @@ const scalars: readonly (readonly [TypeName, unknown])[] = [
   ['StatusCode', StatusCodes.BadShutdown],
 ];
 
-const server = await startOpcUaServer({ port: Number(process.argv[2]) });
+const [, , port, ...words] = process.argv;
+const [certificate, key] = words.filter((word) => !word.startsWith('-'));
+const server = await startOpcUaServer({
+  port: Number(port),
+  isShifted: words.includes('-shifted'),
+  ...(certificate !== undefined && key !== undefined && { secured: { certificate, key } }),
+});
 for (const [type, value] of scalars) server.variable(`T.${type}`, type, value);
 server.variable('T.NaN', 'Double', Number.NaN);
 server.variable('A.Int32', 'Int32', [1, 2, 3], VariantArrayType.Array);
@@ -48,5 +57,14 @@ const ticks = server.variable('Ticks', 'UInt32', 0);
 let count = 0;
 setInterval(() => ticks.setValueFromSource({ dataType: 'UInt32', value: ++count }), 100);
 setTimeout(() => process.exit(0), lifetimeMs);
-process.stdin.resume().on('end', () => process.exit(0));
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const [, name = '', type, text = ''] = /^(\S+) (?:([A-Z]\w+) )?(.+)$/.exec(line) ?? [];
+    const found = server.namespace.findNode(`ns=${server.namespace.index};s=${name}`) as ServedVariable | null;
+    if (found !== null && (text === 'delete' || type !== undefined)) server.namespace.deleteNode(found);
+    if (text === 'add') server.variable(name, 'Double', 1.5);
+    else if (type !== undefined) server.variable(name, type as TypeName, JSON.parse(text));
+    else if (text !== 'delete') found?.setValueFromSource({ dataType: 'Double', value: JSON.parse(text) as unknown });
+  })
+  .on('close', () => process.exit(0));
 console.log('ready');

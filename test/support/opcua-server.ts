@@ -7,7 +7,7 @@ import { DataType, ServiceFault, StatusCodes, Variant, VariantArrayType } from '
 import { OPCUAServer } from 'node-opcua-server';
 
 type Namespace = ReturnType<NonNullable<OPCUAServer['engine']['addressSpace']>['registerNamespace']>;
-type ServedVariable = ReturnType<Namespace['addVariable']>;
+export type ServedVariable = ReturnType<Namespace['addVariable']>;
 export type TypeName = Extract<keyof typeof DataType, string>;
 
 /** A request as the server decoded it. */
@@ -48,19 +48,29 @@ export interface OpcUaServerOptions {
   readonly port?: number;
   readonly mostSessions?: number;
   readonly operationLimits?: Readonly<Record<string, number>>;
+  /** Another namespace stands before that of the variables. */
+  readonly isShifted?: boolean;
+  /** PEM files: then every policy and user is offered; `ana` has the password `not-in-any-log`. */
+  readonly secured?: { readonly certificate: string; readonly key: string };
 }
 
 /** node-opcua's own server, in this process: what it receives can be seen, and held back. */
 export async function startOpcUaServer(options: OpcUaServerOptions = {}): Promise<OpcUaServer> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-opcua-'));
+  const keeps = (name: string): OPCUACertificateManager =>
+    new OPCUACertificateManager({ rootFolder: join(folder, name), automaticallyAcceptUnknownCertificate: true });
   const server = new OPCUAServer({
     port: options.port ?? 0,
     hostname: 'localhost',
     resourcePath: '/',
     allowAnonymous: true,
-    serverCertificateManager: new OPCUACertificateManager({
-      rootFolder: folder,
-      automaticallyAcceptUnknownCertificate: true,
+    serverCertificateManager: keeps('.'),
+    ...(options.secured && {
+      certificateFile: options.secured.certificate,
+      privateKeyFile: options.secured.key,
+      serverInfo: { applicationUri: 'urn:plc' },
+      userManager: { isValidUser: (name: string, password: string) => name === 'ana' && password === 'not-in-any-log' },
+      userCertificateManager: keeps('users'),
     }),
     maxConnectionsPerEndpoint: 100,
     serverCapabilities: {
@@ -71,6 +81,7 @@ export async function startOpcUaServer(options: OpcUaServerOptions = {}): Promis
   await server.initialize();
   const { addressSpace } = server.engine;
   if (addressSpace === null) throw new Error('the server has no address space');
+  if (options.isShifted === true) addressSpace.registerNamespace('urn:site:other');
   const namespace = addressSpace.registerNamespace('urn:site:plc');
   const requests: SeenRequest[] = [];
   const made: OpcUaServer = {

@@ -71,12 +71,15 @@ export interface UserChoice extends UserOffer {
 }
 
 /** How the user is told to the server: the strongest way it offers, never a weaker one. A text: it takes no such users. */
-export function userOf({ users, policyUri }: Offer, type: Identity['type']): UserChoice | string {
+export function userOf({ users, policyUri, certificate }: Offer, type: Identity['type']): UserChoice | string {
   const fitting = users
     .filter((user) => user.type === type)
     .map((user) => ({ ...user, effective: policyName(user.policyUri === '' ? policyUri : user.policyUri) }))
     .toSorted((a, b) => byStrength.indexOf(b.effective) - byStrength.indexOf(a.effective));
-  if (fitting[0] !== undefined) return fitting[0];
+  const [strongest] = fitting;
+  if (strongest?.type === 'certificate' && (strongest.effective === 'None' || certificate === null))
+    return 'the server says no way to prove a user certificate without security; set securityMode to SignAndEncrypt';
+  if (strongest !== undefined) return strongest;
   const taken = [...new Set(users.map((user) => userWords[user.type]))].join(', ');
   return `the server takes no ${userWords[type]} here; it takes ${taken === '' ? 'nobody' : taken}`;
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Secret } from '../../../agent/config/grammar.ts';
 import { noAsyncua } from '../../support/asyncua.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
 import { Plant } from './plant.ts';
@@ -22,6 +23,18 @@ describe.skipIf(noAsyncua !== undefined)(`a server of asyncua${noAsyncua ? ` (${
     expect(
       seen.map(({ value, text, status }, at) => [...(expected[at]?.slice(0, 2) ?? []), value, text, status]),
     ).toEqual(expected);
+  });
+
+  it('takes a user name though it has no certificate to encrypt the password with, and that is told', async () => {
+    const user = { username: 'ana', password: new Secret('not-in-any-log') };
+    const plan = planOf(plant.port, [{ id: 'PLC', points: { level: points['p0'] ?? {} } }], { mode: 'poll' }, user);
+    const host = new Listener();
+    const session = await driver.open(plan, host, never);
+    const [seen] = await session.poll({ device: 'PLC', points: pointsOf(plan, 'PLC'), dueMs: 0 }, never);
+    await session.close();
+    expect(seen).toMatchObject({ value: 1, quality: 'good' });
+    expect(host.said.join()).toContain('the password goes over the network in clear');
+    expect(host.said.join()).not.toContain('not-in-any-log');
   });
 
   it('sends what is subscribed: the same, and what changes', async () => {

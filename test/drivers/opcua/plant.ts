@@ -16,10 +16,10 @@ export const makers: readonly (readonly [Maker, string | undefined])[] = [
   ['node-opcua', undefined],
 ];
 
-const commands: Readonly<Record<Maker, (port: number) => readonly [string, ...string[]]>> = {
-  asyncua: (port) => [asyncuaPython, 'test/simulators/asyncua-plant.py', String(port)],
-  milo: (port) => ['java', ...miloArguments, String(port)],
-  'node-opcua': (port) => [process.execPath, 'test/simulators/opcua-plant.ts', String(port)],
+const commands: Readonly<Record<Maker, readonly [string, ...string[]]>> = {
+  asyncua: [asyncuaPython, 'test/simulators/asyncua-plant.py'],
+  milo: ['java', ...miloArguments],
+  'node-opcua': [process.execPath, 'test/simulators/opcua-plant.ts'],
 };
 
 export class Plant {
@@ -32,16 +32,17 @@ export class Plant {
     this.port = port;
   }
 
-  static async start(maker: Maker): Promise<Plant> {
+  /** `words`: see the head of the server's file. */
+  static async start(maker: Maker, words: readonly string[] = []): Promise<Plant> {
     const plant = new Plant(maker, await freePort());
-    await plant.start();
+    await plant.start(words);
     return plant;
   }
 
   /** Again, on the same port. Resolves when it serves. */
-  async start(): Promise<void> {
-    const [program, ...argv] = commands[this.maker](this.port);
-    const child = spawn(program, argv, { stdio: ['pipe', 'pipe', 'pipe'] });
+  async start(words: readonly string[] = []): Promise<void> {
+    const [program, ...argv] = commands[this.maker];
+    const child = spawn(program, [...argv, String(this.port), ...words], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));

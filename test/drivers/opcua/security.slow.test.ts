@@ -13,7 +13,6 @@ import { Secret } from '../../../agent/config/grammar.ts';
 import type { Session, Settings } from '../../../drivers/driver.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
 import { run } from '../../support/command-line.ts';
-import { asyncuaPython, noAsyncua } from '../../support/asyncua.ts';
 import { noOpenssl, Openssl } from '../../support/openssl.ts';
 import type { MadeCertificate } from '../../support/openssl.ts';
 import { Listener, planOf, pointsOf } from './support.ts';
@@ -134,26 +133,6 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
     expect((await open({})).value).toBe(1.5);
     expect(existsSync(pki())).toBe(false);
   });
-
-  it.skipIf(noAsyncua !== undefined)(
-    `of another maker is read under every policy, by every user (${noAsyncua ?? 'asyncua'})`,
-    { timeout: 60_000 },
-    async () => {
-      server = await serveAsyncua(plc);
-      const users = [
-        {},
-        { username: 'ana', password: new Secret(password) },
-        { userCertificate: user.cert, userKey: user.key },
-      ];
-      await trusting({ securityMode: 'Sign' });
-      for (const securityMode of ['Sign', 'SignAndEncrypt'])
-        for (const securityPolicy of policies)
-          for (const one of users) expect((await open({ securityMode, securityPolicy, ...one })).value).toBe(1.5);
-      expect(await refused({ securityMode: 'Sign', username: 'ana', password: new Secret('wrong') })).toMatch(
-        /BadUserAccessDenied|BadIdentityTokenRejected/,
-      );
-    },
-  );
 
   it(
     'leaves nothing in the home directory and no word of the library on the terminal',
@@ -333,11 +312,6 @@ async function serve(made: MadeCertificate, folder: string, words: readonly stri
   const at = port ?? (await freePort());
   const argv = ['test/simulators/opcua-secure-server.ts', String(at), made.cert, made.key, folder, ...words];
   return started(at, process.execPath, argv);
-}
-
-async function serveAsyncua(made: MadeCertificate): Promise<Served> {
-  const at = await freePort();
-  return started(at, asyncuaPython, ['test/simulators/asyncua-secure.py', String(at), made.cert, made.key]);
 }
 
 async function started(port: number, program: string, argv: readonly string[]): Promise<Served> {

@@ -1,10 +1,26 @@
+import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
+import java.io.InputStreamReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.KeyFactory;
+import java.security.KeyPair;
+import java.security.PrivateKey;
+import java.security.Security;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Instant;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.eclipse.milo.opcua.sdk.core.AccessLevel;
 import org.eclipse.milo.opcua.sdk.core.Reference;
 import org.eclipse.milo.opcua.sdk.server.EndpointConfig;
@@ -12,14 +28,24 @@ import org.eclipse.milo.opcua.sdk.server.ManagedNamespaceWithLifecycle;
 import org.eclipse.milo.opcua.sdk.server.OpcUaServer;
 import org.eclipse.milo.opcua.sdk.server.OpcUaServerConfig;
 import org.eclipse.milo.opcua.sdk.server.identity.AnonymousIdentityValidator;
+import org.eclipse.milo.opcua.sdk.server.identity.CompositeValidator;
+import org.eclipse.milo.opcua.sdk.server.identity.UsernameIdentityValidator;
+import org.eclipse.milo.opcua.sdk.server.identity.X509IdentityValidator;
 import org.eclipse.milo.opcua.sdk.server.items.DataItem;
 import org.eclipse.milo.opcua.sdk.server.items.MonitoredItem;
 import org.eclipse.milo.opcua.sdk.server.nodes.UaVariableNode;
 import org.eclipse.milo.opcua.sdk.server.util.SubscriptionModel;
 import org.eclipse.milo.opcua.stack.core.NodeIds;
 import org.eclipse.milo.opcua.stack.core.StatusCodes;
+import org.eclipse.milo.opcua.stack.core.security.CertificateManager;
+import org.eclipse.milo.opcua.stack.core.security.CertificateStore;
+import org.eclipse.milo.opcua.stack.core.security.CertificateValidator;
+import org.eclipse.milo.opcua.stack.core.security.DefaultApplicationGroup;
 import org.eclipse.milo.opcua.stack.core.security.DefaultCertificateManager;
 import org.eclipse.milo.opcua.stack.core.security.MemoryCertificateQuarantine;
+import org.eclipse.milo.opcua.stack.core.security.MemoryCertificateStore;
+import org.eclipse.milo.opcua.stack.core.security.MemoryTrustListManager;
+import org.eclipse.milo.opcua.stack.core.security.RsaSha256CertificateFactory;
 import org.eclipse.milo.opcua.stack.core.security.SecurityPolicy;
 import org.eclipse.milo.opcua.stack.core.transport.TransportProfile;
 import org.eclipse.milo.opcua.stack.core.types.builtin.*;
@@ -31,7 +57,9 @@ import org.eclipse.milo.opcua.stack.transport.server.tcp.OpcTcpServerTransportCo
 /**
  * The plant of test/drivers/opcua/plant.ts behind Eclipse Milo. Nothing of this project's code takes part.
  *
- * <p>Usage: MiloPlant PORT. Prints "ready" when it serves; ends by itself after twenty minutes, or when its standard input does.
+ * <p>Usage: MiloPlant PORT [CERTIFICATE KEY] [-shifted]. Prints "ready" when it serves; ends by itself after twenty minutes, or when its standard input does. A line there
+ * changes a value: "NAME JSON", "NAME TYPE JSON" (the node stays the one it was), or lets a node vanish and come back: "NAME delete", "NAME add". With a certificate and its key (PEM) it offers every policy,
+ * and every kind of user: "ana" with the password "not-in-any-log", and whoever has a certificate. "-shifted": another namespace stands before the plant's.
  */
 public final class MiloPlant extends ManagedNamespaceWithLifecycle {
   private static final long LIFETIME_S = 1200;
@@ -120,30 +148,102 @@ public final class MiloPlant extends ManagedNamespaceWithLifecycle {
     subscriptions.onMonitoringModeChanged(items);
   }
 
+  private void obey(String line) {
+    String[] words = line.split(" ", 3);
+    NodeId id = newNodeId(words[0]);
+    if (words[1].equals("delete")) getNodeManager().getNode(id).ifPresent(node -> node.delete());
+    else if (words[1].equals("add")) add(words[0], NodeIds.Double, 1.5);
+    else {
+      Object value =
+          switch (words.length == 2 ? "Double" : words[1]) {
+            case "String" -> words[2].substring(1, words[2].length() - 1);
+            case "Int32" -> Integer.valueOf(words[2]);
+            default -> Double.valueOf(words[words.length - 1]);
+          };
+      getNodeManager().getNode(id).map(UaVariableNode.class::cast).ifPresent(node -> node.setValue(held(value, 0, DateTime.now())));
+    }
+  }
+
+  private static EndpointConfig.Builder endpointAt(int port, SecurityPolicy policy, MessageSecurityMode mode) {
+    return EndpointConfig.newBuilder()
+        .setBindAddress("127.0.0.1")
+        .setBindPort(port)
+        .setHostname("127.0.0.1")
+        .setPath("/")
+        .setTransportProfile(TransportProfile.TCP_UASC_UABINARY)
+        .setSecurityPolicy(policy)
+        .setSecurityMode(mode)
+        .addTokenPolicies(OpcUaServerConfig.USER_TOKEN_POLICY_ANONYMOUS);
+  }
+
+  private static X509Certificate certificateIn(String file) throws Exception {
+    byte[] pem = Files.readAllBytes(Path.of(file));
+    return (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(new ByteArrayInputStream(pem));
+  }
+
+  private static PrivateKey keyIn(String file) throws Exception {
+    String base64 = Files.readString(Path.of(file)).replaceAll("-----[^-]+-----|\\s", "");
+    return KeyFactory.getInstance("RSA").generatePrivate(new PKCS8EncodedKeySpec(Base64.getDecoder().decode(base64)));
+  }
+
+  /** One certificate, and every client is welcome. */
+  private static CertificateManager managerOf(X509Certificate certificate, PrivateKey key) throws Exception {
+    MemoryCertificateStore store = new MemoryCertificateStore();
+    X509Certificate[] chain = {certificate};
+    store.set(NodeIds.RsaSha256ApplicationCertificateType, new CertificateStore.Entry(key, chain));
+    RsaSha256CertificateFactory none =
+        new RsaSha256CertificateFactory() {
+          @Override
+          protected X509Certificate[] createRsaSha256CertificateChain(KeyPair pair) {
+            return chain;
+          }
+        };
+    return new DefaultCertificateManager(
+        new MemoryCertificateQuarantine(),
+        DefaultApplicationGroup.createAndInitialize(
+            new MemoryTrustListManager(), store, none, new CertificateValidator.InsecureCertificateValidator()));
+  }
+
   public static void main(String[] args) throws Exception {
-    EndpointConfig endpoint =
-        EndpointConfig.newBuilder()
-            .setBindAddress("127.0.0.1")
-            .setBindPort(Integer.parseInt(args[0]))
-            .setHostname("127.0.0.1")
-            .setPath("/")
-            .setTransportProfile(TransportProfile.TCP_UASC_UABINARY)
-            .setSecurityPolicy(SecurityPolicy.None)
-            .setSecurityMode(MessageSecurityMode.None)
-            .addTokenPolicies(OpcUaServerConfig.USER_TOKEN_POLICY_ANONYMOUS)
-            .build();
+    int port = Integer.parseInt(args[0]);
+    boolean isSecured = args.length > 2;
+    Set<EndpointConfig> endpoints = new HashSet<>();
+    EndpointConfig.Builder plain = endpointAt(port, SecurityPolicy.None, MessageSecurityMode.None);
+    CertificateManager manager = new DefaultCertificateManager(new MemoryCertificateQuarantine());
+    if (isSecured) {
+      // Java itself has no OAEP with SHA-256 by the name that Aes256_Sha256_RsaPss wants.
+      Security.addProvider(new BouncyCastleProvider());
+      X509Certificate certificate = certificateIn(args[1]);
+      manager = managerOf(certificate, keyIn(args[2]));
+      plain.setCertificate(certificate).addTokenPolicies(OpcUaServerConfig.USER_TOKEN_POLICY_USERNAME, OpcUaServerConfig.USER_TOKEN_POLICY_X509);
+      for (SecurityPolicy policy :
+          List.of(SecurityPolicy.Basic256Sha256, SecurityPolicy.Aes128_Sha256_RsaOaep, SecurityPolicy.Aes256_Sha256_RsaPss))
+        for (MessageSecurityMode mode : List.of(MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt))
+          endpoints.add(
+              endpointAt(port, policy, mode)
+                  .setCertificate(certificate)
+                  .addTokenPolicies(OpcUaServerConfig.USER_TOKEN_POLICY_USERNAME, OpcUaServerConfig.USER_TOKEN_POLICY_X509)
+                  .build());
+    }
+    endpoints.add(plain.build());
     OpcUaServerConfig config =
         OpcUaServerConfig.builder()
             .setApplicationName(LocalizedText.english("plant"))
-            .setApplicationUri("urn:test:milo")
+            .setApplicationUri(isSecured ? "urn:plc" : "urn:test:milo")
             .setProductUri("urn:test:milo")
-            .setEndpoints(Set.of(endpoint))
-            .setIdentityValidator(AnonymousIdentityValidator.INSTANCE)
-            .setCertificateManager(new DefaultCertificateManager(new MemoryCertificateQuarantine()))
+            .setEndpoints(endpoints)
+            .setIdentityValidator(
+                new CompositeValidator(
+                    AnonymousIdentityValidator.INSTANCE,
+                    new UsernameIdentityValidator(
+                        said -> said.getUsername().equals("ana") && said.getPassword().equals("not-in-any-log")),
+                    new X509IdentityValidator(certificate -> true)))
+            .setCertificateManager(manager)
             .build();
     OpcUaServer server =
         new OpcUaServer(
             config, profile -> new OpcTcpServerTransport(OpcTcpServerTransportConfig.newBuilder().build()));
+    if (Arrays.asList(args).contains("-shifted")) server.getNamespaceTable().add("urn:site:other");
     MiloPlant plant = new MiloPlant(server);
     plant.startup();
     server.startup().get();
@@ -154,9 +254,8 @@ public final class MiloPlant extends ManagedNamespaceWithLifecycle {
         100, 100, TimeUnit.MILLISECONDS);
     timer.schedule(() -> System.exit(0), LIFETIME_S, TimeUnit.SECONDS);
     System.out.println("ready");
-    while (System.in.read() >= 0) {
-      // Ends with its standard input.
-    }
+    BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
+    for (String line = lines.readLine(); line != null; line = lines.readLine()) plant.obey(line);
     System.exit(0);
   }
 }
