@@ -15,7 +15,7 @@ interface Options {
 }
 
 const lookMs = 20_000;
-/** Every so many looks the nodes are asked for too: once a minute. */
+/** Every so many looks, from the first, the nodes are asked for too: once a minute. */
 const recheckEvery = 3;
 
 /**
@@ -38,7 +38,7 @@ export async function keepLookout(options: Options, signal: AbortSignal): Promis
       if (now.startedMs !== first.startedMs && now.startedMs === last?.startedMs)
         throw new LinkError('the server was started anew');
       last = now;
-      if (count % recheckEvery === 0) await recheck();
+      if (count % recheckEvery === 1) await recheck();
     }
   } catch (error) {
     if (!signal.aborted) failed(error instanceof LinkError ? error : new LinkError(messageOf(error), { cause: error }));

@@ -9,6 +9,7 @@ import { revisedText } from './revised.ts';
 import type { Revised } from './revised.ts';
 import { missingBefore, numberAfter } from './sequence.ts';
 import { isOneTooMany } from './service-fault.ts';
+import { builtIn } from './values.ts';
 import type { Acknowledged, Published, Seen, Wire } from './wire.ts';
 
 interface Live {
@@ -26,6 +27,8 @@ interface Item extends Wanted {
   itemId: number | null;
   /** What was said of it last. */
   status: string;
+  /** At the last look; null: not looked yet, or the server does not say. */
+  dataType: string | null;
 }
 
 interface Options {
@@ -41,8 +44,8 @@ interface Options {
 
 /** How often the age of the last message is looked at. */
 const lookMs = 1_000;
-/** Attribute NodeClass (OPC UA Part 6, A.1): every node has it, and no device is asked for it. */
-const nodeClass = 2;
+/** Attribute DataType (OPC UA Part 6, A.1): every variable has it, and no device is asked for it. */
+const dataType = 14;
 /** The node is not there. */
 const vanished = /^BadNodeId(?:Unknown|Invalid)$/;
 
@@ -73,7 +76,9 @@ export class Subscriptions {
     for (const [publishingMs, group] of Map.groupBy(found, ({ subscribed }) => subscribed.publishingMs)) {
       const { subscriptionId, silentAfterMs, publishingMs: givenMs } = await wire.subscribe(publishingMs);
       this.#live.set(subscriptionId, { silentAfterMs, heardBootMs: host.clock.now().bootMs, expected: null });
-      const revised = await this.#monitor(group.map((one) => ({ ...one, subscriptionId, itemId: null, status: '' })));
+      const revised = await this.#monitor(
+        group.map((one) => ({ ...one, subscriptionId, itemId: null, status: '', dataType: null })),
+      );
       const text = revisedText(publishingMs, givenMs, revised);
       if (text !== null) host.log?.(`Connection ${connection}: ${text}`);
     }
@@ -86,7 +91,10 @@ export class Subscriptions {
     this.#stopping.abort(null);
   }
 
-  /** Tells which nodes have vanished, once, and asks again for those that are there, or that the server refused. */
+  /**
+   * Tells which nodes have vanished, once, and asks again for those that are there, or that the server refused. One that changes its type was made anew, between two looks: what
+   * watched the old one may watch nothing.
+   */
   async recheck(): Promise<void> {
     const { wire, host } = this.#options;
     const items = [...this.#items].flatMap(([handle, item]) => (item.target === null ? [] : [{ handle, item }]));
@@ -94,14 +102,19 @@ export class Subscriptions {
     const gone: Observation[] = [];
     for (let from = 0; from < items.length; from += wire.mostReads) {
       const some = items.slice(from, from + wire.mostReads);
-      const asked = some.map(({ item }) => ({ nodeId: item.target?.nodeId ?? '', attributeId: nodeClass }));
+      const asked = some.map(({ item }) => ({ nodeId: item.target?.nodeId ?? '', attributeId: dataType }));
       const seen = await wire.read(asked, this.#stopping.signal);
       for (const [at, each] of some.entries()) {
         const { item } = each;
         const status = seen[at]?.status.name ?? 'BadUnexpectedError';
         if (!vanished.test(status)) {
-          if (item.itemId === null || vanished.test(item.status)) again.push(each);
-        } else if (item.status !== status) {
+          const type = typeOf(seen[at]);
+          const before = item.dataType;
+          const isOther = before !== null && type !== null && type !== before;
+          if (isOther) host.log?.(`${nameOf(item)}: the node is a ${typeName(type)} now, it was a ${typeName(before)}`);
+          item.dataType = type;
+          if (item.itemId === null || isOther || vanished.test(item.status)) again.push(each);
+        } else if (!vanished.test(item.status)) {
           item.status = status;
           gone.push(unanswered(item.point.info, status, host.clock.now()));
         }
@@ -229,7 +242,8 @@ export class Subscriptions {
 
   #observe(handle: number, seen: Seen, at: ReturnType<DriverHost['clock']['now']>): readonly Observation[] {
     const item = this.#items.get(handle);
-    if (item === undefined) return [];
+    // Whoever saw first that it vanished has told it.
+    if (item === undefined || (vanished.test(item.status) && vanished.test(seen.status.name))) return [];
     item.status = seen.status.name;
     return observePushed(this.#options.complete(item.point), seen, at);
   }
@@ -252,4 +266,17 @@ export class Subscriptions {
       // Stopped.
     }
   }
+}
+
+/** As the library writes a NodeId: `ns=0;i=11`. */
+function typeOf(seen: Seen | undefined): string | null {
+  const value: unknown = seen?.wire?.value;
+  return value instanceof Object ? (value as { toString(): string }).toString() : null;
+}
+
+const nameOf = ({ point: { info } }: Item): string => `${info.device} ${info.point}`;
+
+function typeName(nodeId: string): string {
+  const [, number] = /^(?:ns=0;)?i=(\d+)$/.exec(nodeId) ?? [];
+  return Object.entries(builtIn).find(([, one]) => String(one) === number)?.[0] ?? nodeId;
 }

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { driver } from '../../../drivers/opcua/index.ts';
-import { noAsyncua } from '../../support/asyncua.ts';
 import { Plant, makers } from './plant.ts';
-import { Listener, planOf, until } from './support.ts';
+import { Listener, planOf } from './support.ts';
 
 const never = new AbortController().signal;
 const node = (name: string): { nodeId: string } => ({ nodeId: `nsu=urn:site:plc;s=${name}` });
@@ -32,38 +31,4 @@ describe.concurrent('a session that lives for long', () => {
       120_000,
     );
   });
-
-  it.skipIf(noAsyncua !== undefined)(
-    `tells once that a node of asyncua is gone, which itself says nothing, and watches it again when it is back ${noAsyncua ?? ''}`,
-    async () => {
-      const plant = await Plant.start('asyncua');
-      try {
-        const plan = planOf(
-          plant.port,
-          [{ id: 'PLC', points: { level: node('Level') } }],
-          {},
-          { publishingInterval: 500 },
-        );
-        const host = new Listener();
-        const session = await driver.open(plan, host, never);
-        await until(() => host.seen.length === 1);
-        plant.tell('Level delete');
-        await until(() => host.seen.length === 2, 70_000);
-        plant.tell('Level add');
-        await until(() => host.seen.length === 3, 70_000);
-        plant.tell('Level 2.5');
-        await until(() => host.seen.length === 4);
-        await session.close();
-        expect(host.seen.map(({ value, text, status }) => value ?? text ?? status)).toEqual([
-          1.5,
-          'BadNodeIdUnknown',
-          1.5,
-          2.5,
-        ]);
-      } finally {
-        await plant.end();
-      }
-    },
-    180_000,
-  );
 });
