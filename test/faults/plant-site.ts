@@ -20,7 +20,7 @@ const points = [
   { name: 'ticks', unit: '1', nodeId: node('Ticks'), every: '200ms', publishingInterval: '200ms' },
   { name: 'still', unit: '1', nodeId: node('T.Double'), every: '1s' },
   { name: 'total', kind: 'counter', unit: '1', nodeId: node('Ticks'), every: '1s' },
-  { name: 'level', unit: '1', nodeId: node('Level'), every: '1s', mode: 'poll' },
+  { name: 'level', unit: '1', nodeId: node('Level'), every: '100ms', mode: 'poll' },
 ];
 
 /** A daemon with one OPC UA server of another maker, and a file for an uplink. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { figuresOf } from '../bench/process-figures.ts';
 import { makers } from '../drivers/opcua/plant.ts';
 import type { Maker } from '../drivers/opcua/plant.ts';
 import { PlantSite } from '../faults/plant-site.ts';
@@ -9,6 +10,8 @@ import type { Row } from './row.ts';
 const awayMs = 60_000;
 const backMs = 15_000;
 const healthyMs = 5_000;
+/** Memory that each outage takes and none gives back shows as a second half that lies above the first by more than this. */
+const mostGrowthMb = 15;
 
 interface Outage {
   readonly name: string;
@@ -53,6 +56,7 @@ async function survive(
   });
   try {
     await site.allDeliver(0, 60_000);
+    const rssMb: number[] = [];
     for (let count = offset; performance.now() < endMs; count++) {
       const { name, begin, end } = outages[count % outages.length] as Outage;
       await begin(site, proxy);
@@ -66,7 +70,11 @@ async function survive(
         say(wrong.at(-1) ?? '');
       }
       await sleep(healthyMs);
+      rssMb.push(Math.round(figuresOf(site.daemon.pid ?? 0).rssMb));
     }
+    say(`${maker}: memory after each outage: ${rssMb.join(', ')} MB`);
+    const grownMb = growthMb(rssMb);
+    if (grownMb > mostGrowthMb) wrong.push(`${maker}: the daemon's memory has grown by ${grownMb} MB`);
     const code = await site.daemon.end('SIGTERM');
     if (code !== 0) wrong.push(`${maker}: the daemon ended with ${String(code)}`);
     wrong.push(...site.wrong().map((text) => `${maker}: ${text}`));
@@ -75,4 +83,11 @@ async function survive(
     await site.remove();
     await proxy.close();
   }
+}
+
+/** From the most of the first half to the least of the second. */
+function growthMb(rssMb: readonly number[]): number {
+  if (rssMb.length < 2) return 0;
+  const middle = Math.ceil(rssMb.length / 2);
+  return Math.min(...rssMb.slice(middle)) - Math.max(...rssMb.slice(0, middle));
 }
