@@ -40,7 +40,7 @@ export function readBacklog(
         if (read === null) {
           // Sound when it was indexed, damaged now.
           if (!shelf.isDistrusted) throw damagedRowsIn(shelf.file, 1);
-          shelves.tellLost(lane, frame.first, frame.last, frame.count, `a frame in ${shelf.file} is damaged`);
+          shelves.tellFrameLost(shelf, lane, frame);
           continue;
         }
         found.push(read);

@@ -88,7 +88,10 @@ export interface BufferStats {
   /** Of these: readings that wait until the clock is right. About. */
   readonly held: Readonly<Record<Stream, number>>;
   readonly bytes: number;
+  /** Of these: files that are kept for people. */
+  readonly quarantineBytes: number;
   readonly maxBytes: number;
+  /** Readings are refused for want of room: all, or sensor values, which are the first. */
   readonly full: boolean;
   /** How near it is to the size at which readings are dropped or refused, told once per crossing in the log. */
   readonly fill: Fill;

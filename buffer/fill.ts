@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import type { WhenFull } from './buffer.ts';
+import { quarantineShare } from './sizes.ts';
 
 /** `low`: below 70 % of the quota; `high`; `urgent`: from 90 % on. */
 export type Fill = 'low' | 'high' | 'urgent';
@@ -21,4 +23,10 @@ export function fillText(fill: Fill, bytes: number, mostBytes: number, whenFull:
   if (fill === 'low') return `it holds only ${share} again`;
   const act = whenFull === 'thin' ? 'the oldest readings are dropped' : 'new readings are refused';
   return `it holds ${share}; at 100 % ${act}. Restore the uplink, or raise buffer.maxSize`;
+}
+
+/** What a text about the quota adds where the files kept for people take more than their share of it; '' where they do not. */
+export function keptText(folder: string, quarantineBytes: number, maxBytes: number): string {
+  if (quarantineBytes <= maxBytes * quarantineShare) return '';
+  return `; ${quarantineBytes} bytes of it are files in ${join(folder, 'quarantine')} that only a person removes (a newer sluice wrote them, or one of them is that large): move them elsewhere`;
 }

@@ -3,6 +3,8 @@ import type { GatewayEvent } from '../agent/reading.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
 import { salvage } from './salvage.ts';
+import { copyTail } from './segment-copy.ts';
+import { sizeOf } from './segment-files.ts';
 import type { Extent } from './segment-format.ts';
 import type { Shelf } from './shelf.ts';
 import type { Shelves } from './shelves.ts';
@@ -32,6 +34,11 @@ export class Mending {
 
   constructor(parts: MendingParts) {
     this.#parts = parts;
+  }
+
+  /** Of a segment that is being written anew. */
+  get bytes(): number {
+    return this.#salvage === null ? 0 : sizeOf(this.#salvage.shelf.file + copyTail);
   }
 
   /** There is something to do for `step`. */
@@ -84,8 +91,7 @@ export class Mending {
       return null;
     }
     const { packed } = described;
-    const lost = (lane: number, { first, last, count }: Extent): void =>
-      shelves.tellLost(lane, first, last, count, `a frame in ${shelf.file} is damaged`);
+    const lost = (lane: number, frame: Extent): void => shelves.tellFrameLost(shelf, lane, frame);
     const steps = salvage({ shelf, packed, settled, quarantine, lost });
     this.#salvage = { shelf, steps };
     return this.#salvage;

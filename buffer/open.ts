@@ -2,7 +2,7 @@ import { BufferError, BufferFull, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal, WriterPulse } from './buffer.ts';
-import { fillOf, fillText } from './fill.ts';
+import { fillOf, fillText, keptText } from './fill.ts';
 import type { Fill } from './fill.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
@@ -42,7 +42,7 @@ const diskBytes = 16;
  */
 export async function openBuffer(options: BufferOptions): Promise<Buffer> {
   const latest: Latest = {
-    space: { bytes: 0, segments: 0, waiting: [], held: [], writtenBytes: null },
+    space: { bytes: 0, quarantineBytes: 0, segments: 0, waiting: [], held: [], writtenBytes: null },
     onVolatile: () => undefined,
   };
   const thread = new WriterThread({
@@ -325,13 +325,14 @@ class DurableBuffer implements Buffer {
   }
 
   stats(): BufferStats {
-    const { bytes, segments, waiting, held, writtenBytes } = this.#latest.space;
+    const { bytes, quarantineBytes, segments, waiting, held, writtenBytes } = this.#latest.space;
     return {
       waiting: perLane((lane) => waiting[lane] ?? 0),
       held: perLane((lane) => held[lane] ?? 0),
       bytes,
+      quarantineBytes,
       maxBytes: this.#wantedMaxBytes,
-      full: this.#isFull('meter-readings', this.#lastRefused),
+      full: streams.some((stream, lane) => waitsForDate(lane) && this.#isFull(stream, this.#lastRefused)),
       fill: this.#lookHowFull(),
       isVolatile: this.#volatile.isOn,
       whenFull: this.#limits.whenFull ?? 'stop',
@@ -390,7 +391,8 @@ class DurableBuffer implements Buffer {
         this.#limits.whenFull === 'thin'
           ? 'readings come faster than older ones can be dropped, or none is left that may be'
           : 'whenFull is "stop"';
-      return new BufferFull(`the buffer holds ${bytes} of ${this.#maxBytes()} bytes (buffer.maxSize) and ${why}`);
+      const holds = `the buffer holds ${bytes} of ${this.#maxBytes()} bytes (buffer.maxSize)`;
+      return new BufferFull(`${holds} and ${why}${this.#keptText()}`);
     }
     if (this.#waitingBytes + count * entryBytes > mostWaitingBytes)
       return new BufferFull(
@@ -412,8 +414,13 @@ class DurableBuffer implements Buffer {
     const { bytes } = this.#latest.space;
     const before = this.#fill;
     this.#fill = fillOf(before, bytes, mostBytes);
-    if (this.#fill !== before) this.#options.log?.(`buffer: ${fillText(this.#fill, bytes, mostBytes, whenFull)}`);
+    if (this.#fill !== before)
+      this.#options.log?.(`buffer: ${fillText(this.#fill, bytes, mostBytes, whenFull)}${this.#keptText()}`);
     return this.#fill;
+  }
+
+  #keptText(): string {
+    return keptText(this.#options.path, this.#latest.space.quarantineBytes, this.#maxBytes());
   }
 
   /** On disk, of what waits in memory and of so many entries more. */

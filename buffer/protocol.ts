@@ -85,6 +85,8 @@ export type RoomMade = { readonly space: Space } & (
 
 export interface Space {
   readonly bytes: number;
+  /** Of these: in `quarantine/`. */
+  readonly quarantineBytes: number;
   readonly segments: number;
   /** Unsettled entries per lane; where a segment is settled in part, about. */
   readonly waiting: readonly number[];

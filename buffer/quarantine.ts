@@ -4,11 +4,10 @@ import type { GatewayEvent } from '../agent/reading.ts';
 import { fileTails } from './segment-files.ts';
 import { isOfNewerVersion } from './segment-format.ts';
 import { syncFolder } from './folder.ts';
+import { quarantineShare } from './sizes.ts';
 import { copyDurably, firstBytes } from './stable-copy.ts';
 
 export const quarantineFolder = 'quarantine';
-/** Of the quota: what is kept for people must not take the place of what is to be sent. */
-const mostShare = 1 / 4;
 
 /** A file and what lies beside it. */
 interface Kept {
@@ -36,6 +35,13 @@ export class Quarantine {
   /** What it takes on disk; a file that also lies in the buffer counts there. From memory. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Looks anew where it takes more than its share: people move files out of it. True: it takes less or more than was known. */
+  recount(): boolean {
+    const before = this.#bytes;
+    if (before > this.#maxBytes * quarantineShare) this.trim();
+    return this.#bytes !== before;
   }
 
   adjust(maxBytes: number): void {
@@ -86,7 +92,7 @@ export class Quarantine {
   trim(): void {
     const kept = this.#kept();
     this.#bytes = kept.reduce((sum, { bytes }) => sum + bytes, 0);
-    const most = Math.floor(this.#maxBytes * mostShare);
+    const most = Math.floor(this.#maxBytes * quarantineShare);
     // The newest stays whatever its size.
     for (const { name, bytes } of kept.slice(0, -1)) {
       if (this.#bytes <= most) return;

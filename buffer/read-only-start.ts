@@ -52,6 +52,7 @@ export class ReadOnlyStart {
       slots: null,
       slotFrames: { frames: [], through: 0, described: [] },
       bytes: 0,
+      quarantineBytes: 0,
       segments: 0,
       waiting: streams.map(() => 0),
       held: streams.map(() => 0),

@@ -46,14 +46,17 @@ export class Shelf {
   knownEnd: Seq | null = null;
   /** SQLite did not read it, or not whole: it is read row by row, and goes to the quarantine when what can be read is delivered. */
   isDistrusted = false;
-  /** What can be read of it is known. */
+  /** What can be read of it is known. Not for ever: more of it may be lost. */
   isExamined = true;
+  #wasExamined = false;
   /** Some of it cannot be decoded: it goes to the quarantine when the rest is delivered. */
   isDamaged = false;
   /** It was given up and told as lost, but could not be moved aside yet. */
   isCondemned = false;
   /** Its sealing was cut short when all was written. */
   isWholeBySummary = false;
+  /** Frames that were told as lost one by one, by their first seq. */
+  readonly #lost = new Set<Seq>();
   #failures = 0;
   /** Nothing is written to it any more. */
   isSealed = true;
@@ -161,10 +164,24 @@ export class Shelf {
     });
     this.#index = frames;
     this.lanes = lanes;
+    this.#lost.clear();
     this.#areLanesKnown = true;
-    this.knownEnd = end;
+    // Of a second look the first one knew more.
+    if (!this.#wasExamined) this.knownEnd = end;
     this.isExamined = true;
+    this.#wasExamined = true;
     return findings;
+  }
+
+  /** A frame of it is told as lost: what can be read of it from now on is the rest. False: it was told before. */
+  noteLost(lane: number, { first, count }: Extent): boolean {
+    if (this.#lost.has(first)) return false;
+    this.#lost.add(first);
+    const extent = this.lanes[lane];
+    if (!this.isDistrusted || !extent) return true;
+    this.lanes[lane] = { ...extent, count: extent.count - count };
+    if (this.#index) this.#index = this.#withoutLost(this.#index);
+    return true;
   }
 
   /** Where nothing of it can be read: all that it should have held. */
@@ -300,6 +317,7 @@ export class Shelf {
   /** What could be read of it was written anew in its place. It must be parked. */
   salvaged(lanes: readonly (Extent | null)[]): void {
     this.isDistrusted = false;
+    this.#wasExamined = false;
     this.#failures = 0;
     this.#isAtRest = this.needsNoWal();
     this.rewritten(lanes);
@@ -341,11 +359,19 @@ export class Shelf {
 
   #indexed(): Extent[][] {
     if (this.#index) return this.#index;
-    const { lanes, damagedRows: damaged } = this.#rows().index();
+    const { lanes: found, damagedRows: damaged } = this.#rows().index();
+    const lanes = this.isDistrusted ? this.#withoutLost(found) : found;
     const missing = this.lanes.reduce((sum, lane, at) => sum + Math.max(0, (lane?.count ?? 0) - countOf(lanes[at])), 0);
-    if (!this.isDistrusted && damaged + missing > 0) throw damagedRowsIn(this.file, Math.max(1, damaged));
+    if (damaged + missing > 0) {
+      this.isExamined = !this.isDistrusted;
+      throw damagedRowsIn(this.file, Math.max(1, damaged));
+    }
     this.#index = lanes;
     return lanes;
+  }
+
+  #withoutLost(lanes: readonly (readonly Extent[])[]): Extent[][] {
+    return lanes.map((frames) => frames.filter(({ first }) => !this.#lost.has(first)));
   }
 
   #rows(): SegmentRows {

@@ -7,6 +7,7 @@ import { removedByOthers } from './gaps.ts';
 import type { Described } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
+import type { Extent } from './segment-format.ts';
 import { fileTails, parseSegmentName } from './segment-files.ts';
 import { isDamage, isSalvageable, isUnreadable, mayPass } from './segment-errors.ts';
 import { Shelf } from './shelf.ts';
@@ -117,8 +118,9 @@ export class Shelves {
     // The least recently used are parked: a reader of a backlog must not open its segment anew for every batch.
     for (const one of this.#inUse.slice(0, -mostOpen)) if (one.isSealed) one.park();
     this.#inUse = this.#inUse.slice(-mostOpen);
+    const wasUnexamined = !shelf.isExamined;
     try {
-      if (!shelf.isExamined) this.#examine(shelf);
+      if (wasUnexamined) this.#examine(shelf);
       const given = use();
       shelf.hasWorked();
       return given;
@@ -127,10 +129,9 @@ export class Shelves {
       // A file that was removed does not come back by waiting.
       const isWorn = shelf.hasFailedOften(error);
       if (!isDamage(error) && !isWorn && existsSync(shelf.file)) throw error;
-      if (!shelf.isDistrusted && (isWorn || isSalvageable(error))) {
-        shelf.distrust();
-        return this.use(shelf, use);
-      }
+      if (!shelf.isDistrusted && (isWorn || isSalvageable(error))) shelf.distrust();
+      // Also where more of it is lost than when it was examined.
+      if (shelf.isDistrusted && !shelf.isExamined && !wasUnexamined) return this.use(shelf, use);
       this.#giveUp(shelf, error);
       return undefined;
     }
@@ -186,6 +187,12 @@ export class Shelves {
     } finally {
       if (neighbour.isSealed && !this.#inUse.includes(neighbour)) neighbour.park();
     }
+  }
+
+  /** It was sound when the segment was examined. Told once, whoever comes to it again. */
+  tellFrameLost(shelf: Shelf, lane: number, frame: Extent): void {
+    const { first, last, count } = frame;
+    if (shelf.noteLost(lane, frame)) this.tellLost(lane, first, last, count, `a frame in ${shelf.file} is damaged`);
   }
 
   tellLost(lane: number, first: Seq, last: Seq, count: number, why: string): void {

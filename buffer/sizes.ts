@@ -3,6 +3,8 @@ import type { WhenFull } from './buffer.ts';
 
 const mostSegmentBytes = 16 * 1024 * 1024;
 const reservedShare = 0.02;
+/** Of the quota: what is kept for people must not take the place of what is to be sent. Files of a newer version may take more. */
+export const quarantineShare = 1 / 4;
 
 /** Size at which a segment is sealed and the next begun: small enough that unlinking one gives room soon, whatever the quota. */
 export function segmentBytes(maxBytes: number): number {

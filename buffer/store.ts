@@ -154,6 +154,7 @@ export class Store {
     const heldFrom = Math.min(...[...this.#boots.values()].map((boot) => boot.heldFrom ?? Infinity));
     return {
       bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#otherBytes(),
+      quarantineBytes: this.#quarantine.bytes,
       segments: all.length,
       waiting: this.#settled.map((settled, lane) => all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled), 0)),
       held: this.#settled.map((settled, lane) =>
@@ -166,9 +167,8 @@ export class Store {
   }
 
   #otherBytes(): number {
-    return (
-      this.#dead.bytes() + this.#dating.bytes() + this.#thinning.bytes + this.#quarantine.bytes + this.#ballast.bytes
-    );
+    const copies = this.#thinning.bytes + this.#mending.bytes;
+    return this.#dead.bytes() + this.#dating.bytes() + copies + this.#quarantine.bytes + this.#ballast.bytes;
   }
 
   commit(commit: Commit): Committed {
@@ -295,6 +295,11 @@ export class Store {
     this.#dating.close();
     const doubtful = this.#doubtful.map((seq, lane) => Math.max(seq, sent[lane] ?? 0));
     this.#lock.release({ starts: this.#starts, doubtful, floor: this.#nextSeq });
+  }
+
+  /** True: people moved files out of the quarantine, or into it. */
+  recountQuarantine(): boolean {
+    return this.#quarantine.recount();
   }
 
   get needsMending(): boolean {

@@ -101,10 +101,13 @@ export class Thinning {
     return shelves.all.slice(0, Math.max(0, before)).filter(({ isSealed, isCondemned }) => isSealed && !isCondemned);
   }
 
+  /** What cannot be read of a segment is kept for people as it is, also where that was found only now. */
+  #copyable(): readonly Shelf[] {
+    return this.#changeable().filter(({ isDistrusted, isDamaged }) => !isDistrusted && !isDamaged);
+  }
+
   #thinnable(): readonly Shelf[] {
-    return this.#changeable().filter((shelf) => {
-      // What cannot be read of them is kept for people as it is.
-      if (shelf.isDistrusted || shelf.isDamaged) return false;
+    return this.#copyable().filter((shelf) => {
       const settled = this.#settledIn(shelf);
       const count = shelf.lanes.reduce((sum, lane) => sum + (lane?.count ?? 0), 0);
       return maySaveRoom(settled, count) && this.#unworthy.get(shelf) !== settled;
@@ -134,8 +137,8 @@ export class Thinning {
       const copy = new SegmentCopy(shelf.file, shelf.name, plan.bytes);
       this.#copy = { copy, file: shelf.file };
       const copied = yield* this.#copiedRows(shelf, copy, plan);
-      // Delivered or set aside meanwhile, or the buffer closes.
-      if (!copied || this.#isEnded || !this.#changeable().includes(shelf)) return copied && !this.#isEnded;
+      // Delivered, set aside or found damaged meanwhile, or the buffer closes.
+      if (!copied || this.#isEnded || !this.#copyable().includes(shelf)) return copied && !this.#isEnded;
       const slots = shelf.slots();
       // From here on nobody holds the old file.
       shelf.park();
@@ -155,9 +158,10 @@ export class Thinning {
     copy.descriptors(described);
     for (let at = 0; at < plan.kept.length;) {
       yield undefined;
-      if (this.#isEnded || !this.#changeable().includes(shelf)) return true;
+      if (this.#isEnded || !this.#copyable().includes(shelf)) return true;
       const rows: FrameRow[] = [];
       const isRead = shelves.use(shelf, () => {
+        // Found by this very look.
         if (shelf.isDistrusted) return false;
         for (let bytes = 0; bytes < stepBytes && at < plan.kept.length; at++) {
           const row = shelf.row(plan.kept[at] ?? 0);
@@ -228,13 +232,7 @@ export class Thinning {
         const entries = body === null ? null : decodedOrNull(body, context);
         if (entries === null) {
           // Damaged since it was indexed: told, and counted, as such.
-          this.#parts.shelves.tellLost(
-            lane,
-            frame.first,
-            frame.last,
-            frame.count,
-            `a frame in ${shelf.file} is damaged`,
-          );
+          this.#parts.shelves.tellFrameLost(shelf, lane, frame);
           shelf.isDamaged = true;
         } else counted.push(...entries.filter(({ seq }) => !settled.has(seq)));
       }

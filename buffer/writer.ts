@@ -14,6 +14,8 @@ const spaceEveryMs = 200;
 const retryEveryMs = 1_000;
 /** Between the steps in which damaged segments are examined: commits and reads go before. */
 const mendEveryMs = 100;
+/** Between looks at a quarantine that takes more than its share: what people move out of it is room. */
+const quarantineEveryMs = 1_000;
 /** After a step that failed. */
 const mendAgainMs = 60_000;
 
@@ -31,6 +33,7 @@ let isLate = false;
 let settledTimer: NodeJS.Timeout | null = null;
 let spaceTimer: NodeJS.Timeout | null = null;
 let mendTimer: NodeJS.Timeout | null = null;
+let quarantineTimer: NodeJS.Timeout | null = null;
 let isNotingTold = false;
 let isVolatile = false;
 const failedCommits = new Set<number>();
@@ -129,12 +132,16 @@ function perform(call: Exclude<Call, { call: 'makeRoom' }>): unknown {
       if (settledTimer) clearTimeout(settledTimer);
       if (spaceTimer) clearTimeout(spaceTimer);
       if (mendTimer) clearTimeout(mendTimer);
+      if (quarantineTimer) clearInterval(quarantineTimer);
       if (!start) opened().close(call.take.sent);
       return null;
   }
 }
 
 function open(options: StoreOptions): Opened {
+  quarantineTimer = setInterval(() => {
+    if (store?.recountQuarantine() === true) post({ type: 'space', space: store.space() });
+  }, quarantineEveryMs);
   if (isReadOnly(options.path)) {
     start = new ReadOnlyStart(options, tell);
     setImmediate(() => tellVolatile(true));

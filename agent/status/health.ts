@@ -12,7 +12,10 @@ const mostNames = 5;
 export function ailments(status: GatewayStatus): string[] {
   const { buffer, uplink } = status;
   const found: string[] = [];
-  if (buffer.full) found.push(`the buffer is full (${buffer.bytes} of ${buffer.maxBytes} bytes): readings are refused`);
+  if (buffer.full)
+    found.push(
+      `the buffer is full (${buffer.bytes} of ${buffer.maxBytes} bytes${inQuarantine(buffer)}): readings are refused`,
+    );
   if (buffer.isVolatile)
     found.push("the buffer's file system is read-only: readings are kept in memory only; look at the disk (dmesg)");
   else if (buffer.committingForMs > slowCommitMs)
@@ -91,4 +94,9 @@ function names(all: readonly string[]): string {
 
 function seconds(ms: number): string {
   return `${Math.round(ms / 1000)} s`;
+}
+
+/** Where the uplink alone does not make room: more than the quarter of the quota that is meant for it. */
+function inQuarantine({ quarantineBytes, maxBytes }: GatewayStatus['buffer']): string {
+  return quarantineBytes * 4 > maxBytes ? `, ${quarantineBytes} of them in its folder quarantine` : '';
 }

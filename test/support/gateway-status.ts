@@ -38,6 +38,7 @@ export const wellStatus: GatewayStatus = {
     whenFull: 'thin',
     isVolatile: false,
     segments: 1,
+    quarantineBytes: 0,
     writtenBytes: 4_000_000,
     wear: {
       total: { bytes: 40_000_000, runningMs: 36_000_000 },

@@ -32,6 +32,13 @@ describe('health', () => {
     ]);
   });
 
+  it('names the quarantine where it is what fills the buffer', () => {
+    const buffer = { ...wellStatus.buffer, full: true, quarantineBytes: 600 };
+    expect(ailments({ ...wellStatus, buffer })).toEqual([
+      'the buffer is full (900 of 1000 bytes, 600 of them in its folder quarantine): readings are refused',
+    ]);
+  });
+
   it('remarks on a changed configuration that was refused', () => {
     const refusedConfig = { atMs: Date.parse('2026-11-22T13:00:00Z'), reason: 'it has 2 problems' };
     expect(remarks({ ...wellStatus, refusedConfig })).toEqual([
