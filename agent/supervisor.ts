@@ -57,6 +57,8 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
   const waiters = new Set<(session: Session) => void>();
   const told = new Set<string>();
   let session: Session | null = null;
+  /** The one that ended last. */
+  let before: Session | undefined;
   let state: SupervisorState['state'] = 'opening';
   let since = clock.now();
   let error: string | null = null;
@@ -82,7 +84,7 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
     );
     closing.signal.addEventListener('abort', giveUp, { once: true });
     try {
-      return await driver.open(plan, host, attempt.signal);
+      return await driver.open(plan, host, attempt.signal, before);
     } finally {
       closing.signal.removeEventListener('abort', giveUp);
       done.abort();
@@ -130,6 +132,7 @@ export function startSupervisor<Plan>(options: SupervisorOptions<Plan>): Supervi
     }
     const reason = await end;
     await letGo(opened);
+    before = opened;
     failures++;
     if (!closing.signal.aborted) {
       error = reason === undefined ? 'the driver closed it' : messageOf(reason);

@@ -102,9 +102,10 @@ export interface Report {
 export interface Driver<Plan = unknown> {
   /**
    * `plan`: one connection with all its devices, frozen. Resolves when usable, rejects with LinkError, never retries.
-   * A silent device is no LinkError. `signal` gives up the attempt.
+   * A silent device is no LinkError. `signal` gives up the attempt. `before`: the session that this driver opened last for the same plan, which has ended; what it
+   * left behind may be taken over.
    */
-  open(plan: Plan, host: DriverHost, signal: AbortSignal): Promise<Session>;
+  open(plan: Plan, host: DriverHost, signal: AbortSignal, before?: Session): Promise<Session>;
 }
 
 /** One poll of one device. `points`: those asked for now, all of this device. `dueMs`: boot time at which it was due; the soonest goes first. */
@@ -129,6 +130,8 @@ export interface Session {
    * foreign: what is none is refused with RangeError. Rejects with LinkError when the link is lost, with the signal's reason when that fires before its turn.
    */
   ask?(question: unknown, signal: AbortSignal): Promise<unknown>;
+  /** What it left behind at the device, once it has ended: for the session after it (`before` of `open`) and for nobody else. */
+  left?(): Promise<unknown>;
   /** Idempotent, within 2 s; polls under way reject with LinkError. */
   close(): Promise<void>;
 }

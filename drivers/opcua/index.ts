@@ -4,7 +4,8 @@ import { OpcUaSession } from './session.ts';
 import { openWire } from './wire.ts';
 
 export const driver: Driver<OpcUaPlan> = {
-  async open(plan, host, signal) {
-    return OpcUaSession.start(plan, await openWire(plan, host, signal), host);
+  async open(plan, host, signal, before) {
+    const wire = await openWire(plan, host, signal);
+    return OpcUaSession.start(plan, wire, host, before instanceof OpcUaSession ? before : null);
   },
 };

@@ -1,5 +1,6 @@
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { DriverHost } from '../driver.ts';
+import { AnewError } from './handover.ts';
 import { ServiceFault } from './service-fault.ts';
 import type { ServerNow, Wire } from './wire.ts';
 
@@ -32,11 +33,11 @@ export async function keepLookout(options: Options, signal: AbortSignal): Promis
       const now = await look(options, signal);
       if (now === null) continue;
       if (now.namespaces.join('\n') !== wire.namespaces.join('\n'))
-        throw new LinkError('the namespaces of the server have changed');
+        throw new AnewError('the namespaces of the server have changed');
       first ??= now;
       // A server whose start moves with every look does not know it.
       if (now.startedMs !== first.startedMs && now.startedMs === last?.startedMs)
-        throw new LinkError('the server was started anew');
+        throw new AnewError('the server was started anew');
       last = now;
       if (count % recheckEvery === 1) await recheck();
     }

@@ -11,12 +11,18 @@ export function observeRead(point: OpcUaPoint, seen: Seen, asked: Stamp, at: Sta
   return { ...valued(point, seen, at), ...dateRead(seen, asked, at) };
 }
 
-/** What the server sent by itself. Where it threw values away before this one, that is said first, at the same time: a gap is told as a gap. */
-export function observePushed(point: OpcUaPoint, seen: Seen, at: Stamp): readonly Observation[] {
-  const dated = datePushed(seen, at);
-  const sent = { ...valued(point, seen, at), ...dated };
-  return seen.overflowed ? [{ ...lostData(point, at), ...dated }, sent] : [sent];
+/** What the server sent by itself. */
+export function observePushed(point: OpcUaPoint, seen: Seen, at: Stamp): Observation {
+  return { ...valued(point, seen, at), ...datePushed(seen, at) };
 }
+
+/** Values before this one are gone: that is said first, at the same time. A gap is told as a gap. */
+export const afterGap = ({ point, timeMs, timeSource, deviceTimeMs, at }: Observation): Observation => ({
+  ...unanswered(point, 'BadDataLost', at),
+  timeMs,
+  timeSource,
+  deviceTimeMs,
+});
 
 /** There were values, and they are gone. */
 export const lostData = ({ info }: OpcUaPoint, at: Stamp): Observation => unanswered(info, 'BadDataLost', at);

@@ -3,6 +3,8 @@ import { unanswered } from '../../agent/reading.ts';
 import type { Observation, PointInfo } from '../../agent/reading.ts';
 import type { DriverHost, PollJob, Session } from '../driver.ts';
 import { describe } from './descriptions.ts';
+import { AnewError } from './handover.ts';
+import type { Left } from './handover.ts';
 import { locate } from './locate.ts';
 import { keepLookout } from './lookout.ts';
 import type { OpcUaPlan, OpcUaPoint } from './plan.ts';
@@ -18,6 +20,8 @@ const dayMs = 86_400_000;
 const mostSilences = 2;
 /** So long a new session waits for units, names and ranges; what comes later holds for the values after it. */
 const describeMs = 2_000;
+/** So long a new session waits until the one before has kept what it had received. */
+const leaveMs = 2_000;
 
 export class OpcUaSession implements Session {
   readonly ended: Promise<Error | undefined>;
@@ -34,6 +38,9 @@ export class OpcUaSession implements Session {
   readonly #reads: ReadQueue;
   readonly #subscriptions: Subscriptions;
   #silences = 0;
+  /** Whether the next session may claim its subscriptions. */
+  #keeps = false;
+  #endedBootMs = 0;
 
   private constructor(plan: OpcUaPlan, wire: Wire, host: DriverHost, targets: ReadonlyMap<OpcUaPoint, Target | null>) {
     this.#wire = wire;
@@ -62,7 +69,12 @@ export class OpcUaSession implements Session {
   }
 
   /** Finds the points, asks what the server says of them, and sets up what it is to send by itself. Rejects with LinkError. */
-  static async start(plan: OpcUaPlan, wire: Wire, host: DriverHost): Promise<OpcUaSession> {
+  static async start(
+    plan: OpcUaPlan,
+    wire: Wire,
+    host: DriverHost,
+    before: OpcUaSession | null = null,
+  ): Promise<OpcUaSession> {
     let session: OpcUaSession | null = null;
     try {
       const points = plan.devices.flatMap((device) => device.points);
@@ -74,7 +86,7 @@ export class OpcUaSession implements Session {
         .flatMap((found) =>
           found.point.subscribed === null ? [] : [{ ...found, subscribed: found.point.subscribed }],
         );
-      await session.#subscriptions.start(subscribed);
+      await session.#subscriptions.start(subscribed, (await before?.left()) ?? null);
       void session.#warn(plan.connection);
       return session;
     } catch (error) {
@@ -110,9 +122,22 @@ export class OpcUaSession implements Session {
     return expiryRemarks(this.#wire.inUse, this.#host.clock.now().wallMs);
   }
 
+  /** What the session after this one may claim of it. null: nothing is of use, or it is not known what of it was kept. */
+  async left(): Promise<Left | null> {
+    const { clock } = this.#host;
+    const waited = new AbortController();
+    const late = clock.sleep(leaveMs, waited.signal).then(
+      () => null,
+      () => null,
+    );
+    const left = await Promise.race([this.#subscriptions.left(this.#wire.openedAt, this.#endedBootMs), late]);
+    waited.abort(null);
+    return left === null || this.#keeps ? left : { ...left, subscriptions: [] };
+  }
+
   async close(): Promise<void> {
     this.#finish(undefined);
-    await this.#wire.close();
+    await this.#wire.close(this.#keeps);
   }
 
   /** Resolves at the latest after `describeMs`. Values are right without it. */
@@ -141,10 +166,14 @@ export class OpcUaSession implements Session {
 
   #fail(error: Error): void {
     this.#finish(error);
-    void this.#wire.close();
+    void this.#wire.close(this.#keeps);
   }
 
   #finish(error: Error | undefined): void {
+    if (!this.#stopping.signal.aborted) {
+      this.#keeps = error !== undefined && !(error instanceof AnewError);
+      this.#endedBootMs = this.#host.clock.now().bootMs;
+    }
     this.#stopping.abort(null);
     this.#subscriptions.stop();
     this.#end.resolve(error);

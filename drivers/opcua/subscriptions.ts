@@ -2,34 +2,18 @@ import { LinkError, messageOf } from '../../agent/errors.ts';
 import { unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
-import { lostData, observePushed } from './observe.ts';
-import type { OpcUaPoint, Subscribed } from './plan.ts';
-import type { Found } from './read-queue.ts';
+import { claim } from './claim.ts';
+import type { Claimed } from './claim.ts';
+import { AnewError, isRepeated } from './handover.ts';
+import type { Item, Left, Live, Wanted } from './handover.ts';
+import { afterGap, lostData, observePushed } from './observe.ts';
+import type { OpcUaPoint } from './plan.ts';
 import { revisedText } from './revised.ts';
 import type { Revised } from './revised.ts';
 import { missingBefore, numberAfter } from './sequence.ts';
 import { isOneTooMany } from './service-fault.ts';
 import { builtIn } from './values.ts';
-import type { Acknowledged, Published, Seen, Wire } from './wire.ts';
-
-interface Live {
-  readonly silentAfterMs: number;
-  heardBootMs: number;
-  /** Number of the message that comes next; null: none came. */
-  expected: number | null;
-}
-
-type Wanted = Found & { readonly subscribed: Subscribed };
-
-interface Item extends Wanted {
-  readonly subscriptionId: number;
-  /** null: the server refused it. */
-  itemId: number | null;
-  /** What was said of it last. */
-  status: string;
-  /** At the last look; null: not looked yet, or the server does not say. */
-  dataType: string | null;
-}
+import type { Acknowledged, Published, Seen, ServerNow, Wire } from './wire.ts';
 
 interface Options {
   readonly connection: string;
@@ -46,6 +30,10 @@ interface Options {
 const lookMs = 1_000;
 /** Attribute DataType (OPC UA Part 6, A.1): every variable has it, and no device is asked for it. */
 const dataType = 14;
+/** A claimed subscription speaks at its next publishing, and this much later at most. */
+const claimSilenceMs = 2_000;
+/** A connection that was away for so long has been told as not connected (agent/pushed.ts, with room to spare). */
+const toldAwayMs = 3_000;
 /** The node is not there. */
 const vanished = /^BadNodeId(?:Unknown|Invalid)$/;
 
@@ -59,6 +47,13 @@ export class Subscriptions {
   /** By the handle that their values come with. */
   readonly #items = new Map<number, Item>();
   readonly #live = new Map<number, Live>();
+  /** Claimed, and not heard of since. */
+  readonly #silent = new Set<number>();
+  readonly #unheard = new Set<Item>();
+  #mayClaim = true;
+  #claimedBootMs = 0;
+  /** What came last of points that were watched before, and are watched anew. */
+  readonly #doubtful = new Map<OpcUaPoint, Observation>();
   readonly #acknowledge: Acknowledged[] = [];
   readonly #stopping = new AbortController();
   #handles = 0;
@@ -70,14 +65,18 @@ export class Subscriptions {
     this.#options = options;
   }
 
-  /** Resolves when all is set up; what the server refuses is pushed as bad. */
-  async start(found: readonly Wanted[]): Promise<void> {
+  /** Resolves when all is set up; what the server refuses is pushed as bad. `left`: by the session before. */
+  async start(found: readonly Wanted[], left: Left | null = null): Promise<void> {
     const { connection, wire, host } = this.#options;
-    for (const [publishingMs, group] of Map.groupBy(found, ({ subscribed }) => subscribed.publishingMs)) {
+    const claimed = left === null ? new Set() : await this.#claim(found, left);
+    const others = found.filter(({ point }) => !claimed.has(point));
+    if (left !== null) this.#doubt(others, left);
+    for (const [publishingMs, group] of Map.groupBy(others, ({ subscribed }) => subscribed.publishingMs)) {
       const { subscriptionId, silentAfterMs, publishingMs: givenMs } = await wire.subscribe(publishingMs);
-      this.#live.set(subscriptionId, { silentAfterMs, heardBootMs: host.clock.now().bootMs, expected: null });
+      const { bootMs } = host.clock.now();
+      this.#live.set(subscriptionId, { publishingMs: givenMs, silentAfterMs, heardBootMs: bootMs, expected: null });
       const revised = await this.#monitor(
-        group.map((one) => ({ ...one, subscriptionId, itemId: null, status: '', dataType: null })),
+        group.map((one) => ({ ...one, subscriptionId, itemId: null, status: '', dataType: null, last: null })),
       );
       const text = revisedText(publishingMs, givenMs, revised);
       if (text !== null) host.log?.(`Connection ${connection}: ${text}`);
@@ -89,6 +88,60 @@ export class Subscriptions {
 
   stop(): void {
     this.#stopping.abort(null);
+  }
+
+  /** What the next session may claim; resolves when nothing is taken up any more. */
+  async left(server: ServerNow | null, endedBootMs: number): Promise<Left> {
+    await this.#taken;
+    const bySubscription = Map.groupBy(this.#items, ([, { subscriptionId }]) => subscriptionId);
+    return {
+      server,
+      endedBootMs,
+      handles: this.#handles,
+      mayClaim: this.#mayClaim,
+      subscriptions: [...this.#live].map(([subscriptionId, live]) => ({
+        subscriptionId,
+        live,
+        items: new Map(bySubscription.get(subscriptionId)),
+      })),
+      last: new Map([...this.#items.values()].flatMap(({ point, last }) => (last === null ? [] : [[point, last]]))),
+    };
+  }
+
+  /** Takes up what the session before left behind, with what its lost link did not bring. Resolves with the points of it. */
+  async #claim(found: readonly Wanted[], left: Left): Promise<ReadonlySet<OpcUaPoint>> {
+    const { wire, host, connection } = this.#options;
+    this.#handles = left.handles;
+    this.#mayClaim = left.mayClaim;
+    const wanted = new Map(found.map((one) => [one.point, one]));
+    const { claimed, refused } = await claim(left, wire, wanted);
+    if (refused !== null)
+      host.log?.(
+        `Connection ${connection}: the server does not hand subscriptions on (${refused}): they are made anew, and what changed meanwhile is told as a gap`,
+      );
+    for (const one of claimed) await this.#takeUp(one);
+    this.#claimedBootMs = host.clock.now().bootMs;
+    return new Set(claimed.flatMap(({ items }) => [...items.values()].map(({ point }) => point)));
+  }
+
+  async #takeUp({ subscriptionId, live, items, missed, hasLost, kept, expected }: Claimed): Promise<void> {
+    const { host } = this.#options;
+    for (const [handle, item] of items) this.#items.set(handle, item);
+    this.#live.set(subscriptionId, { ...live, heardBootMs: host.clock.now().bootMs, expected });
+    this.#silent.add(subscriptionId);
+    for (const item of items.values()) if (item.itemId !== null) this.#unheard.add(item);
+    for (const sequenceNumber of kept) this.#acknowledge.push({ subscriptionId, sequenceNumber });
+    if (hasLost) await this.#tellLost(subscriptionId);
+    for (const message of missed) await this.#keep(message);
+  }
+
+  /** Of these nobody knows what they were meanwhile, unless the first value is the last one once more. */
+  #doubt(points: readonly Wanted[], { endedBootMs, last }: Left): void {
+    if (this.#options.host.clock.now().bootMs - endedBootMs > toldAwayMs) return;
+    for (const { point } of points) {
+      const before = last.get(point);
+      if (before !== undefined) this.#doubtful.set(point, before);
+    }
   }
 
   /**
@@ -189,10 +242,7 @@ export class Subscriptions {
       this.#listening--;
       // The others go on.
       if (isOneTooMany(error) && this.#listening > 0) return;
-      if (!this.#stopping.signal.aborted)
-        failed(
-          error instanceof LinkError ? error : new LinkError(`subscription: ${messageOf(error)}`, { cause: error }),
-        );
+      if (!this.#stopping.signal.aborted) failed(asLinkError(error));
     }
   }
 
@@ -201,6 +251,7 @@ export class Subscriptions {
     const { subscriptionId, sequenceNumber, ended } = message;
     const live = this.#live.get(subscriptionId);
     if (live !== undefined) live.heardBootMs = host.clock.now().bootMs;
+    this.#silent.delete(subscriptionId);
     if (live !== undefined && sequenceNumber !== null) {
       const missing = missingBefore(sequenceNumber, live.expected);
       if (missing === null) {
@@ -208,28 +259,36 @@ export class Subscriptions {
         this.#acknowledge.push({ subscriptionId, sequenceNumber });
         return;
       }
-      await this.#fetch(subscriptionId, missing);
-      live.expected = numberAfter(sequenceNumber);
+      await this.#fetch(subscriptionId, live, missing);
     }
     await this.#keep(message);
-    if (ended !== null) throw new LinkError(`the server ended the subscription (${ended})`);
+    // Not before: what was not kept is asked for once more.
+    if (live !== undefined && sequenceNumber !== null) live.expected = numberAfter(sequenceNumber);
+    if (ended !== null) throw new AnewError(`the server ended the subscription (${ended})`);
   }
 
   /** Messages that did not arrive, once more. What cannot be had is told: a value of which nobody knows whether it was the last is asked for anew. */
-  async #fetch(subscriptionId: number, missing: readonly number[] | 'all'): Promise<void> {
-    const { wire, host } = this.#options;
+  async #fetch(subscriptionId: number, live: Live, missing: readonly number[] | 'all'): Promise<void> {
+    const { wire } = this.#options;
     for (const sequenceNumber of missing === 'all' ? [null] : missing) {
       const message = sequenceNumber === null ? null : await wire.republish(subscriptionId, sequenceNumber);
       if (message !== null) {
         await this.#keep({ ...message, sequenceNumber });
+        if (sequenceNumber !== null) live.expected = numberAfter(sequenceNumber);
         continue;
       }
-      const at = host.clock.now();
-      const items = [...this.#items.values()].filter((item) => item.subscriptionId === subscriptionId);
-      const lost = items.filter(({ itemId }) => itemId !== null).map(({ point }) => lostData(point, at));
-      await host.push(lost, this.#stopping.signal);
-      throw new LinkError('messages of a subscription were lost, and the server has them no more');
+      await this.#tellLost(subscriptionId);
+      throw new AnewError('messages of a subscription were lost, and the server has them no more');
     }
+  }
+
+  /** Which points they spoke of nobody knows. */
+  async #tellLost(subscriptionId: number): Promise<void> {
+    const { host } = this.#options;
+    const at = host.clock.now();
+    const items = [...this.#items.values()].filter((item) => item.subscriptionId === subscriptionId);
+    const lost = items.filter(({ itemId }) => itemId !== null).map(({ point }) => lostData(point, at));
+    await host.push(lost, this.#stopping.signal);
   }
 
   async #keep({ subscriptionId, sequenceNumber, changes }: Published): Promise<void> {
@@ -245,7 +304,13 @@ export class Subscriptions {
     // Whoever saw first that it vanished has told it.
     if (item === undefined || (vanished.test(item.status) && vanished.test(seen.status.name))) return [];
     item.status = seen.status.name;
-    return observePushed(this.#options.complete(item.point), seen, at);
+    const observation = observePushed(this.#options.complete(item.point), seen, at);
+    const before = this.#doubtful.get(item.point);
+    this.#doubtful.delete(item.point);
+    item.last = observation;
+    this.#unheard.delete(item);
+    const isGap = seen.overflowed || (before !== undefined && !isRepeated(before, observation));
+    return isGap ? [afterGap(observation), observation] : [observation];
   }
 
   async #watch(): Promise<void> {
@@ -254,6 +319,7 @@ export class Subscriptions {
       for (;;) {
         await host.clock.sleep(lookMs, this.#stopping.signal);
         const { bootMs } = host.clock.now();
+        await this.#lookAtClaimed(bootMs);
         for (const { heardBootMs, silentAfterMs } of this.#live.values()) {
           if (bootMs - heardBootMs <= silentAfterMs) continue;
           failed(
@@ -262,11 +328,31 @@ export class Subscriptions {
           return;
         }
       }
-    } catch {
-      // Stopped.
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) failed(asLinkError(error));
     }
   }
+  /** Not every server that hands a subscription on sends what it is to send then. */
+  async #lookAtClaimed(bootMs: number): Promise<void> {
+    for (const [subscriptionId, { publishingMs, heardBootMs }] of this.#live) {
+      if (bootMs - heardBootMs <= publishingMs + claimSilenceMs) continue;
+      if (this.#silent.has(subscriptionId)) {
+        this.#mayClaim = false;
+        throw new AnewError('the server handed a subscription on, and sends nothing of it');
+      }
+    }
+    const isSettled = [...this.#live.values()].every(
+      ({ publishingMs }) => bootMs - this.#claimedBootMs > 2 * publishingMs + claimSilenceMs,
+    );
+    if (this.#unheard.size === 0 || !isSettled) return;
+    const again = [...this.#items].flatMap(([handle, item]) => (this.#unheard.has(item) ? [{ handle, item }] : []));
+    this.#unheard.clear();
+    await this.#renew(again);
+  }
 }
+
+const asLinkError = (error: unknown): LinkError =>
+  error instanceof LinkError ? error : new LinkError(`subscription: ${messageOf(error)}`, { cause: error });
 
 /** As the library writes a NodeId: `ns=0;i=11`. */
 function typeOf(seen: Seen | undefined): string | null {

@@ -17,6 +17,7 @@ import type {
   ClientSessionRawSubscriptionService,
   PublishResponse,
   RepublishResponse,
+  TransferSubscriptionsResponse,
 } from 'node-opcua-client';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { DriverHost } from '../driver.ts';
@@ -80,6 +81,13 @@ export interface Acknowledged {
   readonly sequenceNumber: number;
 }
 
+export interface Transferred {
+  /** Name of the StatusCode. */
+  readonly status: string;
+  /** Numbers of the messages that the server can send once more. */
+  readonly available: readonly number[];
+}
+
 /** What stays as it is for as long as a session lives. */
 export interface ServerNow {
   readonly namespaces: readonly string[];
@@ -102,6 +110,8 @@ export interface Wire {
   /** So long the server keeps a session of which it hears nothing. */
   readonly keptMs: number;
   readonly ended: Promise<Error | undefined>;
+  /** What the server was when the session was opened; null: it does not say. */
+  readonly openedAt: ServerNow | null;
   /** Certificates that it rests on. */
   readonly inUse: readonly InUse[];
   /** What the server is now. `signal` gives up waiting. */
@@ -121,8 +131,10 @@ export interface Wire {
   republish(subscriptionId: number, sequenceNumber: number): Promise<Published | null>;
   /** Resolves with the next message of any subscription of this session. */
   publish(acknowledge: readonly Acknowledged[]): Promise<Published>;
-  /** Idempotent, within 2 s. */
-  close(): Promise<void>;
+  /** Subscriptions of another session become this one's, in the order of the question. `sendValues`: the next message has the present value of each item of which none waits. */
+  transfer(subscriptionIds: readonly number[], sendValues: boolean): Promise<readonly Transferred[]>;
+  /** Idempotent, within 2 s. `keep`: the server is to keep the subscriptions for whoever claims them. */
+  close(keep?: boolean): Promise<void>;
 }
 
 const closeMs = 1_500;
@@ -204,6 +216,7 @@ type RawSession = ClientSession & ClientSessionRawSubscriptionService & ClientSe
 
 class OpenWire implements Wire {
   namespaces: readonly string[] = [];
+  openedAt: ServerNow | null = null;
   mostReads = mostAtOnce;
   mostItems = mostAtOnce;
   mostPaths = mostAtOnce;
@@ -238,9 +251,12 @@ class OpenWire implements Wire {
       wellKnown.maxMonitoredItemsPerCall,
       wellKnown.maxNodesPerTranslate,
       wellKnown.maxNodesPerBrowse,
+      wellKnown.startTime,
     ];
-    const [names, reads, items, paths, browses] = await this.read(nodeIds.map((nodeId) => ({ nodeId })));
+    const [names, reads, items, paths, browses, started] = await this.read(nodeIds.map((nodeId) => ({ nodeId })));
     this.namespaces = namesOf(names?.wire?.value);
+    this.openedAt =
+      this.namespaces.length === 0 ? null : { namespaces: this.namespaces, startedMs: timeOf(started?.wire?.value) };
     this.mostReads = Math.min(this.mostReads, limitOf(reads));
     this.mostItems = limitOf(items);
     this.mostPaths = limitOf(paths);
@@ -357,7 +373,9 @@ class OpenWire implements Wire {
           );
         }),
       );
-      return publishedOf(subscriptionId, response.notificationMessage);
+      // Some say that they have it no more by an empty message.
+      const message = publishedOf(subscriptionId, response.notificationMessage);
+      return message.sequenceNumber === retransmitSequenceNumber ? message : null;
     } catch (error) {
       if (error instanceof ServiceFault) return null;
       throw error;
@@ -377,11 +395,26 @@ class OpenWire implements Wire {
     return publishedOf(response.subscriptionId, response.notificationMessage);
   }
 
-  close(): Promise<void> {
+  async transfer(subscriptionIds: readonly number[], sendInitialValues: boolean): Promise<readonly Transferred[]> {
+    const request = { subscriptionIds: [...subscriptionIds], sendInitialValues };
+    const { results } = await this.#live(
+      new Promise<TransferSubscriptionsResponse>((resolve, reject) => {
+        this.#session.transferSubscriptions(request, (error, answer) =>
+          answer ? resolve(answer) : reject(error ?? new Error('no answer')),
+        );
+      }),
+    );
+    return subscriptionIds.map((_, at) => ({
+      status: results?.[at]?.statusCode.name ?? 'BadUnexpectedError',
+      available: [...(results?.[at]?.availableSequenceNumbers ?? [])],
+    }));
+  }
+
+  close(keep = false): Promise<void> {
     this.#closing ??= (async () => {
       this.#end.end(undefined);
       const inOrder = (async () => {
-        await this.#session.close(true);
+        await this.#session.close(!keep);
         await this.#client.disconnect();
       })();
       await Promise.race([inOrder.catch(() => {}), delay(closeMs)]);

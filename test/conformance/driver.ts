@@ -186,7 +186,7 @@ export function driverConformance(name: string, makeBench: () => Promise<DriverB
       await settle(Promise.all([poll(0), poll(1)]));
       expect(bench.asked().length).toBeGreaterThan(0);
       expect(bench.onlyReads()).toBe(true);
-      const known = new Set(['ask', 'close', 'constructor', 'poll', 'remarks']);
+      const known = new Set(['ask', 'close', 'constructor', 'left', 'poll', 'remarks']);
       const offered = Object.getOwnPropertyNames(Object.getPrototypeOf(session) as object);
       expect(offered.filter((each) => !known.has(each))).toEqual([]);
     });

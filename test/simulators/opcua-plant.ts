@@ -40,6 +40,7 @@ const [, , port, ...words] = process.argv;
 const [certificate, key] = words.filter((word) => !word.startsWith('-'));
 const server = await startOpcUaServer({
   port: Number(port),
+  handsOn: true,
   isShifted: words.includes('-shifted'),
   ...(certificate !== undefined && key !== undefined && { secured: { certificate, key } }),
 });

@@ -52,6 +52,8 @@ export interface OpcUaServerOptions {
   readonly isShifted?: boolean;
   /** PEM files: then every policy and user is offered; `ana` has the password `not-in-any-log`. */
   readonly secured?: { readonly certificate: string; readonly key: string };
+  /** Hands subscriptions on though nobody says who they are. */
+  readonly handsOn?: boolean;
 }
 
 /** node-opcua's own server, in this process: what it receives can be seen, and held back. */
@@ -73,6 +75,7 @@ export async function startOpcUaServer(options: OpcUaServerOptions = {}): Promis
       userCertificateManager: keeps('users'),
     }),
     maxConnectionsPerEndpoint: 100,
+    allowAnonymousSubscriptionTransferOnUnsecuredChannel: options.handsOn ?? false,
     serverCapabilities: {
       maxSessions: options.mostSessions ?? 100,
       ...(options.operationLimits && { operationLimits: options.operationLimits }),

@@ -7,7 +7,7 @@ import { Listener, planOf, pointsOf, until } from './support.ts';
 
 /** Services that look and listen (OPC UA Part 4): discovery, session, view, read, monitored items, subscriptions. */
 const services =
-  /^(?:GetEndpoints|CreateSession|ActivateSession|CloseSession|Read|Browse|BrowseNext|TranslateBrowsePathsToNodeIds|CreateSubscription|DeleteSubscriptions|CreateMonitoredItems|DeleteMonitoredItems|Publish|Republish)Request$/;
+  /^(?:GetEndpoints|CreateSession|ActivateSession|CloseSession|Read|Browse|BrowseNext|TranslateBrowsePathsToNodeIds|CreateSubscription|DeleteSubscriptions|CreateMonitoredItems|DeleteMonitoredItems|Publish|Republish|TransferSubscriptions)Request$/;
 
 const textOf = (file: string): string => readFileSync(file, 'utf8').replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
 /** Serving is for `sluice simulate`, which opens no address but the own machine's. */
@@ -39,7 +39,7 @@ describe('the sources', () => {
       ]),
     );
     const looks =
-      /^(?:on|once|off|connect|disconnect|getEndpoints|createSession|close|read|browse|browseNext|translateBrowsePath|createSubscription|createMonitoredItems|deleteMonitoredItems|publish|republish)$/;
+      /^(?:on|once|off|connect|disconnect|getEndpoints|createSession|close|read|browse|browseNext|translateBrowsePath|createSubscription|createMonitoredItems|deleteMonitoredItems|publish|republish|transferSubscriptions)$/;
     expect([...called].filter((name) => !looks.test(name))).toEqual([]);
   });
 

@@ -1,75 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { missingBefore, numberAfter } from '../../../drivers/opcua/sequence.ts';
 import { Subscriptions } from '../../../drivers/opcua/subscriptions.ts';
-import type { Acknowledged, MonitoredTarget, Published, Seen, Wire } from '../../../drivers/opcua/wire.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { ScriptedWire } from './scripted-wire.ts';
 import { Listener, planOf } from './support.ts';
-
-const good = { code: 0, name: 'Good' };
-const unknown = { code: 0x80340000, name: 'BadNodeIdUnknown' };
-
-/** A server of which messages are lost, come late or twice, and of which nodes vanish: no real one does that when it is told to. */
-class ScriptedWire implements Wire {
-  readonly namespaces = ['', 'urn:site:plc'];
-  readonly mostReads = 2;
-  readonly mostItems = 2;
-  readonly mostPaths = 2;
-  readonly inUse = [];
-  readonly mostBrowses = 2;
-  readonly keptMs = 60_000;
-  readonly ended = new Promise<undefined>(() => {});
-  readonly handles = new Map<string, number>();
-  readonly acknowledged: number[] = [];
-  readonly unmonitored: number[] = [];
-  readonly gone = new Set<string>();
-  /** What it still has. */
-  readonly kept = new Map<number, Published>();
-  #waiting: ((message: Published) => void)[] = [];
-
-  server = (): Promise<never> => new Promise(() => {});
-  read = (targets: readonly { nodeId: string }[]): Promise<Seen[]> =>
-    Promise.resolve(targets.map(({ nodeId }) => seenOf(null, this.gone.has(nodeId) ? unknown : good)));
-  translate = (): Promise<never> => new Promise(() => {});
-  browse = (): Promise<never> => new Promise(() => {});
-  browseOn = (): Promise<never> => new Promise(() => {});
-  subscribe = (): ReturnType<Wire['subscribe']> =>
-    Promise.resolve({ subscriptionId: 7, publishingMs: 1_000, silentAfterMs: 10_000 });
-  monitor(_: number, targets: readonly MonitoredTarget[]): ReturnType<Wire['monitor']> {
-    const created = targets.map(({ nodeId, clientHandle }) => {
-      const status = this.gone.has(nodeId) ? unknown : good;
-      if (status === good) this.handles.set(nodeId, clientHandle);
-      return { status, itemId: clientHandle + 100, samplingMs: 1_000, queueSize: 100 };
-    });
-    return Promise.resolve(created);
-  }
-  unmonitor(_: number, itemIds: readonly number[]): Promise<void> {
-    this.unmonitored.push(...itemIds);
-    return Promise.resolve();
-  }
-  republish = (_: number, sequenceNumber: number): Promise<Published | null> =>
-    Promise.resolve(this.kept.get(sequenceNumber) ?? null);
-  publish(acknowledge: readonly Acknowledged[]): Promise<Published> {
-    this.acknowledged.push(...acknowledge.map(({ sequenceNumber }) => sequenceNumber));
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-  close = (): Promise<void> => Promise.resolve();
-
-  message(sequenceNumber: number, name: string, value: number): Published {
-    const clientHandle = this.handles.get(`ns=1;s=${name}`) ?? -1;
-    return { subscriptionId: 7, sequenceNumber, changes: [{ clientHandle, seen: seenOf(value, good) }], ended: null };
-  }
-
-  async send(message: Published): Promise<void> {
-    await settled();
-    this.#waiting.shift()?.(message);
-    await settled();
-  }
-}
-
-function seenOf(value: number | null, status: Seen['status']): Seen {
-  const wire = value === null ? null : { dataType: 11, isArray: false, dimensions: null, value };
-  return { wire, status, overflowed: false, sourceMs: null, serverMs: null };
-}
 
 async function started(gone: readonly string[] = []): Promise<{
   wire: ScriptedWire;

@@ -51,6 +51,8 @@ import org.eclipse.milo.opcua.stack.core.transport.TransportProfile;
 import org.eclipse.milo.opcua.stack.core.types.builtin.*;
 import org.eclipse.milo.opcua.stack.core.types.builtin.unsigned.Unsigned;
 import org.eclipse.milo.opcua.stack.core.types.enumerated.MessageSecurityMode;
+import org.eclipse.milo.opcua.stack.core.types.enumerated.UserTokenType;
+import org.eclipse.milo.opcua.stack.core.types.structured.UserTokenPolicy;
 import org.eclipse.milo.opcua.stack.transport.server.tcp.OpcTcpServerTransport;
 import org.eclipse.milo.opcua.stack.transport.server.tcp.OpcTcpServerTransportConfig;
 
@@ -225,6 +227,8 @@ public final class MiloPlant extends ManagedNamespaceWithLifecycle {
                   .addTokenPolicies(OpcUaServerConfig.USER_TOKEN_POLICY_USERNAME, OpcUaServerConfig.USER_TOKEN_POLICY_X509)
                   .build());
     }
+    // Subscriptions are handed on to those only who say who they are.
+    else plain.addTokenPolicies(new UserTokenPolicy("reader", UserTokenType.UserName, null, null, SecurityPolicy.None.getUri()));
     endpoints.add(plain.build());
     OpcUaServerConfig config =
         OpcUaServerConfig.builder()
@@ -236,7 +240,9 @@ public final class MiloPlant extends ManagedNamespaceWithLifecycle {
                 new CompositeValidator(
                     AnonymousIdentityValidator.INSTANCE,
                     new UsernameIdentityValidator(
-                        said -> said.getUsername().equals("ana") && said.getPassword().equals("not-in-any-log")),
+                        said ->
+                            said.getUsername().equals("ana") && said.getPassword().equals("not-in-any-log")
+                                || !isSecured && said.getUsername().equals("reader")),
                     new X509IdentityValidator(certificate -> true)))
             .setCertificateManager(manager)
             .build();

@@ -1,0 +1,92 @@
+import type {
+  Acknowledged,
+  MonitoredTarget,
+  Published,
+  Seen,
+  ServerNow,
+  Transferred,
+  Wire,
+} from '../../../drivers/opcua/wire.ts';
+import { ServiceFault } from '../../../drivers/opcua/service-fault.ts';
+import { settled } from '../../support/fake-clock.ts';
+
+const good = { code: 0, name: 'Good' };
+const unknown = { code: 0x80340000, name: 'BadNodeIdUnknown' };
+
+/** The server's side of a session, of which messages are lost, come late or twice, and of which nodes vanish: no real one does that when it is told to. */
+export class ScriptedWire implements Wire {
+  readonly namespaces = ['', 'urn:site:plc'];
+  readonly mostReads = 2;
+  readonly mostItems = 2;
+  readonly mostPaths = 2;
+  readonly inUse = [];
+  readonly mostBrowses = 2;
+  readonly keptMs = 60_000;
+  openedAt: ServerNow | null = null;
+  readonly ended = new Promise<undefined>(() => {});
+  readonly handles = new Map<string, number>();
+  readonly acknowledged: number[] = [];
+  readonly unmonitored: number[] = [];
+  readonly gone = new Set<string>();
+  /** What it still has. */
+  readonly kept = new Map<number, Published>();
+  #waiting: ((message: Published) => void)[] = [];
+
+  server = (): Promise<never> => new Promise(() => {});
+  read = (targets: readonly { nodeId: string }[]): Promise<Seen[]> =>
+    Promise.resolve(targets.map(({ nodeId }) => seenOf(null, this.gone.has(nodeId) ? unknown : good)));
+  translate = (): Promise<never> => new Promise(() => {});
+  browse = (): Promise<never> => new Promise(() => {});
+  browseOn = (): Promise<never> => new Promise(() => {});
+  subscribe = (): ReturnType<Wire['subscribe']> =>
+    Promise.resolve({ subscriptionId: 7, publishingMs: 1_000, silentAfterMs: 10_000 });
+  monitor(_: number, targets: readonly MonitoredTarget[]): ReturnType<Wire['monitor']> {
+    const created = targets.map(({ nodeId, clientHandle }) => {
+      const status = this.gone.has(nodeId) ? unknown : good;
+      if (status === good) this.handles.set(nodeId, clientHandle);
+      return { status, itemId: clientHandle + 100, samplingMs: 1_000, queueSize: 100 };
+    });
+    return Promise.resolve(created);
+  }
+  unmonitor(_: number, itemIds: readonly number[]): Promise<void> {
+    this.unmonitored.push(...itemIds);
+    return Promise.resolve();
+  }
+  /** What it answers for each subscription that is asked for; none: it cannot hand any on. */
+  handsOn: Transferred | null = null;
+  readonly transferred: number[] = [];
+  transfer(subscriptionIds: readonly number[]): Promise<readonly Transferred[]> {
+    this.transferred.push(...subscriptionIds);
+    const { handsOn } = this;
+    if (handsOn === null) return Promise.reject(new ServiceFault('BadServiceUnsupported', null));
+    return Promise.resolve(subscriptionIds.map(() => handsOn));
+  }
+  republish = (_: number, sequenceNumber: number): Promise<Published | null> =>
+    Promise.resolve(this.kept.get(sequenceNumber) ?? null);
+  publish(acknowledge: readonly Acknowledged[]): Promise<Published> {
+    this.acknowledged.push(...acknowledge.map(({ sequenceNumber }) => sequenceNumber));
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+  close = (): Promise<void> => Promise.resolve();
+
+  message(sequenceNumber: number, name: string, value: number, sourceMs: number | null = null): Published {
+    const clientHandle = this.handles.get(`ns=1;s=${name}`) ?? -1;
+    return {
+      subscriptionId: 7,
+      sequenceNumber,
+      changes: [{ clientHandle, seen: seenOf(value, good, sourceMs) }],
+      ended: null,
+    };
+  }
+
+  async send(message: Published): Promise<void> {
+    await settled();
+    this.#waiting.shift()?.(message);
+    await settled();
+  }
+}
+
+function seenOf(value: number | null, status: Seen['status'], sourceMs: number | null = null): Seen {
+  const wire = value === null ? null : { dataType: 11, isArray: false, dimensions: null, value };
+  return { wire, status, overflowed: false, sourceMs, serverMs: null };
+}
