@@ -112,7 +112,7 @@ describe('a session of OPC UA', () => {
     await until(() => host.seen.length === 1);
     for (let at = 1; at <= 6; at++) {
       level.setValueFromSource({ dataType: 'Double', value: at });
-      await new Promise((resolve) => setTimeout(resolve, 130));
+      await new Promise((resolve) => setTimeout(resolve, 80));
     }
     await until(() => host.seen.at(-1)?.value === 6);
     await session.close();
