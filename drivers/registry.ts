@@ -1,7 +1,10 @@
 import type { Driver, DriverSchema } from './driver.ts';
 import { modbusSchema } from './modbus/schema.ts';
+import { faultNames as modbusFaults } from './modbus/simulated-faults.ts';
 import { opcuaSchema } from './opcua/schema.ts';
+import { faultNames as opcuaFaults } from './opcua/simulated-faults.ts';
 import type { PkiTools } from './pki.ts';
+import type { Simulation } from './simulation.ts';
 import type { Tools } from './tools.ts';
 
 /** One family of drivers: its schema is at hand, its code comes when a connection needs it. */
@@ -12,6 +15,8 @@ export interface DriverEntry {
   readonly tools?: { readonly schemes: readonly string[]; readonly load: () => Promise<Tools> };
   /** For `sluice pki`: it has certificates. */
   readonly pki?: () => Promise<PkiTools>;
+  /** For `sluice simulate`: the faults that its simulated devices can have, and what serves them. */
+  readonly simulation?: { readonly faults: readonly string[]; readonly load: () => Promise<Simulation> };
 }
 
 export interface Registry {
@@ -30,6 +35,7 @@ export const registry: Registry = {
         schemes: ['modbus', 'modbus+rtu', 'modbus+rtu+tcp'],
         load: async () => (await import('./modbus/tools/index.ts')).tools,
       },
+      simulation: { faults: modbusFaults, load: async () => (await import('./modbus/simulation.ts')).simulation },
     },
     {
       schema: opcuaSchema,
@@ -39,6 +45,7 @@ export const registry: Registry = {
         schemes: ['opc.tcp'],
         load: async () => (await import('./opcua/tools/index.ts')).tools,
       },
+      simulation: { faults: opcuaFaults, load: async () => (await import('./opcua/simulation.ts')).simulation },
     },
   ],
   notYet: ['mqtt'],

@@ -1,13 +1,14 @@
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { applyEdits, modify } from 'jsonc-parser';
-import type { ModbusPlan } from '../../drivers/modbus/plan.ts';
-import { simulatedRegisters } from '../../drivers/modbus/simulated-device.ts';
-import { faultNames, isLoopback, refuseUnknownFault, startSimulator } from '../../drivers/modbus/simulator.ts';
-import type { Simulator } from '../../drivers/modbus/simulator.ts';
+import { driverFor, registry } from '../../drivers/registry.ts';
+import { isLoopback } from '../../drivers/simulation.ts';
+import type { Network, Simulation, Simulator } from '../../drivers/simulation.ts';
 import { aborted } from '../aborted.ts';
 import { builtAtMs } from '../build-time.ts';
+import type { Clock } from '../clock.ts';
 import { SluiceError, UsageError, messageOf } from '../errors.ts';
 import { systemClock } from '../time/system-clock.ts';
 import { timeSource } from '../time/time-sources.ts';
@@ -15,22 +16,34 @@ import { defaultFile, fileArgument } from './command.ts';
 import type { Command, Io } from './command.ts';
 import { configured } from './configured.ts';
 
-interface Served {
+/** A connection that can be simulated. */
+interface Wanted {
   readonly connection: string;
-  readonly plan: ModbusPlan;
-  readonly host: string;
+  readonly plan: unknown;
+  readonly devices: readonly string[];
+  readonly simulation: Simulation;
+}
+
+interface Served extends Wanted {
+  readonly at: Network;
   readonly simulator: Simulator;
 }
 
 /** What is told, once as text and once as JSON. */
 type Tell = (text: string, json: Readonly<Record<string, unknown>>) => void;
 
+const families = registry.families.flatMap(({ schema, simulation }) =>
+  simulation === undefined ? [] : [{ family: schema.family, faults: simulation.faults }],
+);
+
 export const simulate: Command = {
   name: 'simulate',
-  about: `Serves the Modbus devices of a configuration with invented, lively values: totals grow, gauges drift.
+  about: `Serves the devices of a configuration with invented, lively values: totals grow, gauges drift.
 Loopback only: takes the configured port where the host is loopback, else a free one; a configured address is never opened.
 A serial line is served on a free port as RTU over TCP; what --write saves reads it there.
-A point in the unit {polls} counts its reads.`,
+A Modbus point in the unit {polls} counts its reads.
+An OPC UA server has the nodes of its points, the security that the configuration asks for, and takes its user with any password.
+Its certificate is kept in ~/.cache/sluice, to be trusted once (sluice pki trust).`,
   arguments: [fileArgument],
   options: {
     write: {
@@ -43,13 +56,17 @@ A point in the unit {polls} counts its reads.`,
       multiple: true,
       about: 'switches a fault on at the start',
       example: 'EM-104=silent',
-      wordsBehind: faultNames,
+      wordsBehind: [...new Set(families.flatMap(({ faults }) => faults))],
     },
     json: { about: 'one JSON value a line' },
   },
   notes: `Lines on standard input:
-  fault DEVICE FAULT  FAULT is one of ${faultNames.join(', ')}
-  stats               requests and answers per device, connections`,
+  fault DEVICE FAULT  FAULT is one of
+${families.map(({ family, faults }) => `                      ${family}: ${faults.join(', ')}`).join('\n')}
+  stats               requests and answers per device, connections
+Of OPC UA, bad:STATUS (bad:BadSensorFailure) and gone (its nodes are deleted) are of the device alone. The others are of the whole
+server: silent answers nothing, late answers after the timeout, deaf sends nothing of its subscriptions, refuse lets nobody connect,
+restart ends all sessions and is over at once.`,
   examples: [
     { line: 'sluice simulate site.json --write simulated.json', about: 'then, beside it: sluice read simulated.json' },
     { line: 'sluice simulate site.json --fault EM-104=silent', about: 'a meter that is dead from the start' },
@@ -63,27 +80,25 @@ A point in the unit {polls} counts its reads.`,
     const copy = typeof values['write'] === 'string' ? values['write'] : undefined;
     const config = configured(args, io, { noSecrets: true, again: true });
     if (copy !== undefined && samePlace(copy, file)) throw new UsageError(`--write ${copy} would overwrite ${file}`);
-    const plans = config.connections
-      .filter(({ driver }) => driver.startsWith('modbus-'))
-      .map(({ id, plan }) => [id, plan as ModbusPlan] as const);
-    for (const { id, driver } of config.connections)
-      if (!driver.startsWith('modbus-'))
+    const wanted: Wanted[] = [];
+    for (const { id: connection, driver, plan, devices } of config.connections) {
+      const simulation = await driverFor(driver)?.simulation?.load();
+      if (simulation === undefined)
         io.stderr.write(
-          `connection "${id}" is not simulated: this version serves Modbus alone, not ${driver}; what --write saves asks the real one\n`,
+          `connection "${connection}" is not simulated: nothing here stands for ${driver}; what --write saves asks the real one\n`,
         );
+      else wanted.push({ connection, plan, devices: devices.map(({ id }) => id), simulation });
+    }
     const faults = faultsOf(values['fault']);
-    refuseFaults(
-      faults,
-      plans.map(([, plan]) => ({ plan })),
-    );
+    refuseFaults(faults, wanted);
     const tell: Tell = (text, json) => {
       io.stdout.write(values['json'] === true ? `${JSON.stringify(json)}\n` : `${text}\n`);
     };
     const clock = systemClock({ source: timeSource('none'), builtAtMs });
     const served: Served[] = [];
     try {
-      for (const [id, plan] of plans) served.push(await serve(id, plan, seed, clock));
-      for (const { device, name } of faults) ownerOf(served, device).simulator.fault(device, name);
+      for (const one of wanted) served.push(await serve(one, { seed, clock, folder: keptIn(io) }));
+      for (const { device, name } of faults) await ownerOf(served, device).simulator.fault(device, name);
       for (const one of served) tellServed(one, tell);
       if (copy !== undefined) {
         writeFileSync(copy, pointedAt(readFileSync(file, 'utf8'), served));
@@ -104,79 +119,75 @@ A point in the unit {polls} counts its reads.`,
   },
 };
 
-const whatToDo: Readonly<Record<string, string>> = {
-  EADDRINUSE: ', something listens there already: end it, or state another "port" of this connection',
-  EACCES: ', ports below 1024 are for root: state another "port" of this connection',
-};
-
 async function serve(
-  connection: string,
-  plan: ModbusPlan,
-  seed: number,
-  clock: ReturnType<typeof systemClock>,
+  wanted: Wanted,
+  options: { readonly seed: number; readonly clock: Clock; readonly folder: string },
 ): Promise<Served> {
-  const { transport } = plan;
-  const local = transport.kind !== 'rtu' && isLoopback(transport.host);
-  const host = local ? transport.host : '127.0.0.1';
-  const port = local ? transport.port : 0;
+  const { connection, plan, simulation } = wanted;
+  const network = simulation.network(plan);
+  const isLocal = network !== null && isLoopback(network.host);
+  const { host, port } = isLocal ? network : { host: '127.0.0.1', port: 0 };
   try {
-    return { connection, plan, host, simulator: await startSimulator({ plan, host, port, clock, seed }) };
+    const simulator = await simulation.start({ plan, host, port, ...options });
+    return { ...wanted, at: { host, port: simulator.port }, simulator };
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    const hint = whatToDo[code] ?? '';
+    const why = whyNot[code];
+    const hint = why === undefined ? '' : `, ${why}${simulation.elsewhere}`;
     throw new SluiceError('PORT_NOT_FREE', `connection "${connection}": ${host}:${port} cannot be served${hint}`, {
       cause,
     });
   }
 }
 
-function tellServed({ connection, plan, host, simulator }: Served, tell: Tell): void {
-  const devices = plan.devices.map((device) => {
-    const { coil, discrete, holding, input } = simulatedRegisters(device);
-    return {
-      device: device.id,
-      unitId: device.unitId,
-      points: device.points.length,
-      registers: holding.size + input.size,
-      bits: coil.size + discrete.size,
-    };
-  });
-  const lines = devices.map(
-    ({ device, unitId, points, registers, bits }) =>
-      `  ${device}: unit ${unitId}, ${points} points, ${registers} registers${bits === 0 ? '' : `, ${bits} bits`}`,
-  );
-  const { transport } = plan;
-  const configuredAt = transport.kind === 'rtu' ? transport.path : `${transport.host}:${transport.port}`;
-  const at = `${host}:${simulator.port}`;
-  const stead = at === configuredAt ? '' : ` in place of ${configuredAt}`;
-  const how = transport.kind === 'tcp' ? '' : ', RTU over TCP';
-  tell([`${connection}: serving on ${at}${how}${stead}`, ...lines].join('\n'), {
+const whyNot: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something listens there already: end it, or ',
+  EACCES: 'ports below 1024 are for root: ',
+};
+
+/** For what is the same in the next run. */
+function keptIn({ env }: Io): string {
+  return join(env['XDG_CACHE_HOME'] ?? join(env['HOME'] ?? homedir(), '.cache'), 'sluice');
+}
+
+function tellServed({ connection, plan, simulation, at }: Served, tell: Tell): void {
+  const contents = simulation.contents(plan);
+  const lines = contents.map(({ device, text }) => `  ${device}: ${text}`);
+  const [configuredAt, here] = [simulation.address(plan), simulation.address(plan, at)];
+  const stead = here === configuredAt ? '' : ` in place of ${configuredAt}`;
+  const remark = simulation.remark?.(plan) ?? null;
+  tell([`${connection}: serving on ${here}${remark === null ? '' : `, ${remark}`}${stead}`, ...lines].join('\n'), {
     event: 'serving',
     connection,
     configured: configuredAt,
-    host,
-    port: simulator.port,
-    devices,
+    ...at,
+    devices: contents.map(({ device, json }) => ({ device, ...json })),
   });
 }
 
 /** Until the signal fires. Standard input may end before; a wrong line changes nothing and says so. */
 async function obey(served: readonly Served[], { signal, stderr, stdin }: Io, tell: Tell): Promise<void> {
   const input = createInterface({ input: stdin, terminal: false });
-  input.on('line', (line) => {
+  const one = async (line: string): Promise<void> => {
     const [word = '', device = '', name = '', ...more] = line.trim().split(/\s+/);
     try {
       if (word === 'fault' && name !== '' && more.length === 0) {
-        ownerOf(served, device).simulator.fault(device, name);
+        await ownerOf(served, device).simulator.fault(device, name);
         tell(`${device}: ${name === 'off' ? 'no fault' : name}`, { event: 'fault', device, fault: name });
       } else if (word === 'stats' && device === '') tellStats(served, tell);
       else if (word !== '') throw new RangeError(`not understood: ${line.trim()}; say: fault DEVICE FAULT, or: stats`);
     } catch (error) {
       stderr.write(`${messageOf(error)}\n`);
     }
+  };
+  // One after the other, in the order in which they came.
+  let last = Promise.resolve();
+  input.on('line', (line) => {
+    last = last.then(() => one(line));
   });
   await aborted(signal);
   input.close();
+  await last;
 }
 
 function tellStats(served: readonly Served[], tell: Tell): void {
@@ -196,23 +207,20 @@ function tellStats(served: readonly Served[], tell: Tell): void {
 }
 
 /** Throws RangeError with the devices that there are. */
-function ownerOf<One extends Pick<Served, 'plan'>>(served: readonly One[], device: string): One {
-  const owner = served.find(({ plan }) => plan.devices.some(({ id }) => id === device));
+function ownerOf<One extends Wanted>(served: readonly One[], device: string): One {
+  const owner = served.find(({ devices }) => devices.includes(device));
   if (owner !== undefined) return owner;
-  const known = served.flatMap(({ plan }) => plan.devices.map(({ id }) => id));
+  const known = served.flatMap(({ devices }) => devices);
   throw new RangeError(`there is no simulated device "${device}"; there are: ${known.join(', ')}`);
 }
 
 /** Before any port is opened. */
 function refuseFaults(
   faults: readonly { readonly device: string; readonly name: string }[],
-  served: readonly Pick<Served, 'plan'>[],
+  wanted: readonly Wanted[],
 ): void {
   try {
-    for (const { device, name } of faults) {
-      ownerOf(served, device);
-      refuseUnknownFault(name);
-    }
+    for (const { device, name } of faults) ownerOf(wanted, device).simulation.refuseUnknownFault(name);
   } catch (error) {
     throw new UsageError(messageOf(error));
   }
@@ -235,29 +243,15 @@ function seedOf(stated: unknown): number {
   return seed;
 }
 
-/** The text with other hosts and ports, and such in place of a serial line; comments and all else stay as they are. */
+/** The text with connections that lead to where they are served; comments and all else stay as they are. */
 export function pointedAt(
   text: string,
-  served: readonly {
-    connection: string;
-    plan: Pick<ModbusPlan, 'transport'>;
-    host: string;
-    simulator: { port: number };
-  }[],
+  served: readonly (Pick<Served, 'connection' | 'plan' | 'at'> & { readonly simulation: Pick<Simulation, 'moved'> })[],
 ): string {
   let changed = text;
-  for (const { connection, plan, host, simulator } of served) {
-    const ofLine = ['path', 'baudRate', 'parity', 'stopBits'].map((key) => [key, undefined] as const);
-    const moved = [['driver', 'modbus-rtu-over-tcp'], ...ofLine] as const;
-    for (const [key, value] of [
-      ...(plan.transport.kind === 'rtu' ? moved : []),
-      ['host', host],
-      ['port', simulator.port],
-    ] as const) {
-      const edits = modify(changed, ['connections', connection, key], value, {});
-      changed = applyEdits(changed, edits);
-    }
-  }
+  for (const { connection, plan, simulation, at } of served)
+    for (const [key, value] of Object.entries(simulation.moved(plan, at)))
+      changed = applyEdits(changed, modify(changed, ['connections', connection, key], value, {}));
   return changed;
 }
 

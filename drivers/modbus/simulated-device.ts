@@ -1,10 +1,11 @@
 import { decimalOf, numberOf, times } from '../decimal.ts';
+import { randomOf } from '../simulated-values.ts';
 import { decoderOf } from './decode.ts';
 import { encoderOf, maskOf } from './encode.ts';
 import type { ModbusDevice, ModbusPoint } from './plan.ts';
 import { planReads } from './plan-reads.ts';
 import { holdsBits } from './protocol.ts';
-import { livelyValue, randomOf } from './simulated-values.ts';
+import { livelyValue } from './simulated-values.ts';
 import { registersOf } from './types.ts';
 
 /** A point with this unit (a UCUM annotation) serves how often it was read, so that gaps and order show at the far end. */

@@ -1,48 +1,21 @@
 import { once } from 'node:events';
-import { createServer, isIPv4 } from 'node:net';
+import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Clock } from '../../agent/clock.ts';
+import { randomOf } from '../simulated-values.ts';
+import { isLoopback } from '../simulation.ts';
+import type { Simulator, SimulatorOptions } from '../simulation.ts';
 import type { ModbusDevice, ModbusPlan } from './plan.ts';
 import { holdsBits, mostBits, mostRegisters, readFunctions, tables } from './protocol.ts';
 import type { Table } from './protocol.ts';
 import { SimulatedMemory } from './simulated-device.ts';
 import { framings } from './simulated-frames.ts';
 import type { Asked } from './simulated-frames.ts';
-import { randomOf } from './simulated-values.ts';
-
-export const faultNames = ['silent', 'late', 'exception:N', 'reset', 'garbage', 'off'] as const;
+import { faultNames } from './simulated-faults.ts';
 
 /** Throws RangeError with what there is. */
 export function refuseUnknownFault(fault: string): void {
   if (!/^(?:silent|late|reset|garbage|off|exception:(?:[1-9]|\d\d|1\d\d|2[0-4]\d|25[0-5]))$/.test(fault))
     throw new RangeError(`no fault "${fault}"; there are: ${faultNames.join(', ')}`);
-}
-
-export interface SimulatorOptions {
-  readonly plan: ModbusPlan;
-  /** Loopback only. */
-  readonly host: string;
-  /** 0: a free one. */
-  readonly port: number;
-  readonly clock: Clock;
-  /** Same seed and time: same values. */
-  readonly seed: number;
-}
-
-export interface SimulatorStats {
-  readonly connections: { readonly now: number; readonly ever: number };
-  /** `requests`: received; `answered`: with registers. */
-  readonly devices: Readonly<
-    Record<string, { readonly requests: number; readonly answered: number; readonly fault: string }>
-  >;
-}
-
-export interface Simulator {
-  readonly port: number;
-  /** `silent`, `late`, `exception:N`, `reset`, `garbage`; `off` ends it. Throws RangeError for what it does not know. */
-  fault(device: string, name: string): void;
-  stats(): SimulatorStats;
-  close(): Promise<void>;
 }
 
 interface SimulatedDevice {
@@ -55,12 +28,12 @@ interface SimulatedDevice {
   answered: number;
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+export interface ModbusSimulator extends Simulator {
+  fault(device: string, name: string): void;
 }
 
 /** Serves the devices of a plan over Modbus TCP, those of a serial line over RTU over TCP. Units that the plan does not know stay silent. */
-export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+export async function startSimulator(options: Omit<SimulatorOptions<ModbusPlan>, 'folder'>): Promise<ModbusSimulator> {
   const { plan, clock, seed } = options;
   if (!isLoopback(options.host))
     throw new RangeError(`simulated meters are served on loopback only, not on ${options.host}`);

@@ -89,3 +89,14 @@ function commonCode(unitId: number): string {
   const bytes = [16, 8, 0].map((shift) => (unitId >>> shift) & 0xff).filter((byte) => byte !== 0);
   return unitId > 0 && unitId < 1 << 24 ? String.fromCharCode(...bytes) : '';
 }
+
+/** What a server says that has such a unit (UCUM). */
+export function euInformation(unit: string): {
+  namespaceUri: string;
+  unitId: number;
+  displayName: { text: string };
+} {
+  const code = Object.keys(ofCommonCode).find((each) => ofCommonCode[each] === unit);
+  const unitId = code === undefined ? -1 : [...Buffer.from(code)].reduce((number, byte) => number * 256 + byte, 0);
+  return { namespaceUri: 'http://www.opcfoundation.org/UA/units/un/cefact', unitId, displayName: { text: unit } };
+}

@@ -10,20 +10,29 @@ const dayMs = 86_400_000;
 const validDays = 3_650;
 const keyBits = 2_048;
 
+/** A self-signed application certificate of this gateway, with a new key. */
+export function ownMaker(gateway: string, nowMs: number): Maker {
+  return selfSigned(
+    { subject: `/CN=Sluice ${gateway}/O=Sluice`, applicationUri: applicationUri({ gateway }), dns: [hostname()] },
+    nowMs,
+  );
+}
+
 /**
  * A self-signed application certificate as OPC UA Part 6, 6.2.2 wants it, with a new key; the key is made by another thread. It is valid from before this version was built, whatever
  * the clock says now: a machine that starts in 1970 makes one that holds when its clock is right.
  */
-export function ownMaker(gateway: string, nowMs: number): Maker {
+export function selfSigned(
+  who: { readonly subject: string; readonly applicationUri: string; readonly dns: string[]; readonly ip?: string[] },
+  nowMs: number,
+): Maker {
   return async () => {
     const privateKey = await crypto_utils.generatePrivateKey(keyBits);
     const notBefore = new Date(builtAtMs - dayMs);
     const notAfter = new Date(Math.max(nowMs, builtAtMs) + validDays * dayMs);
     const { cert } = await crypto_utils.createSelfSignedCertificate({
+      ...who,
       privateKey,
-      subject: `/CN=Sluice ${gateway}/O=Sluice`,
-      applicationUri: applicationUri({ gateway }),
-      dns: [hostname()],
       notBefore,
       notAfter,
       purpose: crypto_utils.CertificatePurpose.ForApplication,

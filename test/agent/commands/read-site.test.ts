@@ -8,7 +8,7 @@ import type { SystemClock } from '../../../agent/time/system-clock.ts';
 import { timeSource } from '../../../agent/time/time-sources.ts';
 import type { ModbusPlan } from '../../../drivers/modbus/plan.ts';
 import { startSimulator } from '../../../drivers/modbus/simulator.ts';
-import type { Simulator } from '../../../drivers/modbus/simulator.ts';
+import type { ModbusSimulator as Simulator } from '../../../drivers/modbus/simulator.ts';
 import { run } from '../../support/command-line.ts';
 
 let folder: string;

@@ -11,6 +11,8 @@ import type { Readable, Writable } from 'node:stream';
 import { parse as parseJsonc } from 'jsonc-parser';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { pointedAt } from '../../../agent/commands/simulate.ts';
+import type { ModbusPlan } from '../../../drivers/modbus/plan.ts';
+import { simulation } from '../../../drivers/modbus/simulation.ts';
 
 const main = new URL('../../../agent/main.ts', import.meta.url).pathname;
 const site = `{
@@ -148,29 +150,19 @@ test('a wrong fault is told before any port is opened, and a port that is taken 
 
 test('a serial line is exchanged for the place where it is served', () => {
   const line = { kind: 'rtu', path: '/dev/ttyS1', baudRate: 9600, parity: 'even', stopBits: 1 } as const;
-  const served = [{ connection: 'bus', plan: { transport: line }, host: '127.0.0.1', simulator: { port: 4001 } }];
+  const plan: ModbusPlan = {
+    connection: 'bus',
+    transport: line,
+    maxInFlight: 1,
+    pauseAfterConnectMs: 0,
+    closeWhenIdle: false,
+    devices: [],
+  };
+  const served = [{ connection: 'bus', plan, simulation, at: { host: '127.0.0.1', port: 4001 } }];
   const text =
     '{ "connections": { "bus": { "driver": "modbus-rtu", /* the yard */ "path": "/dev/ttyS1", "parity": "none" } } }';
   const changed = pointedAt(text, served);
   expect(parseJsonc(changed)).toEqual({
     connections: { bus: { driver: 'modbus-rtu-over-tcp', host: '127.0.0.1', port: 4001 } },
   });
-});
-
-test('what it does not serve is named', async () => {
-  const plc = '"plc": { "driver": "opcua", "endpoint": "opc.tcp://10.12.0.5:4840", "securityMode": "SignAndEncrypt" }';
-  const device =
-    '{ "id": "PLC-1", "connection": "plc", "points": [{ "name": "level", "nodeId": "nsu=urn:site:plc;s=L" }] }';
-  writeFileSync(
-    join(folder, 'mixed.json'),
-    site.replace('"connections": {', `"connections": { ${plc},`).replace('"devices": [', `"devices": [${device}, `),
-  );
-  const simulated = sluice('simulate', 'mixed.json', '--write', 'copy.json');
-  expect(await simulated.next()).toMatch(/^panel: serving on/);
-  const end = finished(simulated);
-  simulated.process.kill('SIGTERM');
-  const { told } = await end;
-  expect(told).toContain(
-    'connection "plc" is not simulated: this version serves Modbus alone, not opcua; what --write saves asks the real one',
-  );
 });

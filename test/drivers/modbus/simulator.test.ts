@@ -7,7 +7,7 @@ import type { ModbusPlan } from '../../../drivers/modbus/plan.ts';
 import { livelyValue } from '../../../drivers/modbus/simulated-values.ts';
 import { simulatedRegisters } from '../../../drivers/modbus/simulated-device.ts';
 import { startSimulator } from '../../../drivers/modbus/simulator.ts';
-import type { Simulator } from '../../../drivers/modbus/simulator.ts';
+import type { ModbusSimulator as Simulator } from '../../../drivers/modbus/simulator.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { numberTypes } from '../../../drivers/modbus/types.ts';
 import { hostOf, planOf, pointsOf, until } from './support.ts';

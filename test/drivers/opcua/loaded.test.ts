@@ -1,5 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { FileSite } from '../../faults/file-site.ts';
+
+const main = new URL('../../../agent/main.ts', import.meta.url).pathname;
 
 /** Tells each file of the library that a process loads. */
 const hook = `import { registerHooks } from 'node:module';
@@ -31,6 +36,39 @@ it('a daemon with it does', async () => {
     site.daemon.start(watched);
     await site.daemon.logged(/LOADED .*node-opcua-client/);
     expect(await site.daemon.end('SIGTERM')).toBe(0);
+  } finally {
+    await site.remove();
+  }
+});
+
+it('a simulator of a site without OPC UA loads nothing of its library, and one of a site with it does', async () => {
+  const site = await FileSite.start();
+  const said = async (): Promise<string> => {
+    const env = { ...process.env, ...watched, XDG_CACHE_HOME: join(site.folder, 'cache') };
+    const child = spawn(process.execPath, [main, 'simulate', join(site.folder, 'sluice.json')], { env });
+    let all = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        if ((all += text).includes('Ready.')) child.kill('SIGTERM');
+      });
+    await once(child, 'close');
+    return all;
+  };
+  const elsewhere = (connections: object, more: readonly object[]): void =>
+    site.daemon.rewrite({
+      ...site.config,
+      connections: { panel: { driver: 'modbus-tcp', host: '10.0.0.1' }, ...connections },
+      devices: [...(site.config['devices'] as object[]), ...more],
+    });
+  try {
+    elsewhere({}, []);
+    const modbus = await said();
+    expect(modbus).toContain('Ready.');
+    expect(modbus).not.toContain('LOADED');
+    elsewhere({ plc: { driver: 'opcua', endpoint: 'opc.tcp://10.0.0.1' } }, [
+      { id: 'PLC', connection: 'plc', points: [{ name: 'level', unit: 'm', nodeId: 'nsu=urn:x;s=Level' }] },
+    ]);
+    expect(await said()).toMatch(/LOADED .*node-opcua-server[^]*Ready\./);
   } finally {
     await site.remove();
   }
