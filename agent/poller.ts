@@ -1,7 +1,8 @@
 import type { Buffer } from '../buffer/buffer.ts';
 import { type Session } from '../drivers/driver.ts';
 import type { Clock, Stamp } from './clock.ts';
-import { Agenda, type Ask, type Handover, type PolledPoint } from './schedule/due.ts';
+import { Agenda, type Ask, type Handover } from './schedule/agenda.ts';
+import type { PolledPoint } from './schedule/point-state.ts';
 import { LinkError, messageOf } from './errors.ts';
 import { Presence, isSilence } from './presence.ts';
 import { Pulse } from './pulse.ts';

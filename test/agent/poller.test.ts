@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PolledPoint } from '../../agent/schedule/due.ts';
+import type { PolledPoint } from '../../agent/schedule/point-state.ts';
 import { LinkError } from '../../agent/errors.ts';
 import { startPoller } from '../../agent/poller.ts';
 import type { Reading } from '../../agent/reading.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PolledPoint } from '../../../agent/schedule/due.ts';
+import type { PolledPoint } from '../../../agent/schedule/point-state.ts';
 import { atLocalTimes } from '../../../agent/schedule/wall-slots.ts';
 import { PollerSite, counter, gauge, minute } from '../../support/poller-site.ts';
 import { pointInfo } from '../../support/scripted-driver.ts';

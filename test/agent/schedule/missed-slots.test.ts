@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PolledPoint } from '../../../agent/schedule/due.ts';
+import type { PolledPoint } from '../../../agent/schedule/point-state.ts';
 import { counter, gauge, minute, PollerSite, second } from '../../support/poller-site.ts';
 
 const hour = 60 * minute;

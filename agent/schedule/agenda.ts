@@ -1,17 +1,13 @@
 import type { Stamp } from '../clock.ts';
+import type { Observation, PointInfo, Reading } from '../reading.ts';
+import { firstLook, lookAfter, type Looked } from './looked.ts';
 import { joinedSpans, MissedSlots, MOST_MISSED_SLOTS } from './missed-slots.ts';
 import type { MissedSpan } from './missed-slots.ts';
-import { unanswered } from '../reading.ts';
-import type { Observation, PointInfo, Reading } from '../reading.ts';
-import { type Schedule, SlotSet, slotsBetween } from './slots.ts';
-import { laterSlotOf, slotAnswered, withoutSlot, wrongTimeSchedule } from './wrong-time.ts';
-
-export interface PolledPoint {
-  readonly info: PointInfo;
-  readonly schedule: Schedule;
-  /** How long a counter's slot stays due. The other kinds do not use it: they skip what they miss. */
-  readonly withinMs: number;
-}
+import { badIsNews, fail, finish, giveUp, missed, open, pauseMs } from './pending.ts';
+import { newPoint } from './point-state.ts';
+import type { PointState, PolledPoint } from './point-state.ts';
+import { type Schedule, slotsBetween } from './slots.ts';
+import { enterWrongTime, leaveWrongTime, slotted } from './wrong-time.ts';
 
 /** What one poll asks for. */
 export interface Ask {
@@ -33,14 +29,8 @@ export interface Look {
   readonly missedSpans: readonly MissedSpan[];
 }
 
-/** A wall clock that moved by more than this against boot time was stepped; less is slewing and rounding. */
-const STEP_MS = 500;
 /** A step is seen at the next look: never later than this. */
 const LONGEST_NAP_MS = 10_000;
-/** A link that drops comes back within this or its device is told as lost: a blip costs a gauge nothing. */
-const RECONNECT_MS = 2_000;
-/** DESIGN section 4: a point that stays bad says so again after 15 min. The second allows for slots that came a little early. */
-const BAD_AGAIN_MS = 15 * 60_000 - 1_000;
 /** Between two batches of slots that were missed while nobody polled. */
 const NEXT_BATCH_MS = 200;
 
@@ -48,47 +38,6 @@ const NEXT_BATCH_MS = 200;
 const LONGEST_FRESH_MS = 15 * 60_000;
 /** A slot on disk this far ahead, or one `every` if that is less, is told at the start. */
 const FAR_AHEAD_MS = 3_600_000;
-
-/** A slot that waits for its answer. */
-interface Pending {
-  /** null: the poll at the start, outside the schedule. */
-  readonly slotMs: number | null;
-  readonly dueBootMs: number;
-  /** It was opened while the clock was known to be wrong: `slotMs` is none. */
-  readonly isWrong: boolean;
-  readonly untilBootMs: number;
-  /** From here on a missing session is told. */
-  readonly patientUntilBootMs: number;
-  nextTryBootMs: number;
-  tried: boolean;
-  last: Observation | null;
-}
-
-interface PointState extends Omit<PolledPoint, 'schedule'> {
-  readonly counter: boolean;
-  /** Of a counter, by an earlier run of the process. */
-  readonly newestOnDiskMs: number | undefined;
-  pending: Pending | null;
-  /** By which slots are asked: the point's own, or while the clock is known to be wrong another, with its own slots. */
-  schedule: Schedule;
-  /** Slots of that schedule that were answered, well or badly, whether that was written or not. */
-  done: SlotSet;
-  /** While the clock is known to be wrong: what else goes by true slots. */
-  own: { readonly schedule: Schedule; readonly done: SlotSet } | null;
-  /** While the clock is known to be wrong: when the readings were due that were good. Boot time. */
-  wrongDues: number[];
-  /** Slots behind this one went by unasked, and get their record when it is known which; undefined: none did. */
-  missedAfterMs: number | undefined;
-  failing: boolean;
-  badToldBootMs: number | null;
-}
-
-/** How far an agenda had looked. */
-interface Looked {
-  readonly bootMs: number;
-  readonly wallMs: number;
-  readonly untilWallMs: number;
-}
 
 /** What an agenda leaves to the one that takes its place in the same process. */
 export interface Handover {
@@ -134,23 +83,8 @@ export class Agenda {
       const known = before?.points.find(({ info }) => info.point === point.info.point);
       if (known?.info.kind === point.info.kind && (known.own ?? known).schedule.key === point.schedule.key)
         return { ...known, ...point, ...known.own, own: null, pending: known.own === null ? known.pending : null };
-      const counter = point.info.kind === 'counter';
-      const done = new SlotSet(point.schedule);
-      const newestOnDiskMs = counter ? newestSlotMs(point.info.point) : undefined;
-      // Only itself: what lies before it is not known to be answered, and silence over hours is worse than a repeat.
-      if (newestOnDiskMs !== undefined) done.add(newestOnDiskMs);
-      const state: PointState = {
-        ...point,
-        counter,
-        newestOnDiskMs,
-        pending: null,
-        done,
-        own: null,
-        wrongDues: [],
-        missedAfterMs: newestOnDiskMs,
-        failing: false,
-        badToldBootMs: null,
-      };
+      const isCounter = point.info.kind === 'counter';
+      const state = newPoint(point, isCounter ? newestSlotMs(point.info.point) : undefined);
       this.#fresh.add(state);
       return state;
     });
@@ -196,7 +130,9 @@ export class Agenda {
     const write: Reading[] = [];
     const missedSpans: MissedSpan[] = [];
     if ((now.trust === 'unsynced') !== this.#isWrong) this.#turn(now);
-    const afterMs = this.#lookedUntil(now);
+    const { looked, afterMs } =
+      this.#looked === null ? { looked: firstLook(now), afterMs: null } : lookAfter(this.#looked, now);
+    this.#looked = looked;
     for (const { schedule, points } of this.#groups) {
       const known = points.filter((point) => !this.#fresh.has(point));
       if (afterMs !== null && known.length > 0)
@@ -211,7 +147,7 @@ export class Agenda {
       !connected && this.#points.some(({ pending }) => pending !== null && pending.patientUntilBootMs <= now.bootMs);
     for (const point of this.#points) {
       if (point.pending === null || point.pending.untilBootMs > now.bootMs) continue;
-      if (point.counter || !connected) this.#giveUp(point, point.pending, connected, now, write);
+      if (point.counter || !connected) write.push(...giveUp(point, point.pending, connected, now));
     }
     const ask = connected ? this.#ask(now) : null;
     const napMs = Math.min(
@@ -229,73 +165,37 @@ export class Agenda {
       if (point === undefined || point.pending === null) continue;
       const { pending } = point;
       if (observation.quality !== 'bad') {
-        write.push(this.#slotted(point, pending, observation));
+        write.push(slotted(point, pending, observation));
         if (pending.isWrong && point.counter) point.wrongDues.push(pending.dueBootMs);
-        this.#finish(point, pending);
+        finish(point, pending);
         point.failing = false;
       } else if (point.counter) {
         pending.last = observation;
         pending.tried = true;
         pending.nextTryBootMs = now.bootMs + pauseMs(point.withinMs);
       } else {
-        this.#fail(point, pending, observation, write);
+        write.push(...fail(point, pending, observation));
       }
     }
     return write;
   }
 
-  /**
-   * The wall time up to which slots have begun. After a step it is the last look as the new time would have called it, so that a boundary
-   * just jumped over is late, not lost, and hours jumped over are no burst.
-   */
-  #lookedUntil(now: Stamp): number | null {
-    const last = this.#looked;
-    if (last === null) {
-      this.#looked = { bootMs: now.bootMs, wallMs: now.wallMs, untilWallMs: now.wallMs };
-      return null;
-    }
-    const elapsedMs = now.bootMs - last.bootMs;
-    const stepped = Math.abs(now.wallMs - last.wallMs - elapsedMs) > STEP_MS;
-    const afterMs = stepped ? now.wallMs - elapsedMs : last.untilWallMs;
-    this.#looked = { bootMs: now.bootMs, wallMs: now.wallMs, untilWallMs: Math.max(afterMs, now.wallMs) };
-    return afterMs;
-  }
-
-  /**
-   * The clock is known to be wrong from now on, or no more. Counters begin anew: what was due by one time is not by the other. Of what was read
-   * meanwhile it is known now which slots it answers.
-   */
+  /** The clock is known to be wrong from now on, or no more. Counters begin anew: what was due by one time is not by the other. */
   #turn(now: Stamp): void {
     this.#isWrong = now.trust === 'unsynced';
     for (const point of this.#points) {
       if (!point.counter) continue;
-      const openSlotMs = point.pending?.slotMs ?? null;
+      if (this.#isWrong) enterWrongTime(point, this.#looked?.untilWallMs);
+      else leaveWrongTime(point, now);
       point.pending = null;
       this.#fresh.add(point);
-      if (this.#isWrong) {
-        const lastMs = openSlotMs === null ? this.#looked?.untilWallMs : openSlotMs - 1;
-        if (lastMs !== undefined) point.missedAfterMs ??= point.schedule.slotAtOrBefore(lastMs);
-        point.own = { schedule: point.schedule, done: point.done };
-        point.schedule = wrongTimeSchedule(point.own.schedule, point.withinMs);
-        point.done = new SlotSet(point.schedule);
-      } else if (point.own !== null) {
-        const { schedule, done } = point.own;
-        for (const dueBootMs of point.wrongDues) {
-          const slotMs = slotAnswered(schedule, point.schedule, dueBootMs, now);
-          if (slotMs !== null) done.add(slotMs);
-        }
-        Object.assign(point, { schedule, done, own: null, wrongDues: [] });
-      }
     }
     this.#looked = null;
     this.#group();
   }
 
-  #slotted(point: PointState, pending: Pending, seen: Observation): Reading {
-    const reading = { ...seen, slotMs: pending.slotMs };
-    if (!pending.isWrong) return reading;
-    if (!point.counter || seen.quality === 'bad' || point.own === null) return withoutSlot(reading, undefined);
-    return withoutSlot(reading, laterSlotOf(point.own.schedule, point.schedule, pending.dueBootMs, seen.at));
+  #open(point: PointState, slotMs: number | null, now: Stamp): void {
+    open(point, slotMs, this.#isWrong, now);
   }
 
   /** At its start every point is asked once: counters for their slot if it is still due, the rest outside the schedule. */
@@ -345,7 +245,7 @@ export class Agenda {
     for (const point of counters) {
       for (const slotMs of slots) {
         if (point.done.has(slotMs) || point.pending?.slotMs === slotMs) continue;
-        if (point.pending !== null) this.#giveUp(point, point.pending, true, now, write);
+        if (point.pending !== null) write.push(...giveUp(point, point.pending, true, now));
         if (now.wallMs - slotMs < point.withinMs) {
           this.#open(point, slotMs, now);
         } else {
@@ -371,47 +271,6 @@ export class Agenda {
     if (fresh && !point.done.has(newest)) this.#open(point, newest, now);
   }
 
-  #open(point: PointState, slotMs: number | null, now: Stamp): void {
-    const dueBootMs = slotMs === null ? now.bootMs : now.bootMs - (now.wallMs - slotMs);
-    const patientMs = slotMs === null ? RECONNECT_MS : Math.min(point.schedule.everyMs / 2, RECONNECT_MS);
-    // From now on, not from a slot that was due before the start: the connection has had no time yet to open.
-    const patientUntilBootMs = Math.max(now.bootMs + patientMs, point.pending?.patientUntilBootMs ?? 0);
-    point.pending = {
-      slotMs,
-      dueBootMs,
-      isWrong: this.#isWrong,
-      untilBootMs: point.counter ? dueBootMs + point.withinMs : patientUntilBootMs,
-      patientUntilBootMs,
-      nextTryBootMs: dueBootMs,
-      tried: false,
-      last: null,
-    };
-  }
-
-  #giveUp(point: PointState, pending: Pending, connected: boolean, now: Stamp, write: Reading[]): void {
-    const last = pending.last ?? unanswered(point.info, connected ? 'BadNoData' : 'BadNotConnected', now);
-    if (!point.counter) {
-      this.#fail(point, pending, last, write);
-      return;
-    }
-    write.push(this.#slotted(point, pending, last));
-    this.#finish(point, pending);
-  }
-
-  #fail(point: PointState, pending: Pending, bad: Observation, write: Reading[]): void {
-    if (!point.failing || badIsNews(point, pending.dueBootMs)) {
-      write.push(this.#slotted(point, pending, bad));
-      point.badToldBootMs = pending.dueBootMs;
-    }
-    point.failing = true;
-    this.#finish(point, pending);
-  }
-
-  #finish(point: PointState, pending: Pending): void {
-    if (pending.slotMs !== null) point.done.add(pending.slotMs);
-    point.pending = null;
-  }
-
   #ask(now: Stamp): Ask | null {
     const due = this.#points.filter(({ pending }) => pending !== null && pending.nextTryBootMs <= now.bootMs);
     if (due.length === 0) return null;
@@ -432,20 +291,4 @@ export class Agenda {
     }
     return napMs;
   }
-}
-
-/**
- * Between two attempts for a counter: a tenth of `within`, so about ten attempts; at most 10 s, so that a meter that comes back is read soon; at
- * least 1 s, so that one that answers at once with an exception is not hammered.
- */
-function pauseMs(withinMs: number): number {
-  return Math.max(1_000, Math.min(withinMs / 10, 10_000));
-}
-
-function badIsNews(point: PointState, bootMs: number): boolean {
-  return point.badToldBootMs === null || bootMs - point.badToldBootMs >= BAD_AGAIN_MS;
-}
-
-function missed(point: PointInfo, slotMs: number, now: Stamp): Reading {
-  return { ...unanswered(point, 'BadNoData', now), timeMs: slotMs, slotMs };
 }
