@@ -1,8 +1,8 @@
 import type { Buffer as Lanes } from '../buffer/buffer.ts';
 import type { Clock } from './clock.ts';
 import type { SiteConfig } from './config/site-config.ts';
-import { startForwarder } from './forwarder.ts';
-import type { Forwarder, ForwarderState } from './forwarder.ts';
+import { startForwarder } from './forwarder/forwarder.ts';
+import type { Forwarder, ForwarderState } from './forwarder/forwarder.ts';
 import type { Log } from './log/log.ts';
 import type { GatewayEvent, Stream } from './reading.ts';
 import { streams } from './reading.ts';

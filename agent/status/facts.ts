@@ -1,7 +1,7 @@
 import type { BufferStats } from '../../buffer/buffer.ts';
 import type { Stamp } from '../clock.ts';
-import type { ForwarderState } from '../forwarder.ts';
-import type { PollerState } from '../poller.ts';
+import type { ForwarderState } from '../forwarder/forwarder.ts';
+import type { PollerState } from '../poller/poller.ts';
 import type { EventName } from '../reading.ts';
 import type { SupervisorState } from '../supervisor.ts';
 

@@ -1,4 +1,4 @@
-import type { LaneState } from '../uplink/lane-status.ts';
+import type { LaneState } from '../forwarder/lane-status.ts';
 import type { GatewayStatus } from './facts.ts';
 
 /** The lane does not go on before somebody does something at the broker or in the configuration. */

@@ -1,8 +1,8 @@
 import { outageBackoff } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
-import type { ForwarderState } from '../forwarder.ts';
-import { LaneStatus } from '../uplink/lane-status.ts';
-import type { LaneState, Log } from '../uplink/lane-status.ts';
+import type { ForwarderState } from '../forwarder/forwarder.ts';
+import { LaneStatus } from '../forwarder/lane-status.ts';
+import type { LaneState, Log } from '../forwarder/lane-status.ts';
 import type { Uplink, UplinkFactory } from '../uplink/uplink.ts';
 import { gist, outRecord } from './record.ts';
 import type { StatusRecord } from './record.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { startForwarder } from '../../agent/forwarder.ts';
-import type { Forwarder } from '../../agent/forwarder.ts';
+import { startForwarder } from '../../agent/forwarder/forwarder.ts';
+import type { Forwarder } from '../../agent/forwarder/forwarder.ts';
 import { jsonEncoding } from '../../agent/uplink/encodings.ts';
 import { openBuffer } from '../../buffer/open.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';

@@ -1,5 +1,5 @@
 import type { PolledPoint } from '../../agent/schedule/point-state.ts';
-import { type KeptOfDevices, type Poller, type PollerHandover, startPoller } from '../../agent/poller.ts';
+import { type KeptOfDevices, type Poller, type PollerHandover, startPoller } from '../../agent/poller/poller.ts';
 import type { GatewayEvent, PointInfo, Reading } from '../../agent/reading.ts';
 import { fromFullHour } from '../../agent/schedule/slots.ts';
 import { type Supervisor, startSupervisor } from '../../agent/supervisor.ts';

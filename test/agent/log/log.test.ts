@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Events } from '../../../agent/events.ts';
 import { openLog } from '../../../agent/log/log.ts';
 import type { OpenLog } from '../../../agent/log/log.ts';
-import { Presence } from '../../../agent/presence.ts';
+import { Presence } from '../../../agent/poller/presence.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 
 let folder: string;

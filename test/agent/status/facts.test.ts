@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { startForwarder } from '../../../agent/forwarder.ts';
-import type { Forwarder } from '../../../agent/forwarder.ts';
+import { startForwarder } from '../../../agent/forwarder/forwarder.ts';
+import type { Forwarder } from '../../../agent/forwarder/forwarder.ts';
 import { watchProcess } from '../../../agent/status/process-facts.ts';
 import { jsonEncoding } from '../../../agent/uplink/encodings.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startForwarder } from '../../../agent/forwarder.ts';
+import { startForwarder } from '../../../agent/forwarder/forwarder.ts';
 import type { Clock } from '../../../agent/clock.ts';
 import { jsonEncoding } from '../../../agent/uplink/encodings.ts';
 import { type KafkaConfig, kafkaUplink } from '../../../agent/uplink/kafka.ts';

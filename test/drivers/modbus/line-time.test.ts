@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { startPoller } from '../../../agent/poller.ts';
-import type { Poller } from '../../../agent/poller.ts';
+import { startPoller } from '../../../agent/poller/poller.ts';
+import type { Poller } from '../../../agent/poller/poller.ts';
 import type { Kind, Reading } from '../../../agent/reading.ts';
 import { fromFullHour } from '../../../agent/schedule/slots.ts';
 import { ModbusSession } from '../../../drivers/modbus/session.ts';

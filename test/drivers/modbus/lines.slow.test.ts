@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { builtAtMs } from '../../../agent/build-time.ts';
-import { startPoller } from '../../../agent/poller.ts';
+import { startPoller } from '../../../agent/poller/poller.ts';
 import type { Reading } from '../../../agent/reading.ts';
 import { fromFullHour } from '../../../agent/schedule/slots.ts';
 import { systemClock } from '../../../agent/time/system-clock.ts';

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { PushedPoints } from '../../agent/pushed.ts';
-import { observationOf } from '../../agent/reading.ts';
-import type { Observation, PointInfo } from '../../agent/reading.ts';
-import { FakeClock } from '../support/fake-clock.ts';
-import { pointInfo } from '../support/readings.ts';
+import { PushedPoints } from '../../../agent/poller/pushed.ts';
+import { observationOf } from '../../../agent/reading.ts';
+import type { Observation, PointInfo } from '../../../agent/reading.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { pointInfo } from '../../support/readings.ts';
 
 const level = pointInfo({ point: 'level' });
 const clock = new FakeClock();

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { startPoller } from '../../agent/poller.ts';
-import type { Reading } from '../../agent/reading.ts';
-import { FakeClock, settled } from '../support/fake-clock.ts';
-import { PollerSite, counter, gauge, minute, nothingKept, second } from '../support/poller-site.ts';
-import { observation } from '../support/scripted-driver.ts';
+import { startPoller } from '../../../agent/poller/poller.ts';
+import type { Reading } from '../../../agent/reading.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { PollerSite, counter, gauge, minute, nothingKept, second } from '../../support/poller-site.ts';
+import { observation } from '../../support/scripted-driver.ts';
 
 const sites: PollerSite[] = [];
 afterEach(async () => {

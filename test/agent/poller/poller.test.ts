@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PolledPoint } from '../../agent/schedule/point-state.ts';
-import { LinkError } from '../../agent/errors.ts';
-import { startPoller } from '../../agent/poller.ts';
-import type { Reading } from '../../agent/reading.ts';
-import { FakeClock } from '../support/fake-clock.ts';
-import { PollerSite, counter, gauge, minute, nothingKept, second } from '../support/poller-site.ts';
+import type { PolledPoint } from '../../../agent/schedule/point-state.ts';
+import { LinkError } from '../../../agent/errors.ts';
+import { startPoller } from '../../../agent/poller/poller.ts';
+import type { Reading } from '../../../agent/reading.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { PollerSite, counter, gauge, minute, nothingKept, second } from '../../support/poller-site.ts';
 
 let open: PollerSite[] = [];
 

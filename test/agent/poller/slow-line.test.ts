@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from 'vitest';
-import { type Poller, startPoller } from '../../agent/poller.ts';
-import type { GatewayEvent, Reading } from '../../agent/reading.ts';
-import { fromFullHour } from '../../agent/schedule/slots.ts';
-import { driver } from '../../drivers/modbus/index.ts';
-import { hostOf, planOf, pointsOf, until } from '../drivers/modbus/support.ts';
-import { honest, startRawServer } from '../simulators/modbus-raw-server.ts';
-import { FakeClock } from '../support/fake-clock.ts';
-import { nothingKept, second } from '../support/poller-site.ts';
+import { type Poller, startPoller } from '../../../agent/poller/poller.ts';
+import type { GatewayEvent, Reading } from '../../../agent/reading.ts';
+import { fromFullHour } from '../../../agent/schedule/slots.ts';
+import { driver } from '../../../drivers/modbus/index.ts';
+import { hostOf, planOf, pointsOf, until } from '../../drivers/modbus/support.ts';
+import { honest, startRawServer } from '../../simulators/modbus-raw-server.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { nothingKept, second } from '../../support/poller-site.ts';
 
 let cleanUp: () => Promise<void> = () => Promise.resolve();
 afterEach(() => cleanUp());

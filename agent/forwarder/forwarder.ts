@@ -1,14 +1,14 @@
-import type { Buffer as Lanes } from '../buffer/buffer.ts';
-import { outageBackoff } from './backoff.ts';
-import type { Clock } from './clock.ts';
-import { UplinkError } from './errors.ts';
-import { Pulse } from './pulse.ts';
-import type { GatewayEvent, Kept, Seq, Stream } from './reading.ts';
-import type { Encode } from './uplink/encodings.ts';
-import { LaneStatus } from './uplink/lane-status.ts';
-import type { LaneState, Log } from './uplink/lane-status.ts';
-import { type Piece, cut, pieceOf } from './uplink/pieces.ts';
-import type { OutRecord, Uplink, UplinkFactory } from './uplink/uplink.ts';
+import type { Buffer as Lanes } from '../../buffer/buffer.ts';
+import { outageBackoff } from '../backoff.ts';
+import type { Clock } from '../clock.ts';
+import { UplinkError } from '../errors.ts';
+import { Pulse } from '../pulse.ts';
+import type { GatewayEvent, Kept, Seq, Stream } from '../reading.ts';
+import type { Encode } from '../uplink/encodings.ts';
+import { LaneStatus } from './lane-status.ts';
+import type { LaneState, Log } from './lane-status.ts';
+import { type Piece, cut, pieceOf } from './pieces.ts';
+import type { OutRecord, Uplink, UplinkFactory } from '../uplink/uplink.ts';
 
 export interface ForwarderState extends LaneState {
   /** Unix ms of the oldest entry that is taken and not settled, the first of the lane; null: none is taken. */

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Reading } from '../../agent/reading.ts';
-import { settled } from '../support/fake-clock.ts';
-import { PollerSite, counter, gauge, minute, second } from '../support/poller-site.ts';
+import type { Reading } from '../../../agent/reading.ts';
+import { settled } from '../../support/fake-clock.ts';
+import { PollerSite, counter, gauge, minute, second } from '../../support/poller-site.ts';
 
 const counters = [counter('fast', minute, 20 * second), counter('slow', 5 * minute, 2 * minute)];
 const startMs = Date.parse('2026-11-22T12:59:30Z');

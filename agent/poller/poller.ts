@@ -1,15 +1,15 @@
-import type { Buffer } from '../buffer/buffer.ts';
-import { type Session } from '../drivers/driver.ts';
-import type { Clock, Stamp } from './clock.ts';
-import { Agenda, type Ask, type Handover } from './schedule/agenda.ts';
-import type { PolledPoint } from './schedule/point-state.ts';
-import { LinkError, messageOf } from './errors.ts';
+import type { Buffer } from '../../buffer/buffer.ts';
+import { type Session } from '../../drivers/driver.ts';
+import type { Clock, Stamp } from '../clock.ts';
+import { Agenda, type Ask, type Handover } from '../schedule/agenda.ts';
+import type { PolledPoint } from '../schedule/point-state.ts';
+import { LinkError, messageOf } from '../errors.ts';
 import { Presence, isSilence } from './presence.ts';
-import { Pulse } from './pulse.ts';
+import { Pulse } from '../pulse.ts';
 import { PushedPoints } from './pushed.ts';
-import { unanswered } from './reading.ts';
-import type { GatewayEvent, Observation, PointInfo, Reading, Stream } from './reading.ts';
-import { Screen, type ScreenRules } from './screen/screen.ts';
+import { unanswered } from '../reading.ts';
+import type { GatewayEvent, Observation, PointInfo, Reading, Stream } from '../reading.ts';
+import { Screen, type ScreenRules } from '../screen/screen.ts';
 
 /** Where a poller takes its session from; the supervisor is one. */
 export interface SessionSource {

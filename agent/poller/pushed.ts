@@ -1,6 +1,6 @@
-import type { Stamp } from './clock.ts';
-import { unanswered } from './reading.ts';
-import type { Observation, PointInfo, Reading } from './reading.ts';
+import type { Stamp } from '../clock.ts';
+import { unanswered } from '../reading.ts';
+import type { Observation, PointInfo, Reading } from '../reading.ts';
 
 /** A link that drops comes back within this, or what was missed is told. */
 const RECONNECT_MS = 2_000;

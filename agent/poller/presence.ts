@@ -1,5 +1,5 @@
-import type { Stamp } from './clock.ts';
-import type { GatewayEvent } from './reading.ts';
+import type { Stamp } from '../clock.ts';
+import type { GatewayEvent } from '../reading.ts';
 
 /** Statuses of a point whose device said nothing, or nothing that can be read; any other, an exception too, is an answer. */
 const silent: ReadonlySet<string> = new Set([

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { UplinkError, messageOf } from '../errors.ts';
 import type { Fate } from '../errors.ts';
-import type { Destination } from './uplink.ts';
+import type { Destination } from '../uplink/uplink.ts';
 
 export type LanePhase = 'connecting' | 'connected' | 'waiting' | 'stalled' | 'stopped';
 export type Log = (severity: 'info' | 'warning' | 'error', message: string) => void;

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PolledPoint } from '../../agent/schedule/point-state.ts';
-import { PollerSite, counter, gauge, minute, second } from '../support/poller-site.ts';
+import type { PolledPoint } from '../../../agent/schedule/point-state.ts';
+import { PollerSite, counter, gauge, minute, second } from '../../support/poller-site.ts';
 
 let open: PollerSite[] = [];
 

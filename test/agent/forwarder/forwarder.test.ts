@@ -1,11 +1,11 @@
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { startForwarder } from '../../agent/forwarder.ts';
-import type { Forwarder, ForwarderOptions } from '../../agent/forwarder.ts';
-import type { GatewayEvent, Stream } from '../../agent/reading.ts';
-import { jsonEncoding } from '../../agent/uplink/encodings.ts';
-import { FakeClock, settled } from '../support/fake-clock.ts';
-import { MemoryLane, ScriptedBroker, kept } from '../support/lane.ts';
+import { startForwarder } from '../../../agent/forwarder/forwarder.ts';
+import type { Forwarder, ForwarderOptions } from '../../../agent/forwarder/forwarder.ts';
+import type { GatewayEvent, Stream } from '../../../agent/reading.ts';
+import { jsonEncoding } from '../../../agent/uplink/encodings.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { MemoryLane, ScriptedBroker, kept } from '../../support/lane.ts';
 
 interface Bench {
   readonly lane: MemoryLane;
