@@ -3,12 +3,14 @@ import { outageBackoff } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import { UplinkError } from '../errors.ts';
 import { Pulse } from '../pulse.ts';
-import type { GatewayEvent, Kept, Seq, Stream } from '../reading.ts';
+import type { GatewayEvent, Kept, Stream } from '../reading.ts';
 import type { Encode } from '../uplink/encodings.ts';
+import type { OutRecord, Uplink, UplinkFactory } from '../uplink/uplink.ts';
+import { rejected, rejectedText, stalled, stalledText } from './dead-letters.ts';
+import { LaneQueue, type RequestLimits } from './lane-queue.ts';
 import { LaneStatus } from './lane-status.ts';
 import type { LaneState, Log } from './lane-status.ts';
-import { type Piece, cut, pieceOf } from './pieces.ts';
-import type { OutRecord, Uplink, UplinkFactory } from '../uplink/uplink.ts';
+import type { Piece } from './pieces.ts';
 
 export interface ForwarderState extends LaneState {
   /** Unix ms of the oldest entry that is taken and not settled, the first of the lane; null: none is taken. */
@@ -32,10 +34,7 @@ export interface ForwarderOptions {
   readonly before?: ForwarderState | undefined;
 }
 
-export interface ForwarderLimits {
-  readonly sendRecords: number;
-  /** Of keys and values, before compression: below the broker's default of 1 MB for a batch. */
-  readonly sendBytes: number;
+export interface ForwarderLimits extends RequestLimits {
   /** Longest wait before the second attempt. */
   readonly backoffBaseMs: number;
   /** Between attempts when a person must act. */
@@ -72,7 +71,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   const loop = new LaneLoop(options);
   const ended = loop.run();
   return {
-    state: () => ({ ...loop.status.state, oldestMs: loop.oldestMs, dueMs: loop.pulse.dueMs }),
+    state: () => ({ ...loop.status.state, oldestMs: loop.queue.oldestMs, dueMs: loop.pulse.dueMs }),
     stop: (signal) => {
       loop.stop(signal);
       return ended;
@@ -87,11 +86,7 @@ class LaneLoop {
   readonly #limits: ForwarderLimits;
   readonly #stopping = new AbortController();
   readonly #hurry = new AbortController();
-  /** Taken and not settled, in order. The head is what is sent next. */
-  #queue: Piece[] = [];
-  #taken: Seq = 0;
-  /** Everything up to here may have arrived already. */
-  #attempted: Seq = 0;
+  readonly queue: LaneQueue;
   #uplink: Uplink | undefined;
   #failures = 0;
   /** Boot time of the first failure since the last delivery. */
@@ -99,18 +94,13 @@ class LaneLoop {
   #operatorInRow = 0;
   #rejectedInRow = 0;
   #isStalled = false;
-  /** A record of this age is dated now: the broker refused such an age before. */
-  #refusedAgeMs = Infinity;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
     this.#limits = { ...defaults, ...options.limits };
+    this.queue = new LaneQueue(options.encode, options.clock, this.#limits);
     this.pulse = new Pulse(options.clock);
     this.status = new LaneStatus(options.lane, options.clock, options.log, options.before);
-  }
-
-  get oldestMs(): number | null {
-    return this.#queue[0]?.entries[0]?.timeMs ?? null;
   }
 
   stop(signal: AbortSignal | undefined): void {
@@ -140,12 +130,12 @@ class LaneLoop {
 
   async #forward(): Promise<void> {
     await this.#connected();
-    if (this.#queue.length === 0) await this.#take(this.#stopping.signal);
-    const records = this.#encodeHead();
-    const [head] = this.#queue;
+    if (this.queue.length === 0) await this.#take(this.#stopping.signal);
+    const records = this.queue.encodeHead();
+    const { head } = this.queue;
     if (head === undefined) return;
     await this.#send(head, records);
-    this.#queue.shift();
+    this.queue.shift();
   }
 
   async #mend(error: unknown): Promise<void> {
@@ -175,55 +165,13 @@ class LaneLoop {
   async #take(signal: AbortSignal): Promise<void> {
     const { buffer, lane } = this.#options;
     this.pulse.rest();
-    const batch = await buffer.next(lane, this.#taken, this.#limits.sendRecords, signal);
-    this.#taken = batch.last;
-    if (batch.entries.length > 0) this.#queue.push(pieceOf(batch));
-  }
-
-  /** The records of the head, which is cut where a request is full. */
-  #encodeHead(): OutRecord[] {
-    const { sendBytes, sendRecords } = this.#limits;
-    const [head] = this.#queue;
-    const records: OutRecord[] = [];
-    const { wallMs } = this.#options.clock.now();
-    let bytes = 0;
-    for (const entry of head?.entries ?? []) {
-      const record = this.#encode(entry, head?.datedNow === true, wallMs);
-      if (record instanceof Error) {
-        if (records.length > 0) break;
-        this.#cutHead(1, true);
-        throw new UplinkError('refused', 'ENCODING', `cannot be encoded: ${record.message}`, { cause: record });
-      }
-      bytes += record.key.length + (record.value?.length ?? 0);
-      if (records.length > 0 && (bytes > sendBytes || records.length >= sendRecords)) break;
-      records.push(record);
-    }
-    this.#cutHead(records.length);
-    return records;
-  }
-
-  #encode(entry: Kept, datedNow: boolean, wallMs = this.#options.clock.now().wallMs): OutRecord | Error {
-    try {
-      const record = this.#options.encode(entry, entry.seq <= this.#attempted);
-      const isRefusedAge = wallMs - record.timestampMs >= this.#refusedAgeMs;
-      return datedNow || isRefusedAge ? { ...record, timestampMs: wallMs } : record;
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
-    }
-  }
-
-  #cutHead(count: number, datedNow = false): void {
-    const [head, ...rest] = this.#queue;
-    if (head === undefined) return;
-    const [first = head, ...others] = cut(head, count);
-    this.#queue = [datedNow ? { ...first, datedNow } : first, ...others, ...rest];
+    this.queue.push(await buffer.next(lane, this.queue.taken, this.#limits.sendRecords, signal));
   }
 
   async #send(piece: Piece, records: readonly OutRecord[]): Promise<void> {
     const { buffer, lane } = this.#options;
     const uplink = await this.#connected();
-    const repeats = piece.entries.filter(({ seq }) => seq <= this.#attempted).length;
-    this.#attempted = Math.max(this.#attempted, piece.last);
+    const repeats = this.queue.attempt(piece);
     this.pulse.within(longestStepMs);
     await uplink.send(lane, records, this.#hurry.signal);
     buffer.settle(lane, piece.first, piece.last);
@@ -255,13 +203,13 @@ class LaneLoop {
   /** Halve what was refused; one alone is tried with the timestamp now; refused again, it is poison, unless everything is. */
   async #refused(error: UplinkError): Promise<void> {
     this.status.trouble(error);
-    const [head] = this.#queue;
+    const { head } = this.queue;
     const [entry, second] = head?.entries ?? [];
     if (head === undefined || entry === undefined) return this.#wait(error);
-    if (second !== undefined) return this.#cutHead(Math.ceil(head.entries.length / 2));
+    if (second !== undefined) return this.queue.cutHead(Math.ceil(head.entries.length / 2));
     if (!head.datedNow) {
-      if (error.code === 'INVALID_TIMESTAMP') this.#learnAge(entry);
-      return this.#cutHead(1, true);
+      if (error.code === 'INVALID_TIMESTAMP') this.queue.learnAge(entry);
+      return this.queue.cutHead(1, true);
     }
     if (error.code === 'INVALID_TIMESTAMP') {
       const text = `${error.message}; even the time now is refused: compare the broker's clock with the gateway's`;
@@ -272,39 +220,28 @@ class LaneLoop {
     return this.#reject(entry, error);
   }
 
-  /** A quarter younger than what was refused: a backlog comes in order of age, and would else be halved down to one for every age. */
-  #learnAge(entry: Kept): void {
-    const ageMs = this.#options.clock.now().wallMs - entry.timeMs;
-    if (ageMs > 0) this.#refusedAgeMs = Math.min(this.#refusedAgeMs, ageMs * 0.75);
-  }
-
   /** The head goes to the dead letters, durably, before anything after it is sent. */
   async #reject(entry: Kept, error: UplinkError): Promise<void> {
     const { buffer, lane, event } = this.#options;
-    const record = this.#encode(entry, true);
+    const record = this.queue.encode(entry, true);
     const { key, value } = record instanceof Error ? { key: '', value: null } : record;
     this.pulse.rest();
     await buffer.reject(entry, `${error.code}: ${error.message}`, { key, value });
-    const head = this.#queue.shift();
+    const head = this.queue.shift();
     if (head !== undefined) buffer.settle(lane, head.first, head.last);
     this.#rejectedInRow++;
     this.status.rejected();
-    const message = `one record was refused for good (${error.code}) and lies in the buffer's dead letters`;
-    this.status.tell('warning', message);
-    if (lane === 'gateway-events') return;
-    const [device, point] = entry.form === 'reading' ? [entry.point.device, entry.point.point] : [null, null];
-    const facts = { stream: lane, epoch: entry.epoch, seq: entry.seq, code: error.code, reason: error.message };
-    event({ event: 'dead-letter', severity: 'warning', device, point, message: `${lane}: ${message}`, facts });
+    this.status.tell('warning', rejectedText(error));
+    if (lane !== 'gateway-events') event(rejected(lane, entry, error));
   }
 
   /** Is it the head or the topic? Offers the head's neighbour: if the broker takes that, the head is poison after all. */
   async #neighbourPasses(): Promise<boolean> {
-    const [head, next] = this.#queue;
-    if (head === undefined || next === undefined) return false;
-    const [one = next, ...others] = cut(next, 1);
-    const [entry] = one.entries;
-    const record = entry === undefined ? undefined : this.#encode(entry, true);
-    if (record === undefined || record instanceof Error) return false;
+    const one = this.queue.neighbour;
+    const entry = one?.entries[0];
+    if (one === undefined || entry === undefined) return false;
+    const record = this.queue.encode(entry, true);
+    if (record instanceof Error) return false;
     try {
       await this.#send(one, [record]);
     } catch (error) {
@@ -312,7 +249,7 @@ class LaneLoop {
       if (error instanceof UplinkError && error.fate === 'refused') return false;
       throw error;
     }
-    this.#queue = [head, ...others, ...this.#queue.slice(2)];
+    this.queue.dropNeighbour();
     return true;
   }
 
@@ -320,16 +257,11 @@ class LaneLoop {
   async #stall(code: string): Promise<void> {
     const { event, lane } = this.#options;
     const { slowMs, rejectionsInRow } = this.#limits;
-    const message =
-      `more than ${rejectionsInRow} records in a row were refused (${code}): the topic is broken, not the records. The lane waits and ` +
-      `tries one every ${slowMs / 1000} s; compare the topic's settings (max.message.bytes, …) with what is sent`;
     if (!this.#isStalled) {
       this.#isStalled = true;
-      this.status.tell('error', message);
-      if (lane !== 'gateway-events') {
-        const facts = { stream: lane, code };
-        event({ event: 'dead-letter', severity: 'error', message: `${lane}: ${message}`, facts });
-      }
+      const text = stalledText(code, rejectionsInRow, slowMs);
+      this.status.tell('error', text);
+      if (lane !== 'gateway-events') event(stalled(lane, code, text));
     }
     this.status.enter('stalled');
     await this.#nap(slowMs, 2);
@@ -339,7 +271,7 @@ class LaneLoop {
   async #nap(ms: number, pieces: number): Promise<void> {
     const enough = new AbortController();
     const signal = AbortSignal.any([enough.signal, this.#stopping.signal]);
-    const taken = this.#queue.length >= pieces ? [] : [this.#take(signal)];
+    const taken = this.queue.length >= pieces ? [] : [this.#take(signal)];
     // What is taken comes from the disk, which may hold it for ever.
     if (taken.length === 0) this.pulse.within(ms);
     const slept = this.#options.clock.sleep(ms, signal).finally(() => enough.abort(new Error('waited long enough')));

@@ -1,15 +1,18 @@
 import type { Buffer } from '../../buffer/buffer.ts';
 import { type Session } from '../../drivers/driver.ts';
 import type { Clock, Stamp } from '../clock.ts';
-import { Agenda, type Ask, type Handover } from '../schedule/agenda.ts';
-import type { PolledPoint } from '../schedule/point-state.ts';
 import { LinkError, messageOf } from '../errors.ts';
-import { Presence, isSilence } from './presence.ts';
 import { Pulse } from '../pulse.ts';
-import { PushedPoints } from './pushed.ts';
 import { unanswered } from '../reading.ts';
 import type { GatewayEvent, Observation, PointInfo, Reading, Stream } from '../reading.ts';
+import { Agenda, type Ask, type Handover } from '../schedule/agenda.ts';
+import type { PolledPoint } from '../schedule/point-state.ts';
 import { Screen, type ScreenRules } from '../screen/screen.ts';
+import { DEADLINE_MS, GRACE_MS, LONGEST_POLL_MS, withDeadline } from './deadline.ts';
+import { Presence, isSilence } from './presence.ts';
+import { PushedPoints } from './pushed.ts';
+import { slotAhead, slotsMissed } from './slot-events.ts';
+import { type FirstBad, Tally } from './tally.ts';
 
 /** Where a poller takes its session from; the supervisor is one. */
 export interface SessionSource {
@@ -46,15 +49,6 @@ export interface PollerHandover {
   readonly tally: Tally;
 }
 
-/** What a poller counts, for as long as its device is polled. */
-interface Tally {
-  lastGood: Stamp | null;
-  polls: number;
-  readonly readings: { good: number; uncertain: number; bad: number };
-  /** The newest answer of points where it was bad. */
-  readonly badPoints: Map<string, Observation>;
-}
-
 export interface PollerState {
   readonly device: string;
   /** `waiting`: not asked yet. */
@@ -68,7 +62,7 @@ export interface PollerState {
   readonly lostBecause: string | null;
   /** Points whose newest answer was bad, and the first of them; empty while nobody was asked. */
   readonly badPoints: number;
-  readonly firstBad: { readonly point: string; readonly status: string; readonly exceptionCode: number | null } | null;
+  readonly firstBad: FirstBad | null;
   /** Calls of the session. */
   readonly polls: number;
   /** Readings handed on. */
@@ -87,14 +81,6 @@ export interface Poller {
   /** Gives up the poll under way, keeps what it has answered already. Counter slots still due are left to a successor or the next start. Idempotent. */
   stop(): Promise<PollerHandover>;
 }
-
-/**
- * Only a net under a driver that hangs. A call waits for its line's turn within this time too, so it must not be short: a request of the longest
- * timeout (60s) with its default retry, and as much of a queue as leaves a counter at 15m a second attempt within its 5 min.
- */
-const DEADLINE_MS = 180_000;
-/** A session that does not give up a poll when told to is left alone after this long. */
-const GRACE_MS = 1_000;
 
 /** One loop per device: look, ask, write, nap. All decisions are the agenda's. */
 export function startPoller(options: PollerOptions): Poller {
@@ -119,22 +105,15 @@ export function startPoller(options: PollerOptions): Poller {
   const faults = new Set<string>();
   const pulse = new Pulse(clock);
   let attempt: AbortController | null = null;
-  const tally: Tally = before?.tally ?? {
-    lastGood: null,
-    polls: 0,
-    readings: { good: 0, uncertain: 0, bad: 0 },
-    badPoints: new Map(),
-  };
-  const { readings, badPoints } = tally;
-  const names = new Set(device.points.map(({ info }) => info.point));
-  for (const name of badPoints.keys()) if (!names.has(name)) badPoints.delete(name);
+  const tally = before?.tally ?? new Tally();
+  tally.keepOnly(new Set(device.points.map(({ info }) => info.point)));
   /** The session on which the device was asked who it is. */
   let identifiedOn: Session | null = null;
 
   /** Resolves when all is on disk; polls do not wait for that. */
   async function send(some: readonly Reading[]): Promise<void> {
     const { kept, events } = screen.pass(some);
-    for (const { quality } of kept) readings[quality]++;
+    tally.handedOn(kept);
     const accepted = [...Map.groupBy(kept, (reading) => reading.point.stream)].map(async ([stream, ofStream]) => {
       try {
         await sink(stream, ofStream);
@@ -155,23 +134,10 @@ export function startPoller(options: PollerOptions): Poller {
     stopping.signal.throwIfAborted();
     const now = clock.now();
     if (seen.some(({ quality }) => quality !== 'bad')) tally.lastGood = now;
-    noteBad(seen);
+    tally.noteBad(seen);
     if (seen.some(({ status }) => !isSilence(status))) tell(presence.answer(now));
     const news = pushed.took(seen, now);
     await send(news.map((observation) => ({ ...observation, slotMs: null })));
-  }
-
-  function noteBad(seen: readonly Observation[]): void {
-    for (const observation of seen)
-      if (observation.quality === 'bad') badPoints.set(observation.point.point, observation);
-      else if (badPoints.size > 0) badPoints.delete(observation.point.point);
-  }
-
-  function firstBad(): PollerState['firstBad'] {
-    const [first] = badPoints.values();
-    return first === undefined
-      ? null
-      : { point: first.point.point, status: first.status, exceptionCode: first.exceptionCode };
   }
 
   function tell(news: GatewayEvent | null): void {
@@ -186,13 +152,12 @@ export function startPoller(options: PollerOptions): Poller {
 
   async function poll(session: Session, ask: Ask): Promise<void> {
     tally.polls++;
-    // The deadline, and a second grace for a link that was lost.
-    pulse.within(DEADLINE_MS + 2 * GRACE_MS);
+    pulse.within(LONGEST_POLL_MS);
     const own = new AbortController();
     attempt = own;
     let seen: Observation[] | null;
     try {
-      seen = await withDeadline(own, DEADLINE_MS, clock, (signal) =>
+      seen = await withDeadline(own, clock, (signal) =>
         session.poll({ device: device.id, points: ask.points, dueMs: ask.dueMs }, signal),
       );
       if (seen === null) fault('the driver did not give up a poll at its deadline.');
@@ -216,7 +181,7 @@ export function startPoller(options: PollerOptions): Poller {
       deliver(agenda.answered(good, now));
       return;
     }
-    noteBad(seen);
+    tally.noteBad(seen);
     if (seen.some((observation) => !isSilence(observation.status))) tell(presence.answer(now));
     // A silent device ends its poll by its own timeout. Whoever comes to the deadline was perhaps never asked.
     else if (own.signal.aborted) fault(notOver);
@@ -244,12 +209,12 @@ export function startPoller(options: PollerOptions): Poller {
 
   async function askWho(session: Session, point: PointInfo): Promise<Observation[]> {
     tally.polls++;
-    pulse.within(DEADLINE_MS + 2 * GRACE_MS);
+    pulse.within(LONGEST_POLL_MS);
     const own = new AbortController();
     attempt = own;
     try {
       const job = { device: device.id, points: [point], dueMs: clock.now().bootMs };
-      return (await withDeadline(own, DEADLINE_MS, clock, (signal) => session.poll(job, signal))) ?? [];
+      return (await withDeadline(own, clock, (signal) => session.poll(job, signal))) ?? [];
     } catch (error) {
       // The readings are there; the next session asks again.
       if (!(error instanceof LinkError)) fault(`the driver failed: ${messageOf(error)}`);
@@ -291,7 +256,7 @@ export function startPoller(options: PollerOptions): Poller {
       const quiet = pushed.look(now, session !== null);
       if (look.notConnected || quiet.notConnected) tell(presence.silence('BadNotConnected', now));
       deliver(look.write);
-      noteBad(quiet.write);
+      tally.noteBad(quiet.write);
       deliver(quiet.write);
       for (const span of look.missedSpans) event(slotsMissed(device.id, span));
       const napMs = Math.min(look.napMs, quiet.napMs);
@@ -314,10 +279,10 @@ export function startPoller(options: PollerOptions): Poller {
       lastGood: tally.lastGood,
       nextSlotMs: polled.length === 0 ? null : agenda.nextSlotMs(clock.now().wallMs),
       lostBecause: presence.because,
-      badPoints: badPoints.size,
-      firstBad: firstBad(),
+      badPoints: tally.badPoints,
+      firstBad: tally.firstBad,
       polls: tally.polls,
-      ...readings,
+      ...tally.readings,
       skippedSlots: agenda.skippedSlots,
       dueMs: pulse.dueMs,
     }),
@@ -338,54 +303,3 @@ const unidentified =
   'its serial number could not be read; its readings are taken as those of the meter before. Compare the point with "identity" with the manual.';
 
 const notOver = `a poll was not over after ${DEADLINE_MS / 1000} s: its line has more to do than it can, or timeout and retries allow longer than that. Raise every, lower timeout and retries, or take dead devices off the line.`;
-
-/** Aborts `attempt` after `ms`. Resolves with null when `work` then goes on regardless for longer than the grace. */
-async function withDeadline<T>(
-  attempt: AbortController,
-  ms: number,
-  clock: Clock,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T | null> {
-  const done = new AbortController();
-  const abandoned = new Promise<null>((resolve) => {
-    const grace = (): void => void clock.sleep(GRACE_MS, done.signal).then(() => resolve(null), ignore);
-    attempt.signal.addEventListener('abort', grace, { once: true });
-  });
-  clock.sleep(ms, done.signal).then(() => attempt.abort(new Error(`No answer within ${ms} ms.`)), ignore);
-  try {
-    return await Promise.race([work(attempt.signal), abandoned]);
-  } finally {
-    // With a reason: without one every poll would make an error with its stack.
-    done.abort(null);
-  }
-}
-
-function slotAhead(device: string, slotMs: number, wallMs: number): GatewayEvent {
-  const newestSlot = new Date(slotMs).toISOString();
-  const now = new Date(wallMs).toISOString();
-  return {
-    event: 'clock-step',
-    severity: 'warning',
-    device,
-    message: `Device ${device}: a counter was read for ${newestSlot}, and now it is ${now}: the clock ran ahead before this start, or is behind now. Check it; slots from now up to then may have two readings.`,
-    facts: { newestSlot, now },
-  };
-}
-
-function slotsMissed(
-  device: string,
-  span: { counters: number; everyMs: number; isWritten: boolean; afterMs: number; beforeMs: number },
-): GatewayEvent {
-  const from = new Date(span.afterMs).toISOString();
-  const to = new Date(span.beforeMs).toISOString();
-  const then = span.isWritten
-    ? 'each missed slot gets its record within minutes'
-    : 'newer missed slots are written one by one';
-  return {
-    event: 'slots-missed',
-    severity: 'error',
-    device,
-    message: `Device ${device}: ${span.counters} counters were not read after ${from} and before ${to}; ${then}.`,
-    facts: { counters: span.counters, everyMs: span.everyMs, from, to, written: span.isWritten },
-  };
-}

@@ -199,7 +199,11 @@ describe('a counter', () => {
     await s.clock.advance(10 * second);
     expect(s.told('energy')).toHaveLength(1 + 3_360);
     expect(s.events).toMatchObject([
-      { event: 'slots-missed', facts: { counters: 1, from: '2026-11-22T13:00:00.000Z' } },
+      {
+        event: 'slots-missed',
+        message: expect.stringMatching(/: 1 counter was not read after .* and before /),
+        facts: { counters: 1, from: '2026-11-22T13:00:00.000Z' },
+      },
     ]);
   });
 });
