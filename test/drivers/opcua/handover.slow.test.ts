@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../agent/config/grammar.ts';
-import { PushedPoints } from '../../../agent/pushed.ts';
+import { PushedPoints } from '../../../agent/poller/pushed.ts';
 import type { Observation } from '../../../agent/reading.ts';
 import { startSupervisor } from '../../../agent/supervisor.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
