@@ -87,6 +87,8 @@ export function systemClock(options: SystemClockOptions): SystemClock {
   let proof: string | null = null;
   /** The clock was stepped since: only another proof counts. */
   let isDoubted = false;
+  /** Steps after which it was. */
+  let doubts = 0;
   /** Answers in a row that nobody is there to ask. */
   let silent = 0;
   let asking = false;
@@ -111,6 +113,7 @@ export function systemClock(options: SystemClockOptions): SystemClock {
     askAtMs = 0;
     if (said === 'synced' && proof !== null) {
       isDoubted = true;
+      doubts += 1;
       said = 'unsynced';
     }
     for (const listener of listeners) listener({ fromMs: wallMs - stepMs, toMs: wallMs, stepMs });
@@ -142,11 +145,14 @@ export function systemClock(options: SystemClockOptions): SystemClock {
 
   async function ask(): Promise<void> {
     const asked = source;
+    const doubtsBefore = doubts;
     asking = true;
     const answer = await asked();
     // Another source was chosen meanwhile: it is asked already, and only its answer counts.
     if (asked !== source) return;
     asking = false;
+    // It may speak of the time before a step: asked again at the next tick.
+    if (doubts !== doubtsBefore) return;
     believe(answer);
     askAtMs = machine.monotonicMs() + (said === 'synced' ? ASK_AGAIN_SYNCED_MS : ASK_AGAIN_MS);
   }

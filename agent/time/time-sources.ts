@@ -74,13 +74,16 @@ async function chrony(port: number): Promise<Trust | Vouched> {
   return isTrackingRight(tracking) ? { trust: 'synced', proof: tracking.reference } : 'unsynced';
 }
 
-/** `NTPSynchronized=no` is an answer only where a time service is switched on (`NTP=yes`); else nobody is there to ask. A step sets it to no (adjtimex(2)). */
-function timedatectl(command: string): Promise<Trust> {
+/**
+ * `NTPSynchronized=no` is an answer only where a time service is switched on (`NTP=yes`); else nobody is there to ask. A step sets it to no (adjtimex(2)),
+ * so each yes is of a comparison since.
+ */
+function timedatectl(command: string): Promise<Trust | Vouched> {
   return new Promise((resolve) => {
     const args = ['show', '--property=NTP', '--property=NTPSynchronized'];
     execFile(command, args, { timeout: TIMEDATECTL_DEADLINE_MS, killSignal: 'SIGKILL' }, (error, stdout) => {
       const lines = new Set(error === null ? stdout.split('\n') : []);
-      if (lines.has('NTPSynchronized=yes')) resolve('synced');
+      if (lines.has('NTPSynchronized=yes')) resolve({ trust: 'synced', proof: String(performance.now()) });
       else resolve(lines.has('NTP=yes') ? 'unsynced' : 'unknown');
     });
   });
