@@ -1,9 +1,17 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FileSite } from '../faults/file-site.ts';
+import { missingTool } from '../support/tools.ts';
+import type { Books } from './books.ts';
+import { booksOf } from './books.ts';
 import { below, randomFrom } from './random.ts';
 import { shimmedSite } from './row.ts';
 import type { Row } from './row.ts';
+import { Served } from './served.ts';
+import type { TimedReading } from './served.ts';
+import { SetClock } from './set-clock.ts';
 import type { Shim } from './shim.ts';
+import { damageBuffer } from './stopped-damage.ts';
 
 const sickDisks = [
   ['sync * p=0.1 EIO', 'write * p=0.02 EIO'],
@@ -18,71 +26,159 @@ const sickDisks = [
   ['map * always ENOMEM'],
 ];
 
-type Nemesis = (site: FileSite, shim: Shim, random: () => number) => Promise<string>;
+/** All that the run can be set upon. */
+interface World {
+  readonly site: FileSite;
+  readonly shim: Shim;
+  readonly clock: SetClock;
+  readonly random: () => number;
+  isAway: boolean;
+}
+
+type Nemesis = (world: World) => Promise<string>;
 
 const nemeses: readonly Nemesis[] = [
-  async (_site, shim, random) => {
+  async ({ shim, random }) => {
     const rules = sickDisks[below(sickDisks.length, random)] ?? [];
     shim.setRules(rules);
     await sleep(1_000 + random() * 5_000);
     return rules.join(', ');
   },
-  async (site) => {
+  async ({ site }) => {
     await site.daemon.end('SIGKILL');
     return 'kill -9';
   },
-  async (site) => {
+  async ({ site }) => {
     const code = await site.daemon.end('SIGTERM');
     return `SIGTERM (ended with ${String(code)})`;
   },
-  async (site, shim, random) => {
+  async ({ site, shim, random }) => {
     const at = 1 + below(200, random);
     shim.setRules([`* * nth=${at} exit`]);
     await Promise.race([site.daemon.ended, sleep(5_000)]);
     return `end at call ${at}`;
   },
-  async (site, _shim, random) => {
+  async ({ site, random }) => {
     if (site.daemon.pid === undefined) return 'nobody to stop';
     process.kill(site.daemon.pid, 'SIGSTOP');
     await sleep(500 + random() * 4_000);
     process.kill(site.daemon.pid, 'SIGCONT');
     return 'SIGSTOP';
   },
-  async (site, _shim, random) => {
-    site.daemon.rewrite({ ...site.config, buffer: { commitEvery: `${100 + below(900, random)}ms` } });
-    site.daemon.hangup();
-    return 'SIGHUP';
+  async (world) => {
+    reload(world);
+    return Promise.resolve('SIGHUP');
+  },
+  async (world) => {
+    world.isAway = !world.isAway;
+    reload(world);
+    await sleep(world.random() * 3_000);
+    return world.isAway ? 'the broker goes' : 'the broker comes';
+  },
+  async ({ clock, random }) => {
+    const told = clock.wrong(random);
+    await sleep(random() * 4_000);
+    return told;
+  },
+  async ({ clock, random }) => {
+    clock.right();
+    await sleep(random() * 2_000);
+    return 'the clock is right';
   },
 ];
 
-/** Row 35, the disk's and the process's part: everything at once, one after the other, without a pause for recovery. */
+function reload({ site, random, isAway }: World): void {
+  const uplink = isAway ? { kafka: { brokers: ['127.0.0.1:1'] } } : site.fileUplink;
+  site.daemon.rewrite({ ...site.config, uplink, buffer: { commitEvery: `${100 + below(900, random)}ms` } });
+  site.daemon.hangup();
+}
+
+/** Row 35: everything at once, in rounds. Between two of them nothing is sick, and within a minute all that was accepted must be given or told. */
 export const nemesis: Row = {
-  about: 'sick disks, kills, stops, pauses and reloads in a random order',
+  about:
+    'sick disks, kills, stops, pauses, reloads, outages, a clock that is set wrong, damaged files: in a random order',
   async run({ seed, minutes, say }) {
+    const missing = missingTool('faketime');
+    if (missing !== undefined) throw new Error(missing);
     const random = randomFrom(seed);
-    const { site, shim, verdict, remove } = await shimmedSite({ seed, say });
+    const { site, shim, remove } = await shimmedSite({ seed, say }, { clock: { source: 'timedatectl' } });
+    const served = new Served(site.meters);
+    const clock = new SetClock(site.folder, shim.env['LD_PRELOAD'] ?? '');
+    const world: World = { site, shim, clock, random, isAway: false };
+    const env = { ...shim.env, ...clock.env };
     try {
       const until = performance.now() + minutes * 60_000;
-      site.daemon.start(shim.env);
-      let starts = 1;
-      let isRunning = true;
-      for (let at = 1; performance.now() < until; at++) {
-        const act = nemeses[below(nemeses.length, random)];
-        const told = (await act?.(site, shim, random)) ?? '';
-        const ended = await Promise.race([site.daemon.ended, sleep(random() * 2_000, 'runs')]);
-        isRunning = ended === 'runs';
-        if (at % 20 === 0) say(`${at}: ${told}`);
-        if (random() < 0.6) shim.setRules([]);
-        if (!isRunning) {
-          site.daemon.start(shim.env);
-          starts += 1;
-        }
+      site.daemon.start(env);
+      for (let round = 1; performance.now() < until; round++) {
+        const told = await chaos(world, env);
+        const wrong = await reckon(world, env, served, (text) => say(`${round}: ${text}`));
+        if (wrong.length > 0) return [...wrong, `in round ${round}: ${told.join('; ')}`];
       }
-      await site.daemon.end('SIGKILL');
-      say(`${starts} starts`);
-      return await verdict();
+      return [];
     } finally {
+      served.close();
       await remove();
     }
   },
 };
+
+/** One thing after the other without a pause for recovery; in most rounds, once, files are damaged while nobody has them open. */
+async function chaos(world: World, env: Readonly<Record<string, string>>): Promise<string[]> {
+  const { site, shim, random } = world;
+  const told: string[] = [];
+  const acts = 4 + below(12, random);
+  let isDamageDue = random() < 0.8;
+  for (let at = 0; at < acts; at++) {
+    told.push((await nemeses[below(nemeses.length, random)]?.(world)) ?? '');
+    const isRunning = (await Promise.race([site.daemon.ended, sleep(random() * 2_000, 'runs')])) === 'runs';
+    if (random() < 0.6) shim.setRules([]);
+    if (isRunning) continue;
+    if (isDamageDue && at > 2) {
+      told.push(damageBuffer(join(site.folder, 'state', 'buffer'), random));
+      isDamageDue = false;
+    }
+    site.daemon.start(env);
+  }
+  return told;
+}
+
+/** All is healed. Resolves with what is wrong a minute later at the latest. */
+async function reckon(
+  world: World,
+  env: Readonly<Record<string, string>>,
+  served: Served,
+  say: (text: string) => void,
+): Promise<string[]> {
+  const { site, shim, clock } = world;
+  shim.setRules([]);
+  clock.right();
+  world.isAway = false;
+  reload(world);
+  const tap = site.daemon.tap();
+  const fromMs = performance.now();
+  let books: Books;
+  do {
+    // As systemd does.
+    if ((await Promise.race([site.daemon.ended, sleep(1_000, 'runs')])) !== 'runs') site.daemon.start(env);
+    books = booksOf(tap, 'ps-12', site.delivered());
+  } while (books.silent.length > 0 && performance.now() - fromMs < 60_000);
+  const { silent, wrong, ...counts } = books;
+  const times = timesOf(site, served);
+  say(JSON.stringify({ ...counts, ...times.marked, tookMs: Math.round(performance.now() - fromMs) }));
+  const lost = silent.length === 0 ? [] : [`${silent.length} neither given nor told: ${silent.slice(0, 5).join(' ')}`];
+  return [...lost, ...wrong.slice(0, 20), ...times.wrong.slice(0, 20)];
+}
+
+/** Whatever claims a right time must have it; the rest is counted by its mark. */
+function timesOf(site: FileSite, served: Served): { wrong: string[]; marked: Record<string, number> } {
+  const marked: Record<string, number> = {};
+  const wrong: string[] = [];
+  for (const { value: text } of site.delivered()) {
+    const one = JSON.parse(text) as TimedReading & { value: number | null; clock: string };
+    if (one.point === null || typeof one.value !== 'number') continue;
+    marked[one.clock] = (marked[one.clock] ?? 0) + 1;
+    const fault = one.clock === 'synced' || one.clock === 'corrected' ? served.wrong(one) : null;
+    if (fault !== null) wrong.push(`${fault} (${one.clock})`);
+  }
+  return { wrong, marked };
+}

@@ -28,8 +28,12 @@ export interface ShimmedSite {
   readonly remove: () => Promise<void>;
 }
 
-export async function shimmedSite({ seed, say }: Pick<RowOptions, 'seed' | 'say'>): Promise<ShimmedSite> {
-  const site = await FileSite.start();
+/** `some`: of the configuration. */
+export async function shimmedSite(
+  { seed, say }: Pick<RowOptions, 'seed' | 'say'>,
+  some: Readonly<Record<string, unknown>> = {},
+): Promise<ShimmedSite> {
+  const site = await FileSite.start(some);
   const folder = join(site.folder, 'state');
   mkdirSync(folder);
   const shim = new Shim({ folder, seed });
