@@ -1,5 +1,6 @@
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -19,6 +20,7 @@ import { openBuffer } from '../../buffer/open.ts';
 import { parseSegmentName } from '../../buffer/segment-files.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { pointInfo, reading } from '../support/readings.ts';
+import { isInLastCommit } from './last-commit.ts';
 
 export const lanes = ['meter-readings', 'sensor-values'] as const;
 export type Lane = (typeof lanes)[number];
@@ -62,6 +64,8 @@ interface Accepted {
   isGivenFirst: boolean;
   /** `noted`: surely on disk; `unsure`: it was, or may have been, before a crash or a damage. */
   settled: 'no' | 'told' | 'noted' | 'unsure';
+  /** Which commit of its start. */
+  commit: number;
   /** An event told that it may be lost. */
   isExcused: boolean;
   isSeenLost: boolean;
@@ -89,7 +93,7 @@ export class BufferModel {
   readonly #clock = new FakeClock();
   readonly #accepted = new Map<string, Accepted>();
   /** Appended and not committed yet, per lane in order. */
-  #pending: Record<Lane, Omit<Accepted, 'seq'>[]> = { 'meter-readings': [], 'sensor-values': [] };
+  #pending: Record<Lane, Omit<Accepted, 'seq' | 'commit'>[]> = { 'meter-readings': [], 'sensor-values': [] };
   #after: Record<Lane, Seq> = { 'meter-readings': 0, 'sensor-values': 0 };
   #folder = join(this.#home, '0');
   #limits: BufferLimits = { maxBytes: 1_000_000, whenFull: 'thin', commitEveryMs: 1 };
@@ -98,6 +102,8 @@ export class BufferModel {
   #buffer: Buffer | null = null;
   #work: Promise<unknown>[] = [];
   #fault: string | null = null;
+  /** The newest commit of all. */
+  #newest = { epoch: '', commit: 0 };
 
   /** What was broken first; null: nothing. */
   async run(steps: readonly Step[]): Promise<string | null> {
@@ -188,12 +194,14 @@ export class BufferModel {
     const lane = lanes.find((one) => one === stream);
     if (lane === undefined) return;
     for (const entry of this.#accepted.values()) if (entry.settled === 'told') entry.settled = 'noted';
+    const { commits: commit } = this.#opened().stats();
+    this.#newest = { epoch, commit };
     for (const seq of seqs) {
       const entry = this.#pending[lane].shift();
       const id = `${epoch}/${seq}`;
       if (entry === undefined) this.#break(`${id} was committed, but nobody appended it`);
       else if (this.#accepted.has(id)) this.#break(`${id} was given out twice`);
-      else this.#accepted.set(id, { ...entry, seq });
+      else this.#accepted.set(id, { ...entry, seq, commit });
     }
   }
 
@@ -327,12 +335,25 @@ export class BufferModel {
     for (const entry of this.#accepted.values()) if (entry.settled !== 'no') entry.settled = 'unsure';
     if (how === 'truncate') this.#truncate(path, name, place);
     else if (how === 'remove') this.#remove(path, name);
-    else {
-      const bytes = readFileSync(path);
-      if (how === 'flip') bytes[place] = (bytes[place] ?? 0) ^ (1 << (place % 8));
-      else bytes.fill(0, place - (place % 512), Math.min(bytes.length, place - (place % 512) + 512));
-      writeFileSync(path, bytes);
-    }
+    else this.#overwrite(path, name, how, place);
+  }
+
+  /** Where only the last commit of a WAL without its index is harmed, it may look like one that a power cut tore (DESIGN.md, decisions), which was never accepted. */
+  #overwrite(path: string, name: string, how: 'flip' | 'zero', place: number): void {
+    const bytes = readFileSync(path);
+    const sector = place - (place % 512);
+    const [from, to] = how === 'flip' ? [place, place + 1] : [sector, Math.min(bytes.length, sector + 512)];
+    const hasIndex = existsSync(path.replace(/-wal$/, '-shm'));
+    if (name.endsWith('-wal') && !hasIndex && isInLastCommit(bytes, from, to)) this.#excuseLastCommit();
+    if (how === 'flip') bytes[place] = (bytes[place] ?? 0) ^ (1 << (place % 8));
+    else bytes.fill(0, from, to);
+    writeFileSync(path, bytes);
+  }
+
+  #excuseLastCommit(): void {
+    const { epoch, commit } = this.#newest;
+    for (const [id, one] of this.#accepted)
+      if (one.commit === commit && id.startsWith(`${epoch}/`)) one.isExcused = true;
   }
 
   /** A WAL without its index that ends sooner looks like one that a power cut ended there (DESIGN.md, decisions): what lay behind may be missing without a word. */
