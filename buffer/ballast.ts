@@ -1,11 +1,14 @@
-import { closeSync, fsyncSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, rmSync, statfsSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { sizeOf } from './segment-files.ts';
 import { syncFolder } from './folder.ts';
+import { isFullDisk } from './segment-errors.ts';
+import { sizeOf } from './segment-files.ts';
 
 export const ballastFile = 'ballast';
 
 const chunkBytes = 256 * 1024;
+/** As much as a commit takes. */
+const probeBytes = 64 * 1024;
 /** Between attempts to make it again. */
 const againMs = 30_000;
 
@@ -28,6 +31,25 @@ export class Ballast {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** A write failed. True: the disk was full, and there is room now that was not there before. */
+  releaseAfter(error: unknown): boolean {
+    if (this.#bytes === 0) return false;
+    return (isFullDisk(error) || this.#isWithoutRoom()) && this.release();
+  }
+
+  /** What a user may have is used up (EDQUOT): SQLite calls that an I/O error. */
+  #isWithoutRoom(): boolean {
+    const probe = join(this.#folder, 'probe');
+    try {
+      writeFileSync(probe, Buffer.alloc(probeBytes));
+      return false;
+    } catch (error) {
+      return isFullDisk(error);
+    } finally {
+      rmSync(probe, { force: true });
+    }
   }
 
   /** The disk is full. True: there is room now that was not there before. */

@@ -1,6 +1,7 @@
 import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { GatewayEvent } from '../agent/reading.ts';
+import { isFullDisk } from './segment-errors.ts';
 import { fileTails } from './segment-files.ts';
 import { isOfNewerVersion } from './segment-format.ts';
 import { syncFolder } from './folder.ts';
@@ -135,7 +136,7 @@ function linkOrCopy(from: string, to: string): void {
   try {
     linkSync(from, to);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') throw error;
+    if (isFullDisk(error)) throw error;
     copyDurably(from, to);
   }
 }

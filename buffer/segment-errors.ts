@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
 import Database from 'better-sqlite3';
 import { BufferError } from '../agent/errors.ts';
 
@@ -40,7 +41,9 @@ export function isUnreadable(error: unknown): boolean {
 
 /** The file system, or what the user may have of it, has no room or no inode left. */
 export function isFullDisk(error: unknown): boolean {
-  return /^(SQLITE_FULL|ENOSPC|EDQUOT|EFBIG)/.test(codeOf(error));
+  // Node has no name for EDQUOT.
+  const isQuota = error instanceof Error && 'errno' in error && error.errno === -constants.errno.EDQUOT;
+  return isQuota || /^(SQLITE_FULL|ENOSPC|EFBIG)/.test(codeOf(error));
 }
 
 /** No room, no memory, no file handle, somebody else's lock: the next start may find it gone. */

@@ -27,7 +27,6 @@ import type {
 import { waitsForDate } from './protocol.ts';
 import { Quarantine } from './quarantine.ts';
 import { Settled } from './ranges.ts';
-import { isFullDisk } from './segment-errors.ts';
 import { removeUnfinished } from './segment-copy.ts';
 import { Shelf } from './shelf.ts';
 import { Shelves } from './shelves.ts';
@@ -219,7 +218,7 @@ export class Store {
 
   /** A write failed: if the disk is full, the ballast goes. True: it is worth another try at once. */
   madeRoomAfter(error: unknown): boolean {
-    return isFullDisk(error) && this.#ballast.release();
+    return this.#ballast.releaseAfter(error);
   }
 
   settle(lane: number, first: Seq, last: Seq): void {

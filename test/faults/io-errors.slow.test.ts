@@ -76,6 +76,8 @@ describe.skipIf(noShim !== undefined)('a disk that fails', () => {
     ['one of a hundred of all calls', `* ${segments} p=0.01 EIO`],
     ['every write for seconds', `write ${segments} from=200 EIO`],
     ['every sync for seconds', `sync ${segments} from=60 EIO`],
+    // A user's disk quota that is used up: a full disk, though SQLite does not call it that.
+    ['every write of a user who has no room left', 'write,truncate,create * from=300 EDQUOT'],
     ['one read in a hundred', `read ${segments} p=0.01 EIO`],
   ])(
     '%s: nothing accepted is lost or altered, and what comes again is the same',
@@ -83,7 +85,8 @@ describe.skipIf(noShim !== undefined)('a disk that fails', () => {
       const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000);
       const { lost, wrong, said } = await worked(rule, seed);
       expect({ seed, lost, wrong }).toEqual({ seed, lost: [], wrong: [] });
-      if (/every=5|from=/.test(rule)) expect(said).toMatch(/a commit failed/);
+      if (/every=5|from=.*EIO/.test(rule)) expect(said).toMatch(/a commit failed/);
+      if (rule.includes('EDQUOT')) expect(said).toMatch(/the disk is full: the ballast is given up/);
     },
     someMinutes,
   );
