@@ -9,6 +9,12 @@ export interface TrustedInstant {
   readonly wallMs: number;
 }
 
+/** Between which times something lies; null: not known. Unix ms. */
+export interface Bounds {
+  readonly afterMs: number | null;
+  readonly beforeMs: number | null;
+}
+
 /** A boot whose clock was known to be wrong, and how its readings are dated. On disk before any of them is sent; what it says of a sent one never changes. */
 export interface WrongBoot {
   readonly boot: string;
@@ -80,6 +86,18 @@ export class Dating {
   /** What to add to the boot time of a reading that was made with a wrong clock; null: it keeps the date of that clock. */
   offsetOf(boot: string, seq: Seq): number | null {
     return offsetIn(this.#boots.get(boot), seq);
+  }
+
+  /** Between which times lies what the wrong clock of this boot has dated. */
+  boundsOf(name: string, now: Stamp): Bounds {
+    const boot = this.#boots.get(name);
+    const isRight = now.trust === 'synced';
+    const beganMs = now.wallMs - now.bootMs;
+    if (name !== now.boot) return { afterMs: boot ? afterMsOf(boot) : null, beforeMs: isRight ? beganMs : null };
+    const firstMs = boot?.first.bootMs ?? 0;
+    return isRight
+      ? { afterMs: beganMs + firstMs, beforeMs: now.wallMs }
+      : { afterMs: boot ? afterMsOf(boot) : null, beforeMs: null };
   }
 
   /** Readings from `first` on are about to be committed. What has changed must be on disk before them. */
@@ -232,10 +250,14 @@ function bounded(boot: WrongBoot, now: Stamp): GatewayEvent {
   };
 }
 
-function ofGivenUp({ boot, first, givenUp: lastSeq, trustedBefore }: WrongBoot) {
-  // What was right in another boot was so before this one began.
-  const afterMs =
-    trustedBefore === null ? null : trustedBefore.wallMs + (trustedBefore.boot === boot ? 0 : first.bootMs);
+/** The newest right time before; what was right in another boot was so before this one began. null: none is known. */
+function afterMsOf({ boot, first, trustedBefore }: WrongBoot): number | null {
+  return trustedBefore === null ? null : trustedBefore.wallMs + (trustedBefore.boot === boot ? 0 : first.bootMs);
+}
+
+function ofGivenUp(wrong: WrongBoot) {
+  const { boot, first, givenUp: lastSeq } = wrong;
+  const afterMs = afterMsOf(wrong);
   return {
     readings: 'unsynced',
     boot,

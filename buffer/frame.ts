@@ -156,9 +156,9 @@ export function encodeFrame(anchor: Stamp, entries: readonly Numbered[], idOf: (
   return pack(writer.done());
 }
 
-/** When the frame was committed. Unix ms. Throws as `decodeFrame`. */
-export function committedMs(bytes: Uint8Array): number {
-  return readAnchor(new ByteReader(unpack(bytes))).wallMs;
+/** When the frame was committed, by the clock of then. Throws as `decodeFrame`. */
+export function anchorOf(bytes: Uint8Array): Stamp {
+  return readAnchor(new ByteReader(unpack(bytes)));
 }
 
 /** The numbers of a frame's entries. Throws as `decodeFrame`. */

@@ -2,7 +2,7 @@ import type { Clock, Stamp } from '../agent/clock.ts';
 import { messageOf } from '../agent/errors.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { Dating, holding } from './dating.ts';
-import type { TrustedInstant, WrongBoot } from './dating.ts';
+import type { Bounds, TrustedInstant, WrongBoot } from './dating.ts';
 import type { Dates } from './frame.ts';
 
 const lookEveryMs = 1_000;
@@ -62,6 +62,11 @@ export class HeldReadings implements Dates {
 
   offsetOf(boot: string, seq: Seq): number | null {
     return this.#dating.offsetOf(boot, seq);
+  }
+
+  /** Between which times lies what the wrong clock of this boot has dated, as far as it is known now. */
+  boundsOf(boot: string): Bounds {
+    return this.#dating.boundsOf(boot, this.#parts.clock.now());
   }
 
   /** Readings from `first` on are about to be committed; what is given must be on disk before them. */

@@ -3,6 +3,7 @@ import { streams } from '../agent/reading.ts';
 import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal, WriterPulse } from './buffer.ts';
 import { fillOf, fillText, keptText } from './fill.ts';
+import type { Bounds } from './dating.ts';
 import type { Fill } from './fill.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
@@ -598,7 +599,8 @@ class DurableBuffer implements Buffer {
     gathering.drops.push({ ...drop, count });
     this.#isTellingDrop = true;
     try {
-      for (const event of dropEvents(drop, tallies, this.#maxBytes())) this.#options.event(event);
+      const boundsOf = (boot: string): Bounds => this.#held.boundsOf(boot);
+      for (const event of dropEvents(drop, tallies, this.#maxBytes(), boundsOf)) this.#options.event(event);
     } finally {
       this.#isTellingDrop = false;
     }

@@ -56,8 +56,12 @@ export interface Drop {
   readonly last: Seq;
 }
 
-/** Entries of one device and kind; null: notes, and what cannot be read. `fromMs`, `toMs`: when they were true. Unix ms. */
+/**
+ * Entries of one device and kind; null: notes, and what cannot be read. `fromMs`, `toMs`: when they were true. Unix ms. `wrongBoot`: by the clock of this boot,
+ * which was known to be wrong; null: not so.
+ */
 export interface Tally {
+  readonly wrongBoot: string | null;
   readonly device: string | null;
   readonly kind: Kind | null;
   readonly count: number;

@@ -9,7 +9,7 @@ import { makeFolder } from './folder.ts';
 import { examined } from './examination.ts';
 import type { Findings } from './examination.ts';
 import { countOf, endOf, extentOf, overlap, partOf, sameExtent } from './extents.ts';
-import { committedMs } from './frame.ts';
+import { anchorOf } from './frame.ts';
 import { missingEntries } from './missing.ts';
 import type { MissingEntries } from './missing.ts';
 import { laneOf } from './protocol.ts';
@@ -334,7 +334,7 @@ export class Shelf {
   /** When the newest frame that can be read was committed, by the gateway's clock; null: there is none, or it cannot be read now. Unix ms. */
   lastCommitMs(): number | null {
     try {
-      for (const { body, isSound } of this.#rows().frames(true)) if (isSound) return committedMs(body);
+      for (const { body, isSound } of this.#rows().frames(true)) if (isSound) return anchorOf(body).wallMs;
     } catch {
       // Whoever reads its entries meets the same and deals with it.
     }

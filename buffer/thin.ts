@@ -1,5 +1,6 @@
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Kept, Kind, Seq, Stream } from '../agent/reading.ts';
+import type { Bounds } from './dating.ts';
 import { laneOf, streamOf } from './protocol.ts';
 import type { Drop, Tally } from './protocol.ts';
 import type { Settled } from './ranges.ts';
@@ -67,13 +68,18 @@ export class Tallying {
   readonly #tallies = new Map<string, Tally>();
   count = 0;
 
-  add(entry: Kept): void {
-    const [device, kind] = entry.form === 'reading' ? [entry.point.device, entry.point.kind] : [null, null];
-    this.addMany({ device, kind, count: 1, fromMs: entry.timeMs, toMs: entry.timeMs });
+  /** `boot`: in which it was committed. */
+  add(entry: Kept, boot: string): void {
+    const isReading = entry.form === 'reading';
+    const [device, kind] = isReading ? [entry.point.device, entry.point.kind] : [null, null];
+    // A source's own time is none of the gateway's clock.
+    const isWrong = entry.clock === 'unsynced' && !(isReading && entry.timeSource !== 'gateway');
+    const wrongBoot = isWrong ? boot : null;
+    this.addMany({ device, kind, wrongBoot, count: 1, fromMs: entry.timeMs, toMs: entry.timeMs });
   }
 
   addMany(more: Tally): void {
-    const name = `${more.device}\n${more.kind}`;
+    const name = `${more.device}\n${more.kind}\n${more.wrongBoot}`;
     const before = this.#tallies.get(name);
     this.count += more.count;
     this.#tallies.set(name, before ? joined(before, more) : more);
@@ -93,20 +99,46 @@ function joined(one: Tally, other: Tally): Tally {
   };
 }
 
-/** What people are told of a drop: an event for every device and kind. */
-export function dropEvents(drop: Drop, tallies: readonly Tally[], maxBytes: number): GatewayEvent[] {
+/** What people are told of a drop: an event for every device and kind, and for every clock that was wrong. */
+export function dropEvents(
+  drop: Drop,
+  tallies: readonly Tally[],
+  maxBytes: number,
+  boundsOf: (wrongBoot: string) => Bounds,
+): GatewayEvent[] {
   const stream = streamOf(drop.lane);
-  return tallies.map(({ device, kind, count, fromMs, toMs }) => {
+  return tallies.map(({ device, kind, wrongBoot, count, fromMs, toMs }) => {
+    const wrong = wrongBoot === null ? null : wrongTimes(wrongBoot, boundsOf(wrongBoot));
     const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()];
     const reason = `the buffer is full (buffer.maxSize is ${maxBytes} bytes) and whenFull is "thin"`;
     return {
       event: 'loss',
       severity: 'error',
       device,
-      message: `${count} ${count === 1 ? 'entry' : 'entries'} of ${stream}${ofWhat(device, kind)} from ${from} to ${to} ${count === 1 ? 'was' : 'were'} dropped: ${reason}. Restore the uplink, or raise buffer.maxSize.`,
-      facts: { stream, device, kind, count, from, to, reason, firstSeq: drop.first, lastSeq: drop.last },
+      message: `${count} ${count === 1 ? 'entry' : 'entries'} of ${stream}${ofWhat(device, kind)} from ${from} to ${to}${wrong?.said ?? ''} ${count === 1 ? 'was' : 'were'} dropped: ${reason}. Restore the uplink, or raise buffer.maxSize.`,
+      facts: {
+        stream,
+        device,
+        kind,
+        count,
+        from,
+        to,
+        ...wrong?.facts,
+        reason,
+        firstSeq: drop.first,
+        lastSeq: drop.last,
+      },
     };
   });
+}
+
+function wrongTimes(boot: string, { afterMs, beforeMs }: Bounds) {
+  const [trueAfter, trueBefore] = [afterMs, beforeMs].map((ms) => (ms === null ? null : new Date(ms).toISOString()));
+  const bounds = [trueAfter && `after ${trueAfter}`, trueBefore && `before ${trueBefore}`]
+    .filter(Boolean)
+    .join(' and ');
+  const truly = bounds === '' ? 'when truly is not known' : `truly ${bounds}`;
+  return { said: ` by a clock that was wrong (${truly})`, facts: { clock: 'unsynced', boot, trueAfter, trueBefore } };
 }
 
 function ofWhat(device: string | null, kind: Kind | null): string {

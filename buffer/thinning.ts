@@ -1,6 +1,6 @@
 import { streams } from '../agent/reading.ts';
 import type { Kept, PointInfo, Seq } from '../agent/reading.ts';
-import { decodeFrame } from './frame.ts';
+import { anchorOf, decodeFrame } from './frame.ts';
 import type { Dates } from './frame.ts';
 import { Points } from './points.ts';
 import { streamOf } from './protocol.ts';
@@ -221,7 +221,7 @@ export class Thinning {
       return point;
     };
     const began = performance.now();
-    const counted: Kept[] = [];
+    const counted: { entry: Kept; boot: string }[] = [];
     let through = last;
     for (const frame of shelf.framesAfter(lane, after)) {
       if (frame.first > last) break;
@@ -234,7 +234,10 @@ export class Thinning {
           // Damaged since it was indexed: told, and counted, as such.
           this.#parts.shelves.tellFrameLost(shelf, lane, frame);
           shelf.isDamaged = true;
-        } else counted.push(...entries.filter(({ seq }) => !settled.has(seq)));
+        } else {
+          const boot = entries.some(({ clock }) => clock === 'unsynced') ? anchorOf(body ?? new Uint8Array()).boot : '';
+          for (const entry of entries) if (!settled.has(entry.seq)) counted.push({ entry, boot });
+        }
       }
       if (performance.now() - began > stepMs) {
         through = frame.last;
@@ -242,7 +245,7 @@ export class Thinning {
       }
     }
     // Only now: a step that throws is made again.
-    for (const entry of counted) tallying.add(entry);
+    for (const { entry, boot } of counted) tallying.add(entry, boot);
     return through;
   }
 
