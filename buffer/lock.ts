@@ -6,6 +6,8 @@ import type { Seq } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
 import { BufferError } from '../agent/errors.ts';
 
+const lockFile = 'lock.db';
+
 export interface LockState {
   /** Starts of this buffer so far. */
   readonly starts: number;
@@ -28,7 +30,7 @@ export class Lock {
   readonly #db: Database.Database;
 
   constructor(folder: string) {
-    const { db, state } = openLocked(join(folder, 'lock.db'));
+    const { db, state } = openLocked(join(folder, lockFile));
     this.#db = db;
     this.isNew = state === undefined;
     this.#before = state ?? { starts: 0, clean: false, doubtful: streams.map(() => 0), floor: 0 };
@@ -63,6 +65,25 @@ export class Lock {
       .run(json, crc32(`lock state ${json}`));
     // Who takes the lock right behind this COMMIT finds a true state, and `begin` then refuses us.
     this.#db.exec('COMMIT');
+  }
+}
+
+/** What the owner before left in a folder that cannot be written; undefined: nothing tells. Throws BufferError `BUFFER_IN_USE` where it still lives. */
+export function lockOnReadOnlyDisk(folder: string): LockState | undefined {
+  const file = join(folder, lockFile);
+  let db: Database.Database;
+  try {
+    db = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 });
+  } catch {
+    return undefined;
+  }
+  try {
+    return read(db);
+  } catch (error) {
+    if (isBusy(error)) throw inUse(file, error);
+    return undefined;
+  } finally {
+    db.close();
   }
 }
 
@@ -115,7 +136,7 @@ function isDamage(error: unknown): boolean {
   );
 }
 
-function inUse(file: string, cause: unknown): BufferError {
+export function inUse(file: string, cause?: unknown): BufferError {
   return new BufferError(
     'BUFFER_IN_USE',
     `${file}: another sluice process owns this buffer; one buffer has one owner. Stop the other (systemctl stop sluice), or give this one its own "stateDir".`,

@@ -1,3 +1,4 @@
+import type { Server } from 'node:net';
 import { BufferError, BufferFull, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
@@ -15,6 +16,9 @@ import { NewestSlots } from './newest-slots.ts';
 import { Points } from './points.ts';
 import { laneOf, streamOf, waitsForDate } from './protocol.ts';
 import type { Committed, Opened, ReadFrames, ReadRequest, RoomMade, Space } from './protocol.ts';
+import { without } from './ranges.ts';
+import type { Range } from './ranges.ts';
+import { lockWithoutWriting } from './read-only-lock.ts';
 import { Recent } from './recent.ts';
 import { RoomMaker } from './room-maker.ts';
 import { takesUpToBytes, thinFromBytes } from './sizes.ts';
@@ -57,7 +61,8 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
   try {
     const opened = await thread.call('open', { path: options.path, maxBytes: options.maxBytes });
     latest.space = opened;
-    return new DurableBuffer(options, thread, opened, latest);
+    const lock = opened.isReadOnly ? await lockWithoutWriting(options.path) : null;
+    return new DurableBuffer(options, thread, opened, latest, lock);
   } catch (error) {
     await thread.terminate();
     if (!(error instanceof BufferError) || error.code !== 'BUFFER_FAILED') throw error;
@@ -112,13 +117,15 @@ class DurableBuffer implements Buffer {
   #committing: Promise<void> | null = null;
   #writing: Sealed | null = null;
   readonly #volatile = new Volatile();
-  /** What lies on disk was not read: it is left to the next start, which is asked for as soon as the disk can be written. */
+  /** On a disk that cannot be written. As soon as it can, another start is asked for, which owns what lies there. */
   readonly #isReadOnlyStart: boolean;
+  readonly #lock: Server | null;
   readonly #isDatingKnown: boolean;
-  /** Nothing before it may count as delivered. */
-  readonly #settleFrom: Seq;
+  /** Readings on disk that are left to a later start: what is decided of them now could not be kept. */
+  readonly #left: Range | null;
+  #isBackTold = false;
   readonly #again = Promise.withResolvers<Error>();
-  #wantsSlots = true;
+  #wantsSlots: boolean;
   /** A serial number that no packed slots hold yet. */
   #hasNewSerial = false;
   #closing: Promise<void> | null = null;
@@ -132,7 +139,8 @@ class DurableBuffer implements Buffer {
   /** What is appended now tells of a drop, which makes room. */
   #isTellingDrop = false;
 
-  constructor(options: BufferOptions, thread: WriterThread, opened: Opened, latest: Latest) {
+  constructor(options: BufferOptions, thread: WriterThread, opened: Opened, latest: Latest, lock: Server | null) {
+    this.#lock = lock;
     this.#options = options;
     this.#limits = options;
     this.#roomMaker = new RoomMaker({
@@ -153,7 +161,8 @@ class DurableBuffer implements Buffer {
     this.#isReadOnlyStart = opened.isReadOnly;
     this.#isDatingKnown = opened.isDatingKnown;
     this.#volatile.isOn = opened.isReadOnly;
-    this.#settleFrom = opened.isReadOnly ? opened.nextSeq : 0;
+    this.#left = opened.isReadOnly ? leftAlone(opened, options.clock.now().boot) : null;
+    this.#wantsSlots = !opened.isReadOnly;
     this.epoch = opened.epoch;
     this.before = opened.before;
     this.#nextSeq = opened.nextSeq;
@@ -181,7 +190,7 @@ class DurableBuffer implements Buffer {
     const { until } = this.#held;
     // What waits for its date was never sent.
     this.#doubtful = opened.doubtful.map((seq, lane) =>
-      until === null || !waitsForDate(lane) ? seq : Math.min(seq, until - 1),
+      until === null || opened.isReadOnly || !waitsForDate(lane) ? seq : Math.min(seq, until - 1),
     );
     const points = new Points();
     this.#decoders = streams.map(() => new FrameDecoder(this.#held, points));
@@ -231,7 +240,11 @@ class DurableBuffer implements Buffer {
         await this.#committedOrAborted(signal);
         continue;
       }
-      const found = await this.#read({ lane, after: from, most: mostEntries, before, known: decoder.known() }, signal);
+      const end = before ?? (waitsForDate(lane) ? (this.#left?.first ?? null) : null);
+      const found = await this.#read(
+        { lane, after: from, most: mostEntries, before: end, known: decoder.known() },
+        signal,
+      );
       if (found === null) continue;
       const entries: Kept[] = [];
       for (const frame of decoder.decode(stream, found)) {
@@ -247,7 +260,7 @@ class DurableBuffer implements Buffer {
       }
       from = found.through;
       // What memory has let go without its being on disk was delivered.
-      if (found.frames.length === 0 && this.#volatile.isOn) from = Math.max(from, recent?.base ?? 0);
+      if (found.frames.length === 0 && this.#volatile.isOn && before === null) from = Math.max(from, recent?.base ?? 0);
       if (entries.length > 0) return this.#batch(stream, after + 1, from, entries);
     }
   }
@@ -268,15 +281,15 @@ class DurableBuffer implements Buffer {
     }
   }
 
-  settle(stream: Stream, begin: Seq, last: Seq): void {
+  settle(stream: Stream, first: Seq, last: Seq): void {
     const lane = laneOf(stream);
-    const first = Math.max(begin, this.#settleFrom);
-    if (first > last) return;
     this.#recent[lane]?.forget(last);
-    this.#thread.settle(lane, first, last);
+    const around =
+      this.#left === null || !waitsForDate(lane) ? [{ first, last }] : without({ first, last }, this.#left);
+    for (const range of around) this.#thread.settle(lane, range.first, range.last);
     for (const { gathering } of this.#volatile.settle(lane, first, last)) {
       this.#waitingBytes -= gathering.bytes;
-      this.#wantsSlots = true;
+      this.#wantsSlots ||= !this.#isReadOnlyStart;
       gathering.resolve();
     }
   }
@@ -380,6 +393,7 @@ class DurableBuffer implements Buffer {
       this.#wakeAll();
       signal.removeEventListener('abort', cut);
       await this.#thread.terminate();
+      this.#lock?.close();
     }
   }
 
@@ -403,6 +417,8 @@ class DurableBuffer implements Buffer {
   }
 
   #isFull(stream: Stream, count: number): boolean {
+    // Nothing is written, and what will be is bounded by memory.
+    if (this.#isReadOnlyStart && this.#volatile.isOn) return false;
     const upTo = takesUpToBytes(stream, this.#maxBytes(), this.#limits.whenFull ?? 'stop');
     return this.#latest.space.bytes + this.#comingBytes(count) > upTo;
   }
@@ -460,14 +476,26 @@ class DurableBuffer implements Buffer {
     this.#writing = null;
     this.#committing = null;
     this.#volatile.unblock();
-    if (this.#isReadOnlyStart && !this.#volatile.isOn)
+    if (this.#isReadOnlyStart && !this.#volatile.isOn && !this.#isBackTold) await this.#endReadOnlyStart();
+    if (this.#gathering.lanes.size > 0) this.#schedule();
+  }
+
+  /** What was delivered from memory leaves its slots and totals: no commit brings them. Then the next start takes over. */
+  async #endReadOnlyStart(): Promise<void> {
+    try {
+      await this.#thread.call('keepSlots', this.#slots.pack(this.#wearNow()));
+      this.#isBackTold = true;
       this.#again.resolve(
         new BufferError(
           'DISK_BACK',
           'the disk of the buffer can be written again: a new start takes over what lies there',
         ),
       );
-    if (this.#gathering.lanes.size > 0) this.#schedule();
+    } catch (error) {
+      this.#options.log?.(
+        `buffer: the newest slots could not be kept, the next commit tries again: ${messageOf(error)}`,
+      );
+    }
   }
 
   async #idle(): Promise<void> {
@@ -490,9 +518,12 @@ class DurableBuffer implements Buffer {
     const frames = lanes.map(({ stream, entries }) => this.#encoder.encode(anchor, stream, entries));
     const described = this.#encoder.takeDescribed();
     if (anchor.trust === 'synced') this.#slots.noteTrusted(anchor);
-    const maxBytes = this.#newMaxBytes;
+    const isWaiting = this.#isReadOnlyStart && this.#volatile.isOn;
+    const maxBytes = isWaiting ? null : this.#newMaxBytes;
     const slots =
-      this.#wantsSlots || this.#hasNewSerial || maxBytes !== null ? this.#slots.pack(this.#wearNow()) : null;
+      !isWaiting && (this.#wantsSlots || this.#hasNewSerial || maxBytes !== null)
+        ? this.#slots.pack(this.#wearNow())
+        : null;
     this.#hasNewSerial = false;
     const commit = { frames, described, slots, dating, maxBytes, drops: gathering.drops };
     return { gathering, anchor, lanes, commit, shown: new Set() };
@@ -662,6 +693,12 @@ class DurableBuffer implements Buffer {
     this.#wake = [];
     for (const wake of waiting) wake();
   }
+}
+
+/** Readings of this boot that wait on a disk where no date can be kept; all that lies there, where what was kept cannot be read. */
+function leftAlone({ isDatingKnown, dating, nextSeq }: Opened, boot: string): Range | null {
+  const first = isDatingKnown ? (dating.find((one) => one.boot === boot)?.heldFrom ?? null) : 1;
+  return first === null ? null : { first, last: nextSeq - 1 };
 }
 
 function perLane(count: (lane: number) => number): Record<Stream, number> {

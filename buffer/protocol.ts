@@ -1,6 +1,7 @@
 import type { GatewayEvent, Kind, Seq, Stream } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
 import type { WrongBoot } from './dating.ts';
+import type { Settled } from './ranges.ts';
 
 /** A lane's number in files and messages: part of the format, so never renumbered. */
 export function laneOf(stream: Stream): number {
@@ -179,8 +180,8 @@ export interface Opened extends Space {
 }
 
 export interface StoreOptions {
-  /** Of a start that began before the disk could be written: its numbers may be in use. */
-  readonly as?: { readonly epoch: string; readonly nextSeq: Seq };
+  /** Of a start that began before the disk could be written: its numbers may be in use. `settled`: what it delivered, or told as lost, of what lay there. */
+  readonly as?: { readonly epoch: string; readonly nextSeq: Seq; readonly settled: readonly Settled[] };
   readonly path: string;
   readonly maxBytes: number;
 }
@@ -192,6 +193,8 @@ export interface WriterCalls {
   read: { take: ReadRequest; give: ReadFrames };
   /** Keeps how readings are dated. */
   date: { take: readonly WrongBoot[]; give: null };
+  /** Keeps the newest slots, packed, where no commit brings them. */
+  keepSlots: { take: Uint8Array; give: null };
   reject: { take: DeadLetter; give: null };
   /** Takes many short steps; commits and reads come in between. One at a time. */
   makeRoom: { take: RoomRequest; give: RoomMade };

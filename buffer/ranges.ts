@@ -6,6 +6,15 @@ export interface Range {
   readonly last: Seq;
 }
 
+/** What of a range lies outside of another. */
+export function without({ first, last }: Range, hole: Range): Range[] {
+  const around = [
+    { first, last: Math.min(last, hole.first - 1) },
+    { first: Math.max(first, hole.last + 1), last },
+  ];
+  return around.filter((part) => part.first <= part.last);
+}
+
 /** How many ranges beyond the position a row carries. What does not fit counts as unsettled on disk: it is sent again, never lost. */
 export const mostRanges = 64;
 

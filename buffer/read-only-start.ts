@@ -1,73 +1,120 @@
-import { readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BufferError } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import { readBacklog, readNewestSlots } from './backlog.ts';
 import { datingOnReadOnlyDisk } from './dating-file.ts';
 import type { WrongBoot } from './dating.ts';
-import type { Opened, ReadFrames, ReadRequest, StoreOptions } from './protocol.ts';
-import { Settled } from './ranges.ts';
 import { isReadOnly } from './folder.ts';
-import { parseSegmentName } from './segment-files.ts';
-import { SegmentFile } from './segment.ts';
+import { lockOnReadOnlyDisk } from './lock.ts';
+import { waitsForDate } from './protocol.ts';
+import type { DamagedFrame, DeadLetter, Opened, ReadFrames, ReadRequest, Space, StoreOptions } from './protocol.ts';
+import { quarantineFolder } from './quarantine.ts';
+import { Settled } from './ranges.ts';
+import { Shelves } from './shelves.ts';
 import { newEpoch, Store } from './store.ts';
 
 /** More than any segment whose end cannot be read now may hold. */
 const seqsAhead = 10_000_000;
+/** Dead letters may take so much of memory. */
+const mostLetterBytes = 4 * 1024 * 1024;
 
 /**
- * A start on a read-only file system. It cannot take the lock, and what lies there is left to the start that follows as soon as the disk can be
- * written; what comes meanwhile is sent from memory, under an epoch of its own and behind all numbers that may be in use.
+ * The buffer of a start on a read-only file system. Writes nothing. What lies there is read as it lies, WALs played back in memory; what comes meanwhile
+ * is sent from memory, under an epoch of its own and behind all numbers that may be in use. What was settled, dated and refused is known here alone until
+ * the disk can be written: then the store takes it over.
  */
 export class ReadOnlyStart {
   readonly #options: StoreOptions;
   readonly #tell: (event: GatewayEvent) => void;
+  readonly #hasOwner: boolean;
   readonly #epoch: string;
+  readonly #shelves: Shelves;
+  /** The newest number that lies there. */
+  readonly #newest: Seq;
   readonly #nextSeq: Seq;
-  readonly #settled = streams.map(() => new Settled());
+  /** Of what lies there. */
+  readonly #settled: readonly Settled[] = streams.map(() => new Settled());
+  /** Of what came since: none of it is on disk. */
+  readonly #delivered: readonly Settled[] = streams.map(() => new Settled());
   /** Rows of `dating.db`; null: what they say cannot be told now. */
   readonly #onDisk: readonly WrongBoot[] | null;
   readonly #dated = new Map<string, WrongBoot>();
+  readonly #letters: DeadLetter[] = [];
+  #letterBytes = 0;
 
+  /** Throws BufferError: `BUFFER_IN_USE`, `SEGMENT_UNREACHABLE`. */
   constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
+    const { path } = options;
     this.#options = options;
     this.#tell = tell;
-    this.#onDisk = datingOnReadOnlyDisk(options.path);
-    const names = namesIn(options.path);
-    const parsed = names.flatMap((name) => parseSegmentName(name) ?? []);
-    this.#epoch = newEpoch(Math.max(0, ...parsed.map(({ starts }) => starts)) + 1);
-    const ends = names.map((name) => lastSeqOf(join(options.path, name)));
-    this.#nextSeq = Math.max(0, ...parsed.map(({ first }) => first), ...ends) + seqsAhead;
+    const lock = lockOnReadOnlyDisk(path);
+    this.#shelves = new Shelves(path, nowhere(path), this.#settled, tell, true);
+    const isThere = existsSync(path);
+    const starts = isThere ? this.#shelves.starts() : 0;
+    const isClean = lock?.clean === true && lock.starts >= starts;
+    if (isThere) this.#shelves.takeStock(isClean ? lock.floor - 1 : null);
+    this.#hasOwner = lock !== undefined || this.#shelves.all.length > 0;
+    this.#epoch = newEpoch(Math.max(lock?.starts ?? 0, starts) + 1);
+    const ends = this.#settled.flatMap(({ position, ranges }) => [position, ranges.at(-1)?.last ?? 0]);
+    this.#newest = Math.max(0, (lock?.floor ?? 0) - 1, ...this.#shelves.all.map(({ lastSeq }) => lastSeq), ...ends);
+    this.#nextSeq = this.#newest + 1 + seqsAhead;
+    this.#onDisk = datingOnReadOnlyDisk(path);
   }
 
   opened(): Opened {
+    const { slots, slotFrames } = readNewestSlots(this.#shelves);
     return {
-      before: 'unclean',
+      before: this.#hasOwner ? 'unclean' : 'none',
       isReadOnly: true,
       isDatingKnown: this.#onDisk !== null,
       epoch: this.#epoch,
       nextSeq: this.#nextSeq,
+      // A start like this one may have sent any of it, and left no trace.
       doubtful: streams.map(() => this.#nextSeq - 1),
       dating: this.#onDisk ?? [],
-      slots: null,
-      slotFrames: { frames: [], through: 0, described: [] },
-      bytes: 0,
+      slots,
+      slotFrames,
+      ...this.space(),
+    };
+  }
+
+  /** What lies on the disk. */
+  space(): Space {
+    const { all } = this.#shelves;
+    const boots = new Map([...(this.#onDisk ?? []).map((boot) => [boot.boot, boot] as const), ...this.#dated]);
+    const heldFrom = Math.min(...[...boots.values()].map((boot) => boot.heldFrom ?? Infinity));
+    const count = (lane: number, settled: Settled, from?: Seq): number =>
+      all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled, from), 0);
+    return {
+      bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0),
       quarantineBytes: 0,
-      segments: 0,
-      waiting: streams.map(() => 0),
-      held: streams.map(() => 0),
+      segments: all.length,
+      waiting: this.#settled.map((settled, lane) => count(lane, settled)),
+      held: this.#settled.map((settled, lane) =>
+        heldFrom === Infinity || !waitsForDate(lane) ? 0 : count(lane, settled, heldFrom),
+      ),
       writtenBytes: null,
     };
   }
 
-  read({ after, before }: ReadRequest): ReadFrames {
-    const through = Math.max(after, Math.min(this.#nextSeq - 1, (before ?? Infinity) - 1));
-    return { frames: [], through, described: [] };
+  read(request: ReadRequest): ReadFrames {
+    const settled = this.#settled[request.lane] ?? new Settled();
+    return readBacklog(this.#shelves, settled, this.#nextSeq - 1, request);
   }
 
-  /** Delivered from memory: none of it lies on disk. */
   settle(lane: number, first: Seq, last: Seq): void {
-    this.#settled[lane]?.add(first, last);
+    if (first <= this.#newest) this.#settled[lane]?.add(first, Math.min(last, this.#newest));
+    if (last >= this.#nextSeq) this.#delivered[lane]?.add(Math.max(first, this.#nextSeq), last);
+  }
+
+  /** A reader could not make sense of a frame: it counts as settled, and its file is kept, since nothing is removed here. */
+  tellDamaged({ lane, segment, first, last, why }: DamagedFrame): void {
+    const shelf = this.#shelves.all.find(({ name }) => name === segment);
+    const count = (shelf && this.#shelves.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
+    this.#shelves.tellLost(lane, first, last, count, `frames in segment ${segment} cannot be decoded (${why})`);
+    this.settle(lane, first, last);
   }
 
   /** On disk before what is dated by it. */
@@ -75,37 +122,41 @@ export class ReadOnlyStart {
     for (const boot of boots) this.#dated.set(boot.boot, boot);
   }
 
+  /** In the dead letters before it counts as settled on disk. Until then a power cut takes the letter, and the entry comes again if it lies there. */
+  reject(letter: DeadLetter): void {
+    const bytes = 2 * (letter.key.length + (letter.value?.length ?? 0) + letter.reason.length);
+    if (this.#letterBytes + bytes > mostLetterBytes)
+      throw new BufferError(
+        'READ_ONLY',
+        `${this.#letters.length} refused records wait in memory for the disk at ${this.#options.path}, which is read-only`,
+      );
+    this.#letters.push(letter);
+    this.#letterBytes += bytes;
+    this.settle(letter.lane, letter.seq, letter.seq);
+  }
+
   /** The store itself, under the same epoch. Throws as long as the disk cannot be written. */
   become(): Store {
     const { path } = this.#options;
     if (isReadOnly(path)) throw new BufferError('READ_ONLY', `the file system of ${path} is read-only`);
-    const store = new Store({ ...this.#options, as: { epoch: this.#epoch, nextSeq: this.#nextSeq } }, this.#tell);
+    this.#shelves.park();
+    const as = { epoch: this.#epoch, nextSeq: this.#nextSeq, settled: this.#settled };
+    const store = new Store({ ...this.#options, as }, this.#tell);
     store.opened();
     store.date([...this.#dated.values()]);
-    for (const [lane, { ranges }] of this.#settled.entries())
+    for (const letter of this.#letters) store.reject(letter);
+    for (const [lane, { ranges }] of this.#delivered.entries())
       for (const { first, last } of ranges) store.settle(lane, first, last);
     return store;
   }
 }
 
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter((name) => parseSegmentName(name) !== null);
-  } catch {
-    return [];
-  }
-}
-
-/** 0: it cannot be told now. */
-function lastSeqOf(file: string): Seq {
-  try {
-    const segment = SegmentFile.openReadOnly(file);
-    try {
-      return Math.max(0, ...(segment.summary() ?? []).map((lane) => lane?.last ?? 0));
-    } finally {
-      segment.close();
-    }
-  } catch {
-    return 0;
-  }
+/** Nothing can be put aside. */
+function nowhere(folder: string): ConstructorParameters<typeof Shelves>[1] {
+  return {
+    folder: join(folder, quarantineFolder),
+    take: () => {
+      throw new BufferError('READ_ONLY', 'its file system is read-only');
+    },
+  };
 }

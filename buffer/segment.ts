@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { BufferError } from '../agent/errors.ts';
@@ -19,6 +20,7 @@ import {
   segmentSchema,
 } from './segment-format.ts';
 import type { DescriptorRow, Extent, FrameRow, RemovedRun, SegmentRows } from './segment-format.ts';
+import { playedBack } from './wal.ts';
 
 /** A checkpoint is due beyond. */
 const mostWalPages = 1000;
@@ -80,12 +82,33 @@ export class SegmentFile implements SegmentRows {
     return SegmentFile.#opened(file, false, true);
   }
 
+  /** As `open` would find it, where nothing can be written: what its WAL holds is played back in memory. */
+  static openInMemory(file: string): SegmentFile {
+    // A journal is played back by writing; without that the rows are searched one by one.
+    if (existsSync(`${file}-journal`)) throw damagedRowsIn(file, 1);
+    const wal = existsSync(`${file}-wal`) ? readFileSync(`${file}-wal`) : null;
+    return SegmentFile.#checked(file, new Database(asBuffer(playedBack(readFileSync(file), wal))));
+  }
+
   static #opened(file: string, isAlone: boolean, readonly = false): SegmentFile {
     // Whoever may write plays the WAL back into the file: of another version it must stay as it is.
     if (!readonly && sizeOf(`${file}-wal`) > 0) SegmentFile.#refuseOtherVersion(file, isAlone);
     const db = new Database(file, { timeout: 0, fileMustExist: true, readonly });
+    if (isAlone) db.pragma('locking_mode = EXCLUSIVE');
+    const opened = SegmentFile.#checked(file, db);
     try {
-      if (isAlone) db.pragma('locking_mode = EXCLUSIVE');
+      if (!readonly) db.pragma('synchronous = FULL');
+      if (!readonly) db.pragma('wal_autocheckpoint = 0');
+      return opened;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** Closes what is no segment that can be read. */
+  static #checked(file: string, db: Database.Database): SegmentFile {
+    try {
       const id = db.pragma('application_id', { simple: true });
       if (id === 0 && db.prepare('SELECT name FROM sqlite_master').get() === undefined)
         throw new BufferError('EMPTY_SEGMENT', `${file} is empty`);
@@ -98,8 +121,6 @@ export class SegmentFile implements SegmentRows {
           'SEGMENT_VERSION',
           `${file} has segment version ${String(found)}; this sluice knows ${formatVersion}`,
         );
-      if (!readonly) db.pragma('synchronous = FULL');
-      if (!readonly) db.pragma('wal_autocheckpoint = 0');
       return new SegmentFile(file, db);
     } catch (error) {
       db.close();
@@ -153,6 +174,12 @@ export class SegmentFile implements SegmentRows {
     if (this.#walPages < this.#mostWalPages) return;
     this.#db.pragma('wal_checkpoint(PASSIVE)');
     this.#walPages = 0;
+  }
+
+  /** The newest slots, when no frame came by to carry them: they speak up to `seq`. */
+  commitSlots(seq: Seq, bytes: Uint8Array): void {
+    const body = asBuffer(bytes);
+    this.#run('INSERT OR REPLACE INTO slots VALUES (?, ?, ?)', seq, body, this.#crc('slots', [seq, body]));
   }
 
   /** What is settled, when no frame came by to carry it. */

@@ -65,13 +65,17 @@ export class Shelf {
   #bytes = 0;
   #inode = 0;
 
-  constructor(folder: string, fileName: string) {
+  /** Nothing can be written beside it either. */
+  readonly #isOnReadOnlyDisk: boolean;
+
+  constructor(folder: string, fileName: string, isOnReadOnlyDisk = false) {
     const parsed = parseSegmentName(fileName);
     if (!parsed) throw new RangeError(`${fileName} is no name of a segment`);
     this.file = join(folder, fileName);
     this.name = fileName.slice(0, -'.db'.length);
     this.epoch = parsed.epoch;
     this.firstSeq = parsed.first;
+    this.#isOnReadOnlyDisk = isOnReadOnlyDisk;
   }
 
   static create(folder: string, first: Seq, epoch: string, rollBytes: number): Shelf {
@@ -122,6 +126,7 @@ export class Shelf {
     const written = handle.writtenSummary();
     this.isWholeBySummary = written?.every((lane, at) => sameExtent(lane, this.lanes[at] ?? null)) === true;
     if (this.isWholeBySummary) this.knownEnd = this.lastSeq;
+    if (this.#isOnReadOnlyDisk) return;
     try {
       handle.seal(this.lanes);
     } catch (error) {
@@ -231,6 +236,11 @@ export class Shelf {
 
   commitSettled(settled: readonly Settled[]): void {
     this.#open().commitSettled(settled);
+    this.#bytes = this.#measure();
+  }
+
+  commitSlots(seq: Seq, slots: Uint8Array): void {
+    this.#open().commitSlots(seq, slots);
     this.#bytes = this.#measure();
   }
 
@@ -384,8 +394,12 @@ export class Shelf {
   }
 
   #open(): SegmentFile {
-    this.#handle ??= this.#isAtRest ? SegmentFile.openReadOnly(this.file) : SegmentFile.open(this.file);
+    this.#handle ??= this.#isAtRest ? SegmentFile.openReadOnly(this.file) : this.#openUnsealed();
     return this.#handle;
+  }
+
+  #openUnsealed(): SegmentFile {
+    return this.#isOnReadOnlyDisk ? SegmentFile.openInMemory(this.file) : SegmentFile.open(this.file);
   }
 
   #measure(): number {

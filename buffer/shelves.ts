@@ -23,7 +23,8 @@ const mostOpen = streams.length;
  */
 export class Shelves {
   readonly #folder: string;
-  readonly #quarantine: Quarantine;
+  readonly #quarantine: Pick<Quarantine, 'folder' | 'take'>;
+  readonly #isReadOnly: boolean;
   readonly #tell: (event: GatewayEvent) => void;
   readonly #settled: readonly Settled[];
   #all: Shelf[] = [];
@@ -32,17 +33,22 @@ export class Shelves {
   /** With an open handle, the one used last at the end. */
   #inUse: Shelf[] = [];
 
-  /** `settled`: of every lane; read here, and filled with what the segments of earlier starts know. */
+  /**
+   * `settled`: of every lane; read here, and filled with what the segments of earlier starts know. `isReadOnly`: nothing can be written in the folder, so all
+   * stays as it lies there.
+   */
   constructor(
     folder: string,
-    quarantine: Quarantine,
+    quarantine: Pick<Quarantine, 'folder' | 'take'>,
     settled: readonly Settled[],
     tell: (event: GatewayEvent) => void,
+    isReadOnly = false,
   ) {
     this.#folder = folder;
     this.#quarantine = quarantine;
     this.#settled = settled;
     this.#tell = tell;
+    this.#isReadOnly = isReadOnly;
   }
 
   get all(): readonly Shelf[] {
@@ -68,7 +74,7 @@ export class Shelves {
     const wals: (() => void)[] = [];
     for (const [at, { name, parsed }] of names.entries()) {
       const next = names[at + 1]?.parsed;
-      const shelf = new Shelf(this.#folder, name);
+      const shelf = new Shelf(this.#folder, name, this.#isReadOnly);
       shelf.knownEnd = next === undefined ? end : (next?.first ?? 0) - 1;
       const damage = shelf.needsNoWal() ? null : examineBefore(shelf.file, this.#quarantine.folder);
       shelf.isDamaged = damage?.wal.verdict === 'damaged';
@@ -223,7 +229,7 @@ export class Shelves {
       // A kill between the making of a file and its first commit leaves an empty one. What a WAL beside it held has been copied, and is told.
       const isRuin = isNewest && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
       if (isRuin && (shelf.knownEnd ?? 0) < shelf.firstSeq) {
-        for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
+        if (!this.#isReadOnly) for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
       } else if (isSalvageable(error) || isUnreadable(error)) {
         shelf.distrust();
         this.#all.push(shelf);
@@ -274,7 +280,7 @@ export class Shelves {
   #setAside(shelf: Shelf, error: unknown): void {
     if (mayPass(error, shelf.file)) throw unreachable(shelf, error);
     this.#giveUp(shelf, error);
-    if (shelf.isCondemned) throw unreachable(shelf, error);
+    if (shelf.isCondemned && !this.#isReadOnly) throw unreachable(shelf, error);
   }
 
   #giveUp(shelf: Shelf, error: unknown): void {

@@ -107,6 +107,8 @@ export class Store {
     this.#starts = Math.max(this.#lock.before.starts, this.#shelves.starts()) + 1;
     this.#epoch = options.as?.epoch ?? newEpoch(this.#starts);
     const { clean, doubtful, floor } = this.#lock.before;
+    for (const [lane, { position, ranges }] of (options.as?.settled ?? []).entries())
+      for (const { first, last } of [{ first: 1, last: position }, ...ranges]) this.#settled[lane]?.add(first, last);
     this.#shelves.takeStock(clean ? floor - 1 : null);
     // Then every number in use must be known.
     if (options.as)
@@ -246,6 +248,15 @@ export class Store {
 
   #noteBoots(boots: readonly WrongBoot[]): void {
     for (const boot of boots) this.#boots.set(boot.boot, boot);
+  }
+
+  /** Puts on disk the newest slots of all that was committed or delivered so far. */
+  keepSlots(slots: Uint8Array): void {
+    this.#leaveSickActive();
+    const active = this.#ensureActive(this.#nextSeq);
+    this.#guarded(active, () => active.commitSlots(this.#nextSeq - 1, slots));
+    this.#slotsFrom = active;
+    this.#commitsSinceSlots = 0;
   }
 
   /** Puts on disk what was settled since the last commit, if anything was. */

@@ -18,6 +18,8 @@ const headerBytes = 32;
 const frameHeaderBytes = 24;
 const usualPageBytes = 4096;
 const versions = 3_007_000;
+/** Bytes of the file's header that say how it is written and read: 1 is a rollback journal, 2 a WAL. */
+const journalModes = [18, 19];
 
 interface Header {
   readonly pageBytes: number;
@@ -100,6 +102,45 @@ function withHeader(wal: Uint8Array, header: Header, index: Index | null): WalFi
   // A transaction begins only after the commit before it has returned.
   if (behind.commits > 1 || (behind.commits === 1 && !behind.lastIsCommit)) return found('damaged');
   return found(behind.commits === 1 && committed !== readable ? 'unsure' : 'sound');
+}
+
+/**
+ * The file as SQLite would read it with its WAL: every page as the last readable commit left it, and no mark of WAL mode, so that it can be opened in memory.
+ * Neither is changed.
+ */
+export function playedBack(file: Uint8Array, wal: Uint8Array | null): Uint8Array {
+  const header = wal === null || wal.length < headerBytes ? null : headerOf(wal);
+  const pages = wal === null || header === null ? null : committedPages(wal, header);
+  const image = new Uint8Array(pages?.bytes ?? file.length);
+  image.set(file.subarray(0, image.length));
+  for (const [at, page] of pages?.content ?? []) if (at < image.length) image.set(page, at);
+  for (const place of journalModes) if (image.length > place) image[place] = 1;
+  return image;
+}
+
+/** By their place in the file; `bytes`: the size of the file. null: nothing was committed. */
+function committedPages(
+  wal: Uint8Array,
+  header: Header,
+): { readonly bytes: number; readonly content: ReadonlyMap<number, Uint8Array> } | null {
+  const { pageBytes } = header;
+  const view = viewOf(wal);
+  const content = new Map<number, Uint8Array>();
+  let uncommitted: (readonly [number, Uint8Array])[] = [];
+  let pages: number | null = null;
+  let at = headerBytes;
+  for (const { isOwn, follows, isCommit } of framesOf(wal, header)) {
+    if (!isOwn || !follows) break;
+    const begin = at + frameHeaderBytes;
+    uncommitted.push([(view.getUint32(at) - 1) * pageBytes, wal.subarray(begin, begin + pageBytes)]);
+    if (isCommit) {
+      for (const [place, page] of uncommitted) content.set(place, page);
+      uncommitted = [];
+      pages = view.getUint32(at + 4);
+    }
+    at = begin + pageBytes;
+  }
+  return pages === null ? null : { bytes: pages * pageBytes, content };
 }
 
 function* framesOf(wal: Uint8Array, header: Header): Generator<Frame> {

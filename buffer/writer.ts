@@ -27,9 +27,8 @@ const tell = (event: GatewayEvent): void => post({ type: 'event', event });
 const trouble = (message: string): void => post({ type: 'trouble', message });
 
 let store: Store | null = null;
-/** Until the disk can be written; then `isLate`. */
+/** Until the disk can be written. */
 let start: ReadOnlyStart | null = null;
-let isLate = false;
 let settledTimer: NodeJS.Timeout | null = null;
 let spaceTimer: NodeJS.Timeout | null = null;
 let mendTimer: NodeJS.Timeout | null = null;
@@ -40,7 +39,7 @@ const failedCommits = new Set<number>();
 
 port.on('message', (message: ToWriter) => {
   if (message.type === 'settle') settle(message.lane, message.first, message.last);
-  else if (message.type === 'damaged') noted(() => opened().tellDamaged(message.frame));
+  else if (message.type === 'damaged') noted(() => (start ?? opened()).tellDamaged(message.frame));
   else if (message.call.call === 'makeRoom') makeRoom(message.number, message.call.take);
   else answer(message.number, message.call);
   mendSoon();
@@ -118,13 +117,15 @@ function perform(call: Exclude<Call, { call: 'makeRoom' }>): unknown {
     case 'commit':
       return commit(call.take);
     case 'read':
-      return start ? start.read(call.take) : opened().read(call.take);
+      return (start ?? opened()).read(call.take);
     case 'date':
-      if (start) start.date(call.take);
-      else opened().date(call.take);
+      (start ?? opened()).date(call.take);
       return null;
     case 'reject':
-      opened().reject(call.take);
+      (start ?? opened()).reject(call.take);
+      return null;
+    case 'keepSlots':
+      opened().keepSlots(call.take);
       return null;
     case 'live':
       return `/proc/${readlinkSync('/proc/thread-self')}`;
@@ -155,10 +156,8 @@ function commit(take: Commit): Committed {
   if (start) {
     store = begunAnew(start);
     start = null;
-    isLate = true;
   }
-  // The newest slots that lie on disk were never read: what is newer than they are is found behind them.
-  return opened().commit(isLate ? { ...take, slots: null, maxBytes: null } : take);
+  return opened().commit(take);
 }
 
 /** What is half open cannot be opened again by the same process: the daemon ends with this thread, and is started anew. */
@@ -175,19 +174,17 @@ function begunAnew(from: ReadOnlyStart): Store {
 }
 
 function settle(lane: number, first: number, last: number): void {
-  if (start) {
-    start.settle(lane, first, last);
-    return;
-  }
-  noted(() => opened().settle(lane, first, last));
+  noted(() => (start ?? opened()).settle(lane, first, last));
+  spaceTimer ??= setTimeout(() => {
+    spaceTimer = null;
+    const owner = start ?? store;
+    if (owner) post({ type: 'space', space: owner.space() });
+  }, spaceEveryMs);
+  if (start) return;
   settledTimer ??= setTimeout(() => {
     settledTimer = null;
     noted(() => opened().writeSettled());
   }, settledEveryMs);
-  spaceTimer ??= setTimeout(() => {
-    spaceTimer = null;
-    if (store) post({ type: 'space', space: store.space() });
-  }, spaceEveryMs);
 }
 
 /** What was delivered is known in memory whatever the disk says; written it is with the next chance. Trouble is told once until it works again. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { examineWal } from '../../buffer/wal.ts';
+import { examineWal, playedBack } from '../../buffer/wal.ts';
 import type { WalFindings } from '../../buffer/wal.ts';
 import { lookAtWal } from '../../buffer/wal-look.ts';
 
@@ -144,5 +144,61 @@ describe('a WAL whose index is lost', () => {
     );
     expect(found.verdict).toBe(verdict);
     expect(found.readable + found.unreadable).toBe(readable);
+  });
+});
+
+describe('a WAL that is played back in memory', () => {
+  function everything(db: Database.Database): unknown {
+    const tables = db.prepare('SELECT name FROM sqlite_master').all();
+    return tables.length === 0 ? [] : db.prepare('SELECT * FROM rows ORDER BY n').all();
+  }
+
+  /** What SQLite gives of the files as they lie there, and what it gives of them played back. */
+  function both(harm: (copy: string) => void): { bySqlite: unknown; inMemory: unknown } {
+    const copy = join(folder, 'copy.db');
+    for (const tail of ['', '-wal', '-shm']) rmSync(copy + tail, { force: true });
+    for (const tail of ['', '-wal']) copyFileSync(file + tail, copy + tail);
+    harm(copy);
+    const memory = new Database(Buffer.from(playedBack(readFileSync(copy), readFileSync(`${copy}-wal`))));
+    const disk = new Database(copy);
+    try {
+      return { bySqlite: everything(disk), inMemory: everything(memory) };
+    } finally {
+      memory.close();
+      disk.close();
+    }
+  }
+
+  it('gives what SQLite gives, cut off anywhere, also in its second round', () => {
+    commit(7);
+    writer.pragma('wal_checkpoint(RESTART)');
+    writer.transaction(() => commit(3))();
+    commit(2);
+    writer.exec('DELETE FROM rows WHERE n < 4');
+    writer.exec('CREATE TABLE more (n)');
+    const { length } = wal();
+    for (let frame = 0; start(frame) < length; frame++)
+      for (const bytes of [0, 9, 2000]) {
+        const { bySqlite, inMemory } = both((copy) => truncateSync(`${copy}-wal`, start(frame) + bytes));
+        expect(inMemory).toEqual(bySqlite);
+      }
+    expect(both(() => undefined).inMemory).toHaveLength(9);
+  });
+
+  it('gives what SQLite gives where a byte of it is another', () => {
+    commit(12);
+    for (let at = 3; at < wal().length; at += 1777) {
+      const { bySqlite, inMemory } = both(flip(at));
+      expect(inMemory).toEqual(bySqlite);
+    }
+  });
+
+  it('is a smaller file where the last commit says so', () => {
+    commit(30);
+    writer.exec('DELETE FROM rows WHERE n > 2');
+    writer.exec('VACUUM');
+    const { bySqlite, inMemory } = both(() => undefined);
+    expect(inMemory).toEqual(bySqlite);
+    expect(inMemory).toHaveLength(2);
   });
 });
