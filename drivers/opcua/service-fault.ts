@@ -1,3 +1,5 @@
+import { messageOf } from '../../agent/errors.ts';
+
 /** The server refused a request as a whole. The link lives. */
 export class ServiceFault extends Error {
   /** Name of the StatusCode. */
@@ -23,11 +25,17 @@ const asksForLess = (error: unknown): error is ServiceFault =>
 export const isOneTooMany = (error: unknown): boolean =>
   error instanceof ServiceFault && /^BadTooManyPublishRequests$/.test(error.status);
 
+/** It watches nothing, or no more than it does: what it would not watch can be read. */
+export const takesNoMore = (status: string): boolean =>
+  /^Bad(?:TooManySubscriptions|TooManyMonitoredItems|ServiceUnsupported|NotImplemented|OutOfMemory|ResourceUnavailable)$/.test(
+    status,
+  );
+
 export const endsSession = ({ status }: ServiceFault): boolean => over.test(status);
 
 /** What the server says of a request that it refuses; null: it said nothing. */
 export function faultOf(error: unknown): ServiceFault | null {
-  const { response } = error as { response?: { responseHeader?: { serviceResult?: { name: string } } } };
+  const { response } = (error ?? {}) as { response?: { responseHeader?: { serviceResult?: { name: string } } } };
   const status = response?.responseHeader?.serviceResult?.name;
   return status === undefined ? null : new ServiceFault(status, error);
 }
@@ -49,4 +57,12 @@ export async function inHalves<Item, Result>(
       ...(await inHalves(items.slice(half), ask, learned)),
     ];
   }
+}
+
+/** For whoever looks after the server. */
+export function whyNotOpened(error: unknown): string {
+  if (/\bBadTooManySessions\b/.test(`${faultOf(error)?.status} ${messageOf(error)}`))
+    return 'the server has as many sessions as it takes (BadTooManySessions); end other clients there, or raise its limit. One that a lost link left behind goes within a minute';
+  // An assertion of the library has no words.
+  return messageOf(error).replaceAll(/\s+/g, ' ').trim() || 'the library gave up, and says no reason';
 }

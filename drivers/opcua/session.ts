@@ -11,6 +11,7 @@ import type { OpcUaPlan, OpcUaPoint } from './plan.ts';
 import { expiryRemarks } from './pki/expiry.ts';
 import { ReadQueue } from './read-queue.ts';
 import type { Found } from './read-queue.ts';
+import type { StandInRead } from './stand-in.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { withUnit } from './server-says.ts';
 import type { Target, Wire } from './wire.ts';
@@ -60,7 +61,8 @@ export class OpcUaSession implements Session {
     };
     const failed = (error: Error): void => this.#fail(error);
     this.#reads = new ReadQueue({ wire, host, timeoutMs: plan.timeoutMs, complete, heard, silent });
-    this.#subscriptions = new Subscriptions({ connection: plan.connection, wire, host, complete, heard, failed });
+    const read: StandInRead = (found, dueMs, until) => this.#reads.read(found, dueMs, until);
+    this.#subscriptions = new Subscriptions({ connection: plan.connection, wire, host, complete, read, heard, failed });
     this.ended = this.#end.promise;
     void wire.ended.then((error) => this.#finish(error));
     const recheck = (): Promise<void> => this.#subscriptions.recheck();

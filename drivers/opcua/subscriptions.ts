@@ -1,5 +1,4 @@
 import { LinkError, messageOf } from '../../agent/errors.ts';
-import { unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
 import { claim } from './claim.ts';
@@ -9,10 +8,11 @@ import type { Item, Left, Live, Wanted } from './handover.ts';
 import { afterGap, lostData, observePushed } from './observe.ts';
 import type { OpcUaPoint } from './plan.ts';
 import { revisedText } from './revised.ts';
-import type { Revised } from './revised.ts';
+import { Items, vanished } from './items.ts';
 import { missingBefore, numberAfter } from './sequence.ts';
-import { isOneTooMany } from './service-fault.ts';
-import { builtIn } from './values.ts';
+import { ServiceFault, isOneTooMany, takesNoMore } from './service-fault.ts';
+import { StandIn } from './stand-in.ts';
+import type { StandInRead } from './stand-in.ts';
 import type { Acknowledged, Published, Seen, ServerNow, Wire } from './wire.ts';
 
 interface Options {
@@ -21,6 +21,8 @@ interface Options {
   readonly host: DriverHost;
   /** With what the server says of it. */
   readonly complete: (point: OpcUaPoint) => OpcUaPoint;
+  /** Reads them, for those that the server does not watch. */
+  readonly read: StandInRead;
   readonly heard: () => void;
   /** The subscriptions are of no use any more. */
   readonly failed: (error: Error) => void;
@@ -28,14 +30,10 @@ interface Options {
 
 /** How often the age of the last message is looked at. */
 const lookMs = 1_000;
-/** Attribute DataType (OPC UA Part 6, A.1): every variable has it, and no device is asked for it. */
-const dataType = 14;
 /** A claimed subscription speaks at its next publishing, and this much later at most. */
 const claimSilenceMs = 2_000;
 /** A connection that was away for so long has been told as not connected (agent/pushed.ts, with room to spare). */
 const toldAwayMs = 3_000;
-/** The node is not there. */
-const vanished = /^BadNodeId(?:Unknown|Invalid)$/;
 
 /**
  * The subscribed points of one session: one subscription for each publishing interval. A message is acknowledged only after what it says is
@@ -44,8 +42,8 @@ const vanished = /^BadNodeId(?:Unknown|Invalid)$/;
  */
 export class Subscriptions {
   readonly #options: Options;
-  /** By the handle that their values come with. */
-  readonly #items = new Map<number, Item>();
+  readonly #items: Items;
+  readonly #standIn: StandIn;
   readonly #live = new Map<number, Live>();
   /** Claimed, and not heard of since. */
   readonly #silent = new Set<number>();
@@ -56,34 +54,73 @@ export class Subscriptions {
   readonly #doubtful = new Map<OpcUaPoint, Observation>();
   readonly #acknowledge: Acknowledged[] = [];
   readonly #stopping = new AbortController();
-  #handles = 0;
   #listening = 0;
   /** Messages are taken up one after the other, in the order of their arrival. */
   #taken: Promise<void> = Promise.resolve();
 
   constructor(options: Options) {
     this.#options = options;
+    const { wire, host, read, failed, connection } = options;
+    const { signal } = this.#stopping;
+    this.#standIn = new StandIn({ connection, host, read, signal, failed: (error) => failed(asLinkError(error)) });
+    this.#items = new Items({
+      wire,
+      host,
+      signal,
+      unwatched: (item) => this.#standIn.add(item),
+      watched: (item) => this.#standIn.remove(item),
+    });
   }
 
   /** Resolves when all is set up; what the server refuses is pushed as bad. `left`: by the session before. */
   async start(found: readonly Wanted[], left: Left | null = null): Promise<void> {
-    const { connection, wire, host } = this.#options;
+    const { connection, host } = this.#options;
     const claimed = left === null ? new Set() : await this.#claim(found, left);
     const others = found.filter(({ point }) => !claimed.has(point));
     if (left !== null) this.#doubt(others, left);
-    for (const [publishingMs, group] of Map.groupBy(others, ({ subscribed }) => subscribed.publishingMs)) {
-      const { subscriptionId, silentAfterMs, publishingMs: givenMs } = await wire.subscribe(publishingMs);
-      const { bootMs } = host.clock.now();
-      this.#live.set(subscriptionId, { publishingMs: givenMs, silentAfterMs, heardBootMs: bootMs, expected: null });
-      const revised = await this.#monitor(
-        group.map((one) => ({ ...one, subscriptionId, itemId: null, status: '', dataType: null, last: null })),
-      );
+    const groups = [...Map.groupBy(others, ({ subscribed }) => subscribed.publishingMs)];
+    // The fastest first: where the server takes too few, the slower ones may go with them.
+    for (const [publishingMs, group] of groups.toSorted(([a], [b]) => a - b)) {
+      const subscriptionId = await this.#subscribe(publishingMs);
+      const items = group.map((one) => ({ ...one, itemId: null, dataType: null, last: null }));
+      if (typeof subscriptionId === 'string') {
+        for (const item of items) this.#standIn.add({ ...item, subscriptionId: 0, status: subscriptionId });
+        continue;
+      }
+      const givenMs = this.#live.get(subscriptionId)?.publishingMs ?? publishingMs;
+      const revised = await this.#items.monitor(items.map((one) => ({ ...one, subscriptionId, status: '' })));
       const text = revisedText(publishingMs, givenMs, revised);
       if (text !== null) host.log?.(`Connection ${connection}: ${text}`);
     }
     // One more than there are subscriptions: while one message is taken up the others still find a request waiting.
     for (let at = 0; at <= this.#live.size && this.#live.size > 0; at++) void this.#listen();
     if (this.#live.size > 0) void this.#watch();
+    this.#standIn.start();
+  }
+
+  /** A subscription of this interval, or one that is there already; the server's status where it takes none at all. */
+  async #subscribe(publishingMs: number): Promise<number | string> {
+    const { connection, wire, host } = this.#options;
+    try {
+      const { subscriptionId, silentAfterMs, publishingMs: givenMs } = await wire.subscribe(publishingMs);
+      const { bootMs } = host.clock.now();
+      this.#live.set(subscriptionId, { publishingMs: givenMs, silentAfterMs, heardBootMs: bootMs, expected: null });
+      return subscriptionId;
+    } catch (error) {
+      if (!(error instanceof ServiceFault) || !takesNoMore(error.status)) throw error;
+      const slowest = [...this.#live].toSorted(([, a], [, b]) => b.publishingMs - a.publishingMs)[0];
+      if (slowest === undefined) return error.status;
+      const [subscriptionId, { publishingMs: otherMs }] = slowest;
+      host.log?.(
+        `Connection ${connection}: the server takes no more subscriptions (${error.status}): what is to be sent every ${publishingMs} ms goes with what is sent every ${otherMs} ms`,
+      );
+      return subscriptionId;
+    }
+  }
+
+  /** Which nodes have vanished, which are there again. */
+  recheck(): Promise<void> {
+    return this.#items.recheck();
   }
 
   stop(): void {
@@ -93,25 +130,25 @@ export class Subscriptions {
   /** What the next session may claim; resolves when nothing is taken up any more. */
   async left(server: ServerNow | null, endedBootMs: number): Promise<Left> {
     await this.#taken;
-    const bySubscription = Map.groupBy(this.#items, ([, { subscriptionId }]) => subscriptionId);
+    const bySubscription = Map.groupBy(this.#items.all(), ([, { subscriptionId }]) => subscriptionId);
     return {
       server,
       endedBootMs,
-      handles: this.#handles,
+      handles: this.#items.handles,
       mayClaim: this.#mayClaim,
       subscriptions: [...this.#live].map(([subscriptionId, live]) => ({
         subscriptionId,
         live,
         items: new Map(bySubscription.get(subscriptionId)),
       })),
-      last: new Map([...this.#items.values()].flatMap(({ point, last }) => (last === null ? [] : [[point, last]]))),
+      last: new Map(this.#items.all().flatMap(([, { point, last }]) => (last === null ? [] : [[point, last]]))),
     };
   }
 
   /** Takes up what the session before left behind, with what its lost link did not bring. Resolves with the points of it. */
   async #claim(found: readonly Wanted[], left: Left): Promise<ReadonlySet<OpcUaPoint>> {
     const { wire, host, connection } = this.#options;
-    this.#handles = left.handles;
+    this.#items.countFrom(left.handles);
     this.#mayClaim = left.mayClaim;
     const wanted = new Map(found.map((one) => [one.point, one]));
     const { claimed, refused } = await claim(left, wire, wanted);
@@ -126,7 +163,7 @@ export class Subscriptions {
 
   async #takeUp({ subscriptionId, live, items, missed, hasLost, kept, expected }: Claimed): Promise<void> {
     const { host } = this.#options;
-    for (const [handle, item] of items) this.#items.set(handle, item);
+    this.#items.adopt(items);
     this.#live.set(subscriptionId, { ...live, heardBootMs: host.clock.now().bootMs, expected });
     this.#silent.add(subscriptionId);
     for (const item of items.values()) if (item.itemId !== null) this.#unheard.add(item);
@@ -142,88 +179,6 @@ export class Subscriptions {
       const before = last.get(point);
       if (before !== undefined) this.#doubtful.set(point, before);
     }
-  }
-
-  /**
-   * Tells which nodes have vanished, once, and asks again for those that are there, or that the server refused. One that changes its type was made anew, between two looks: what
-   * watched the old one may watch nothing.
-   */
-  async recheck(): Promise<void> {
-    const { wire, host } = this.#options;
-    const items = [...this.#items].flatMap(([handle, item]) => (item.target === null ? [] : [{ handle, item }]));
-    const again: { handle: number; item: Item }[] = [];
-    const gone: Observation[] = [];
-    for (let from = 0; from < items.length; from += wire.mostReads) {
-      const some = items.slice(from, from + wire.mostReads);
-      const asked = some.map(({ item }) => ({ nodeId: item.target?.nodeId ?? '', attributeId: dataType }));
-      const seen = await wire.read(asked, this.#stopping.signal);
-      for (const [at, each] of some.entries()) {
-        const { item } = each;
-        const status = seen[at]?.status.name ?? 'BadUnexpectedError';
-        if (!vanished.test(status)) {
-          const type = typeOf(seen[at]);
-          const before = item.dataType;
-          const isOther = before !== null && type !== null && type !== before;
-          if (isOther) host.log?.(`${nameOf(item)}: the node is a ${typeName(type)} now, it was a ${typeName(before)}`);
-          item.dataType = type;
-          if (item.itemId === null || isOther || vanished.test(item.status)) again.push(each);
-        } else if (!vanished.test(item.status)) {
-          item.status = status;
-          gone.push(unanswered(item.point.info, status, host.clock.now()));
-        }
-      }
-    }
-    if (gone.length > 0) await host.push(gone, this.#stopping.signal);
-    await this.#renew(again);
-  }
-
-  /** A node that was made anew is another one: what watched the old one watches nothing. */
-  async #renew(again: readonly { readonly handle: number; readonly item: Item }[]): Promise<void> {
-    const { wire } = this.#options;
-    for (const [subscriptionId, group] of Map.groupBy(again, ({ item }) => item.subscriptionId)) {
-      for (const { handle } of group) this.#items.delete(handle);
-      const old = group.flatMap(({ item }) => item.itemId ?? []);
-      if (old.length > 0) await wire.unmonitor(subscriptionId, old);
-      await this.#monitor(group.map(({ item }) => ({ ...item, itemId: null })));
-    }
-  }
-
-  /** Asks for all of them; pushes what is refused, unless that was said last. Resolves with what the server makes of the others. */
-  async #monitor(items: readonly Item[]): Promise<Revised[]> {
-    const { wire, host } = this.#options;
-    const refused: Observation[] = [];
-    const refuse = (item: Item, status: string): void => {
-      if (item.status !== status) refused.push(unanswered(item.point.info, status, host.clock.now()));
-      item.status = status;
-    };
-    const revised: Revised[] = [];
-    const known = items.map((item) => ({ item, clientHandle: ++this.#handles }));
-    for (const { item, clientHandle } of known) {
-      this.#items.set(clientHandle, item);
-      if (item.target === null) refuse(item, 'BadNodeIdUnknown');
-    }
-    const askable = known.flatMap(({ item, clientHandle }) =>
-      item.target === null ? [] : [{ item, target: { ...item.target, ...item.subscribed, clientHandle } }],
-    );
-    for (let from = 0; from < askable.length; from += wire.mostItems) {
-      const some = askable.slice(from, from + wire.mostItems);
-      const created = await wire.monitor(
-        some[0]?.item.subscriptionId ?? 0,
-        some.map(({ target }) => target),
-      );
-      for (const [at, { item }] of some.entries()) {
-        const given = created[at];
-        const { code = 0x80000000, name = 'BadUnexpectedError' } = given?.status ?? {};
-        if (given === undefined || code >>> 30 === 2) {
-          refuse(item, name);
-          continue;
-        }
-        item.itemId = given.itemId;
-        revised.push({ device: item.point.info.device, point: item.point.info.point, asked: item.subscribed, given });
-      }
-    }
-    if (refused.length > 0) await host.push(refused, this.#stopping.signal);
-    return revised;
   }
 
   async #listen(): Promise<void> {
@@ -286,8 +241,10 @@ export class Subscriptions {
   async #tellLost(subscriptionId: number): Promise<void> {
     const { host } = this.#options;
     const at = host.clock.now();
-    const items = [...this.#items.values()].filter((item) => item.subscriptionId === subscriptionId);
-    const lost = items.filter(({ itemId }) => itemId !== null).map(({ point }) => lostData(point, at));
+    const lost = this.#items
+      .all()
+      .filter(([, item]) => item.subscriptionId === subscriptionId && item.itemId !== null)
+      .map(([, { point }]) => lostData(point, at));
     await host.push(lost, this.#stopping.signal);
   }
 
@@ -345,24 +302,11 @@ export class Subscriptions {
       ({ publishingMs }) => bootMs - this.#claimedBootMs > 2 * publishingMs + claimSilenceMs,
     );
     if (this.#unheard.size === 0 || !isSettled) return;
-    const again = [...this.#items].flatMap(([handle, item]) => (this.#unheard.has(item) ? [{ handle, item }] : []));
+    const again = this.#items.all().flatMap(([handle, item]) => (this.#unheard.has(item) ? [{ handle, item }] : []));
     this.#unheard.clear();
-    await this.#renew(again);
+    await this.#items.renew(again);
   }
 }
 
 const asLinkError = (error: unknown): LinkError =>
   error instanceof LinkError ? error : new LinkError(`subscription: ${messageOf(error)}`, { cause: error });
-
-/** As the library writes a NodeId: `ns=0;i=11`. */
-function typeOf(seen: Seen | undefined): string | null {
-  const value: unknown = seen?.wire?.value;
-  return value instanceof Object ? (value as { toString(): string }).toString() : null;
-}
-
-const nameOf = ({ point: { info } }: Item): string => `${info.device} ${info.point}`;
-
-function typeName(nodeId: string): string {
-  const [, number] = /^(?:ns=0;)?i=(\d+)$/.exec(nodeId) ?? [];
-  return Object.entries(builtIn).find(([, one]) => String(one) === number)?.[0] ?? nodeId;
-}

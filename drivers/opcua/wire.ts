@@ -25,7 +25,7 @@ import { Ending } from './ending.ts';
 import { prepareEntry } from './entry.ts';
 import type { InUse } from './pki/expiry.ts';
 import type { OpcUaPlan, Subscribed } from './plan.ts';
-import { ServiceFault, endsSession, faultOf, inHalves } from './service-fault.ts';
+import { ServiceFault, endsSession, faultOf, inHalves, whyNotOpened } from './service-fault.ts';
 import type { WireTimes } from './times.ts';
 import type { WireValue } from './values.ts';
 import { limitOf, mostAtOnce, namesOf, publishedOf, seenOf, statusOf, timeOf } from './wire-said.ts';
@@ -192,9 +192,7 @@ export async function openWire(
     const closed = Promise.all(clients.map((client) => client.disconnect().catch(() => {})));
     await Promise.race([closed, delay(closeMs)]);
     if (error instanceof LinkError && error.message.startsWith(plan.endpoint)) throw error;
-    // An assertion of the library has no words.
-    const why = messageOf(error).replaceAll(/\s+/g, ' ').trim() || 'the library gave up, and says no reason';
-    throw new LinkError(`${plan.endpoint}: ${why}`);
+    throw new LinkError(`${plan.endpoint}: ${whyNotOpened(error)}`);
   } finally {
     connected.abort(null);
     opened.abort(null);

@@ -52,6 +52,8 @@ export interface OpcUaServerOptions {
   readonly isShifted?: boolean;
   /** PEM files: then every policy and user is offered; `ana` has the password `not-in-any-log`. */
   readonly secured?: { readonly certificate: string; readonly key: string };
+  /** Of its capabilities: `maxSubscriptionsPerSession`, `maxMonitoredItemsPerSubscription`, … */
+  readonly limits?: Readonly<Record<string, number>>;
   /** Hands subscriptions on though nobody says who they are. */
   readonly handsOn?: boolean;
 }
@@ -78,6 +80,7 @@ export async function startOpcUaServer(options: OpcUaServerOptions = {}): Promis
     allowAnonymousSubscriptionTransferOnUnsecuredChannel: options.handsOn ?? false,
     serverCapabilities: {
       maxSessions: options.mostSessions ?? 100,
+      ...options.limits,
       ...(options.operationLimits && { operationLimits: options.operationLimits }),
     },
   });

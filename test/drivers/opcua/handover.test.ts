@@ -38,6 +38,7 @@ async function run(left: Left | null, prepare: (wire: ScriptedWire) => void = ()
     wire,
     host,
     complete: (point) => point,
+    read: () => new Promise(() => {}),
     heard: () => {},
     failed: ({ message }) => failures.push(message),
   });

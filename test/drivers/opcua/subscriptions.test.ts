@@ -25,6 +25,7 @@ async function started(gone: readonly string[] = []): Promise<{
     wire,
     host,
     complete: (point) => point,
+    read: () => new Promise(() => {}),
     heard: () => {},
     failed: ({ message }) => failures.push(message),
   });
