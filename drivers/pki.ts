@@ -20,14 +20,15 @@ export interface PkiConnection {
 
 /** Texts may be a server's: nothing in them can steer a terminal. */
 export interface PkiEntry {
-  /** `own`; `trusted` (a server), `authority` (whatever it signs is trusted), `issuer` (only completes a chain), `rejected`, `user` (of a configuration). */
-  readonly kind: 'own' | 'trusted' | 'authority' | 'issuer' | 'rejected' | 'user';
+  /** `own`; `trusted` (a server), `authority` (whatever it signs is trusted), `issuer` (only completes a chain), `rejected`, `user` (of a configuration), `revocations` (the list of an authority). */
+  readonly kind: 'own' | 'trusted' | 'authority' | 'issuer' | 'rejected' | 'user' | 'revocations';
   readonly subject: string;
   readonly name: string;
   readonly applicationUri: string | null;
   /** SHA-1, lower case hex. */
   readonly thumbprint: string;
   readonly notBeforeMs: number;
+  /** Of a list: when the next one is made. */
   readonly notAfterMs: number;
   readonly file: string;
   /** Connections of the configuration that it is for, as far as it says. */

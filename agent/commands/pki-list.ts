@@ -12,6 +12,7 @@ const whatFor: Readonly<Record<PkiEntry['kind'], string>> = {
   issuer: 'only completes the chain of others',
   rejected: 'refused: sluice pki trust',
   user: 'the user of a connection',
+  revocations: 'whom this authority does not stand for any more',
 };
 
 const dayMs = 86_400_000;
@@ -19,7 +20,7 @@ const dayMs = 86_400_000;
 export const pkiList: Command = {
   name: 'pki list',
   about:
-    'All certificates: the own one, those that are trusted, those that were refused, and users of the configuration.',
+    'All certificates: the own one, those that are trusted, those that were refused, and users of the configuration; and revocation lists.',
   arguments: [fileArgument],
   options: {
     json: {
@@ -31,7 +32,11 @@ export const pkiList: Command = {
     { line: 'sluice pki list', about: 'who is trusted, and until when' },
     { line: 'sluice pki list --json site.json', about: 'for a program' },
   ],
-  exits: { 0: 'fine', 1: 'one that is in use has expired or will within 30 days', 78: 'the configuration is wrong' },
+  exits: {
+    0: 'fine',
+    1: 'one that is in use has expired or will within 30 days, or a revocation list has',
+    78: 'the configuration is wrong',
+  },
 
   async run(args, io) {
     const config = configured(args, io, { noSecrets: true, quiet: true });
@@ -39,7 +44,7 @@ export const pkiList: Command = {
     const entries = await tools.list(homeOf(config), connections);
     const nowMs = Date.now();
     io.stdout.write(args.values['json'] === true ? jsonOf(entries) : textOf(entries, nowMs));
-    return entries.some((entry) => entry.kind !== 'rejected' && entry.notAfterMs - nowMs < 30 * dayMs) ? 1 : 0;
+    return entries.some((entry) => isShort(entry, nowMs)) ? 1 : 0;
   },
 };
 
@@ -77,6 +82,10 @@ function textOf(entries: readonly PkiEntry[], nowMs: number): string {
   });
   return blocks.join('\n');
 }
+
+/** Authorities make a new list every few days. */
+const isShort = ({ kind, notAfterMs }: PkiEntry, nowMs: number): boolean =>
+  kind !== 'rejected' && notAfterMs - nowMs < (kind === 'revocations' ? 0 : 30 * dayMs);
 
 function remaining({ notBeforeMs, notAfterMs }: PkiEntry, nowMs: number): string {
   if (nowMs > notAfterMs) return ': EXPIRED';

@@ -10,7 +10,7 @@ import type { Secured } from './client.ts';
 import { splitEndpoint } from './endpoint.ts';
 import { certificatesIn, grouped } from './pki/certificate.ts';
 import type { InUse } from './pki/expiry.ts';
-import { expiryRemarks } from './pki/expiry.ts';
+import { expiryRemarks, inUseOf } from './pki/expiry.ts';
 import { PkiFolder } from './pki/folder.ts';
 import { ownMaker } from './pki/make-own.ts';
 import { offerOf, userOf } from './pki/offers.ts';
@@ -18,7 +18,7 @@ import type { Offer, UserChoice } from './pki/offers.ts';
 import { ownOrMade } from './pki/own.ts';
 import type { Own } from './pki/own.ts';
 import { judge } from './pki/peer.ts';
-import { refusalOf } from './pki/refusal.ts';
+import { commandFor, refusalOf } from './pki/refusal.ts';
 import type { OpcUaPlan } from './plan.ts';
 
 export type EntryHost = Pick<DriverHost, 'clock' | 'home' | 'log'>;
@@ -129,16 +129,19 @@ async function meet(offer: Offer, { endpoint }: EntryPlan, host: EntryHost, inUs
   });
   const refusal = refusalOf(verdict, file);
   if (refusal !== null) throw new LinkError(refusal);
-  if (verdict.kind !== 'accepted') return;
-  for (const [at, { name, notAfterMs }] of verdict.path.entries())
-    inUse.push({ whose: at === 0 ? 'server' : 'issuer', name, notAfterMs });
+  inUse.push(...inUseOf(verdict));
 }
 
 async function ownOf(host: EntryHost, signal: AbortSignal): Promise<Own> {
-  const { folder, gateway } = folderOf(host);
+  const { folder, gateway, file } = folderOf(host);
   const make = ownMaker(gateway, host.clock.now().wallMs);
   try {
-    return await ownOrMade(folder, make, () => host.clock.sleep(200, signal));
+    return await ownOrMade({
+      folder,
+      make,
+      rest: () => host.clock.sleep(200, signal),
+      renewal: commandFor('renew', file),
+    });
   } catch (error) {
     throw unwritable(error, folder);
   }
@@ -159,12 +162,18 @@ function unwritable(error: unknown, folder: PkiFolder): Error {
 }
 
 /** The server does not want this gateway, most likely. */
-function refusedBy(error: unknown, { certificate, file }: Own, inUse: readonly InUse[], { clock }: EntryHost): Error {
+function refusedBy(
+  error: unknown,
+  { certificate, file }: Own,
+  inUse: readonly InUse[],
+  { clock, home }: EntryHost,
+): Error {
   const text = messageOf(error).replaceAll(/\s+/g, ' ');
   if (!/Bad(?:Security|Certificate)|rejected by server|third party/i.test(text)) return new LinkError(text);
   const expired = expiryRemarks(
     inUse.filter(({ whose }) => whose === 'own'),
     clock.now().wallMs,
+    home?.file,
   );
   const what =
     expired[0] ?? `trust it there: "${certificate.name}", thumbprint ${grouped(certificate.thumbprint)}, file ${file}`;

@@ -121,7 +121,7 @@ export class OpcUaSession implements Session {
   }
 
   remarks(): readonly string[] {
-    return expiryRemarks(this.#wire.inUse, this.#host.clock.now().wallMs);
+    return expiryRemarks(this.#wire.inUse, this.#host.clock.now().wallMs, this.#host.home?.file);
   }
 
   /** What the session after this one may claim of it. null: nothing is of use, or it is not known what of it was kept. */

@@ -71,13 +71,18 @@ export class Openssl {
     return this.make({ name, uri: null, hosts: [], extensions, ownKey: true, ...extra });
   }
 
-  /** The revocation list of an authority, PEM, naming `revoked`. */
-  revocationList(issuer: MadeCertificate, revoked: readonly MadeCertificate[]): Buffer {
+  /** The revocation list of an authority, PEM, naming `revoked`; for 30 days unless `when` says otherwise. */
+  revocationList(
+    issuer: MadeCertificate,
+    revoked: readonly MadeCertificate[],
+    when?: { readonly from: string; readonly to: string },
+  ): Buffer {
     this.#database('');
     const by = ['-cert', issuer.cert, '-keyfile', issuer.key, '-md', 'sha256'];
     for (const { cert } of revoked) this.#ca(['-revoke', cert, ...by], false);
     const out = join(this.folder, `${++this.#count}.crl`);
-    this.#ca(['-gencrl', '-crldays', '30', '-out', out, ...by], false);
+    const time = when ? ['-crl_lastupdate', when.from, '-crl_nextupdate', when.to] : ['-crldays', '30'];
+    this.#ca(['-gencrl', ...time, '-out', out, ...by], false);
     return readFileSync(out);
   }
 

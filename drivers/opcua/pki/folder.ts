@@ -50,9 +50,8 @@ export class PkiFolder {
   }
 
   /** The revocation lists, as they stand in their files. */
-  async revocationFiles(): Promise<Buffer[]> {
-    const files = [...(await this.#filesOf('trusted/crl')), ...(await this.#filesOf('issuers/crl'))];
-    return files.map(({ content }) => content);
+  async revocationFiles(): Promise<{ file: string; content: Buffer }[]> {
+    return [...(await this.#filesOf('trusted/crl')), ...(await this.#filesOf('issuers/crl'))];
   }
 
   /** Keeps a certificate for somebody to look at, and drops the oldest of too many. */

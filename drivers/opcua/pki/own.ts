@@ -17,30 +17,39 @@ export interface Own {
 /** Makes a key and a certificate for it. */
 export type Maker = () => Promise<{ readonly certificate: Certificate; readonly key: string }>;
 
+interface OwnOptions {
+  readonly folder: PkiFolder;
+  readonly make: Maker;
+  /** Between two looks at what another process makes. */
+  readonly rest: () => Promise<void>;
+  /** The command that makes a new one in the place of one that cannot be used. */
+  readonly renewal: string;
+}
+
 /** How often another process may be found making it, before it is taken for dead. */
 const mostLooks = 300;
 
 export const keyFile = (folder: PkiFolder): string => join(folder.path, 'own/private/private_key.pem');
 
-/** What there is; null: nothing was made yet. Rejects with LinkError when it cannot be used. */
-export async function readOwn(folder: PkiFolder): Promise<Own | null> {
+/** What there is; null: nothing was made yet. Rejects with LinkError when it cannot be used, naming the command that makes a new one. */
+async function readOwn(folder: PkiFolder, renewal: string): Promise<Own | null> {
   const key = await readKey(keyFile(folder));
   if (key === null) return null;
-  const fits = matcher(key);
+  const fits = matcher(key, renewal);
   const found = (await folder.kept('own'))
     .filter(({ certificate }) => fits(certificate))
     .toSorted((a, b) => b.certificate.notAfterMs - a.certificate.notAfterMs);
   if (found[0] === undefined)
-    throw new LinkError(`no certificate in ${join(folder.path, 'own/certs')} belongs to the key; sluice pki renew`);
+    throw new LinkError(`no certificate in ${join(folder.path, 'own/certs')} belongs to the key; ${renewal}`);
   return { ...found[0], key };
 }
 
 /**
  * What there is, or what `make` makes. Several may ask at once, in several processes: one of them makes it. The certificate stands on the disk before its
- * key does, so that a key never is without. `rest`: for the time between two looks at what another process makes.
+ * key does, so that a key never is without.
  */
-export async function ownOrMade(folder: PkiFolder, make: Maker, rest: () => Promise<void>): Promise<Own> {
-  const found = await readOwn(folder);
+export async function ownOrMade({ folder, make, rest, renewal }: OwnOptions): Promise<Own> {
+  const found = await readOwn(folder, renewal);
   if (found !== null) return found;
   await folder.make();
   const turn = join(folder.path, 'own/private/.making');
@@ -50,7 +59,7 @@ export async function ownOrMade(folder: PkiFolder, make: Maker, rest: () => Prom
       () => false,
     );
     try {
-      const own = await readOwn(folder);
+      const own = await readOwn(folder, renewal);
       if (own !== null) return own;
       if (isMine) {
         await put(folder, await make(), 'first');
@@ -110,12 +119,12 @@ async function readKey(file: string): Promise<string | null> {
   }
 }
 
-function matcher(key: string): (certificate: Certificate) => boolean {
+function matcher(key: string, renewal: string): (certificate: Certificate) => boolean {
   try {
     const parsed = createPrivateKey(key);
     return ({ der }) => new X509Certificate(der).checkPrivateKey(parsed);
   } catch (error) {
-    throw new LinkError("the gateway's own key is damaged; sluice pki renew", { cause: error });
+    throw new LinkError(`the gateway's own key is damaged; ${renewal}`, { cause: error });
   }
 }
 

@@ -19,7 +19,7 @@ export async function judge(
   const known = {
     trusted: trusted.map(({ certificate }) => certificate),
     issuers: issuers.map(({ certificate }) => certificate),
-    revocations: lists.flatMap((file) => revocationListOf(file) ?? []),
+    revocations: lists.flatMap(({ content }) => revocationListOf(content) ?? []),
     usageOf,
   };
   const verdict = examine({ ...shown, chain: der === null ? [] : chainOf(der) }, known, nowMs);
@@ -56,8 +56,12 @@ export function revocationListOf(file: Buffer): RevocationList | null {
   const der = pem === undefined ? file : Buffer.from(pem, 'base64');
   try {
     const { tbsCertList } = crypto_utils.exploreCertificateRevocationList(der);
+    const nextUpdateMs = tbsCertList.nextUpdate?.getTime() ?? Number.NaN;
     const serials = new Set(tbsCertList.revokedCertificates.map(({ userCertificate }) => plainSerial(userCertificate)));
     return {
+      madeMs: tbsCertList.thisUpdate.getTime(),
+      issuerName: (tbsCertList.issuer.commonName ?? 'an authority without a name').replaceAll(/\p{C}/gu, '\uFFFD'),
+      nextUpdateMs: Number.isNaN(nextUpdateMs) ? null : nextUpdateMs,
       isOf(issuer) {
         try {
           return crypto_utils.verifyCrlIssuedByCertificate(der, issuer.der);

@@ -17,8 +17,10 @@ export function commandFor(words: string, file: string | undefined): string {
 export function refusalOf(verdict: Verdict, file: string | undefined): string | null {
   if (verdict.kind === 'accepted') return null;
   const { leaf } = verdict;
-  if (verdict.kind === 'refused')
-    return `the server's certificate${leaf === null ? '' : ` "${leaf.name}" (thumbprint ${grouped(leaf.thumbprint)})`} ${verdict.why}`;
+  if (verdict.kind === 'refused') {
+    const remedy = verdict.remedy === undefined ? '' : `, then: ${commandFor(verdict.remedy, file)}`;
+    return `the server's certificate${leaf === null ? '' : ` "${leaf.name}" (thumbprint ${grouped(leaf.thumbprint)})`} ${verdict.why}${remedy}`;
+  }
   const command = commandFor(`trust ${verdict.leaf.thumbprint.slice(0, shortDigits)}`, file);
   const besides = verdict.besides.map((one) => `; note: it ${one}`).join('');
   if (verdict.before !== null)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { LinkError, UsageError } from '../../../agent/errors.ts';
@@ -39,6 +40,7 @@ export const pki: PkiTools = {
         .filter(({ certificate }) => !trusted.some((kept) => kept.certificate.der.equals(certificate.der)))
         .map((kept) => entryOf('rejected', kept, meant(kept, plans))),
       ...(await usersOf(plans)),
+      ...(await listsIn(folder)),
     ];
   },
 
@@ -118,6 +120,23 @@ async function usersOf(plans: readonly { id: string; plan: OpcUaPlan }[]): Promi
     return certificate === undefined ? [] : [entryOf('user', { file: identity.cert, certificate }, [id])];
   });
   return (await Promise.all(found)).flat();
+}
+
+/** When a list ends that does not say so: the last day there is. */
+const neverMs = Date.UTC(9999, 11, 31);
+
+async function listsIn(folder: PkiFolder): Promise<PkiEntry[]> {
+  const files = await usable(() => folder.revocationFiles(), folder);
+  if (files.length === 0) return [];
+  const { revocationListOf } = await import('./peer.ts');
+  return files.flatMap(({ file, content }) => {
+    const list = revocationListOf(content);
+    if (list === null) return [];
+    const { issuerName: name, madeMs: notBeforeMs, nextUpdateMs } = list;
+    const thumbprint = createHash('sha1').update(content).digest('hex');
+    const says = { subject: `CN=${name}`, name, applicationUri: null, thumbprint, notBeforeMs };
+    return [{ kind: 'revocations' as const, ...says, notAfterMs: nextUpdateMs ?? neverMs, file, connections: [] }];
+  });
 }
 
 const unique = (all: readonly Kept[]): Kept[] => [

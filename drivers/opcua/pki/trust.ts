@@ -20,6 +20,11 @@ export interface Known {
 }
 
 export interface RevocationList {
+  /** When its issuer makes the next one; null: it does not say. */
+  readonly nextUpdateMs: number | null;
+  readonly madeMs: number;
+  /** Who it says made it: nothing of it is believed by being here. */
+  readonly issuerName: string;
   /** Signed by it. */
   isOf(issuer: Certificate): boolean;
   /** `serial` as in `Certificate`. */
@@ -35,7 +40,12 @@ export interface KeyUsage {
 
 export type Verdict =
   /** `path`: the server's certificate, and up to the trusted issuer if it is trusted by that. */
-  | { readonly kind: 'accepted'; readonly path: readonly Certificate[] }
+  | {
+      readonly kind: 'accepted';
+      readonly path: readonly Certificate[];
+      /** By what is known which of them were revoked. */
+      readonly lists: readonly UsedList[];
+    }
   /** Nobody said yet whether it is the right one. */
   | {
       readonly kind: 'unknown';
@@ -45,8 +55,25 @@ export type Verdict =
       /** What somebody should know before trusting it. */
       readonly besides: readonly string[];
     }
-  /** `why`: the end of a sentence about the server's certificate. */
-  | { readonly kind: 'refused'; readonly leaf: Certificate | null; readonly why: string };
+  /** `why`: the end of a sentence about the server's certificate; `remedy`: words behind `sluice pki` that end it. */
+  | {
+      readonly kind: 'refused';
+      readonly leaf: Certificate | null;
+      readonly why: string;
+      readonly remedy?: string | undefined;
+    };
+
+/** The newest revocation list of an authority. */
+export interface UsedList {
+  /** The authority's. */
+  readonly name: string;
+  readonly nextUpdateMs: number;
+}
+
+interface Fault {
+  readonly why: string;
+  readonly remedy?: string;
+}
 
 const serverPurpose = '1.3.6.1.5.5.7.3.1';
 const anyPurpose = '2.5.29.37.0';
@@ -77,8 +104,9 @@ export function examine(shown: Shown, known: Known, nowMs: number): Verdict {
       before: sameServer(leaf, known.trusted),
       besides: [...always, ...hostFault(shown)],
     };
-  const wrong = anchor === 0 ? always : [...always, ...many];
-  return wrong[0] === undefined ? { kind: 'accepted', path } : { kind: 'refused', leaf, why: wrong[0] };
+  const [wrong] = [...always.map((why): Fault => ({ why })), ...(anchor === 0 ? [] : many)];
+  if (wrong !== undefined) return { kind: 'refused', leaf, ...wrong };
+  return { kind: 'accepted', path, lists: path.slice(1).flatMap((issuer) => newestList(issuer, known)) };
 }
 
 /** The certificate and who signed it, as far as they are known. */
@@ -121,24 +149,32 @@ function wrongTime({ notBeforeMs, notAfterMs, isIssuer, name }: Certificate, now
 }
 
 /** What is to be right where an issuer stands for all that it signed. */
-function wrongOfMany(shown: Shown, path: readonly Certificate[], known: Known): string[] {
+function wrongOfMany(shown: Shown, path: readonly Certificate[], known: Known): Fault[] {
   const [leaf, ...issuers] = path;
   if (leaf === undefined) return [];
-  const wrong: string[] = [];
+  const wrong: Fault[] = [];
   for (const issuer of issuers) {
+    const by = `is signed by "${issuer.name}"`;
     if (!issuer.isIssuer || known.usageOf(issuer)?.keyCertSign === false)
-      wrong.push(`is signed by "${issuer.name}", which may not sign others`);
-    if (issuer.keyBits < leastKeyBits) wrong.push(`is signed by "${issuer.name}" with a key that is too short`);
+      wrong.push({ why: `${by}, which may not sign others` });
+    if (issuer.keyBits < leastKeyBits) wrong.push({ why: `${by} with a key that is too short` });
     if (!known.revocations.some((list) => list.isOf(issuer)))
-      wrong.push(
-        `is signed by "${issuer.name}", of which there is no revocation list; get it from there, then: sluice pki trust LIST.crl`,
-      );
+      wrong.push({ why: `${by}, of which there is no revocation list; get it from there`, remedy: 'trust LIST.crl' });
   }
   if (path.slice(0, -1).some(({ isSignedWeakly }) => isSignedWeakly))
-    wrong.push('is signed with MD5 or SHA-1, which can be forged');
+    wrong.push({ why: 'is signed with MD5 or SHA-1, which can be forged' });
   if (leaf.purposes !== null && !leaf.purposes.some((one) => one === serverPurpose || one === anyPurpose))
-    wrong.push('is not made for servers (its extended key usage)');
-  return [...wrong, ...hostFault(shown)];
+    wrong.push({ why: 'is not made for servers (its extended key usage)' });
+  return [...wrong, ...hostFault(shown).map((why) => ({ why }))];
+}
+
+/** An old one is better than none: what it names stays revoked. One that never ends has nothing to be told of. */
+function newestList(issuer: Certificate, known: Known): UsedList[] {
+  const ends = known.revocations
+    .filter((list) => list.isOf(issuer))
+    .map(({ nextUpdateMs }) => nextUpdateMs ?? Infinity);
+  const nextUpdateMs = Math.max(...ends);
+  return Number.isFinite(nextUpdateMs) ? [{ name: issuer.name, nextUpdateMs }] : [];
 }
 
 function hostFault({ chain, host }: Shown): string[] {

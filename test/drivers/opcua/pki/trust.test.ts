@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { certificateOf } from '../../../../drivers/opcua/pki/certificate.ts';
+import { expiryRemarks, inUseOf } from '../../../../drivers/opcua/pki/expiry.ts';
 import { PkiFolder } from '../../../../drivers/opcua/pki/folder.ts';
 import { judge } from '../../../../drivers/opcua/pki/peer.ts';
 import { refusalOf } from '../../../../drivers/opcua/pki/refusal.ts';
@@ -47,6 +48,13 @@ describe.skipIf(noOpenssl !== undefined)(`a server's certificate (${noOpenssl ??
     return refusalOf(await judge(folder, { der, applicationUri: uri, host }, at), undefined);
   }
 
+  /** What the log says of it while it is connected. */
+  async function remarks(made: MadeCertificate, at: number, host = 'plc7') {
+    const verdict = await judge(folder, { der: made.der, applicationUri: 'urn:plc', host }, at);
+    expect(verdict.kind).toBe('accepted');
+    return expiryRemarks(inUseOf(verdict), at, '/srv/site.json');
+  }
+
   it('is refused until somebody trusts it, kept for that, and the one command is named', async () => {
     const text = await said(plc);
     const { thumbprint } = read(plc);
@@ -82,6 +90,15 @@ describe.skipIf(noOpenssl !== undefined)(`a server's certificate (${noOpenssl ??
     expect(await said(plc, { at: 0 })).toMatch(/is not valid before .* the clock of this gateway says 1970-01-01/);
     expect(await said(plc, { at: nowMs + 400 * day })).toContain('expired on');
     expect(await said(plc)).toBe(null);
+  });
+
+  it('is told 30 days before it expires, and no earlier', async () => {
+    await trust(plc);
+    const { notAfterMs } = read(plc);
+    expect(await remarks(plc, notAfterMs - 31 * day)).toEqual([]);
+    expect(await remarks(plc, notAfterMs - 29.5 * day)).toEqual([
+      expect.stringMatching(/^the certificate of server "PLC-7" expires in 29 days, on .*: have a new one made there/),
+    ]);
   });
 
   it('must be in the name of the application that shows it', async () => {
@@ -124,6 +141,27 @@ describe.skipIf(noOpenssl !== undefined)(`a server's certificate (${noOpenssl ??
       await withList([]);
       expect(await said(child, { host: 'plc8' })).toBe(null);
       expect(await said(plc)).toContain('not trusted yet');
+    });
+
+    it('stays believed when the list is old, which is told with the one command', async () => {
+      await trust(root);
+      await withList([]);
+      expect(await remarks(child, nowMs + 29 * day, 'plc8')).toEqual([]);
+      expect(await remarks(child, nowMs + 31 * day, 'plc8')).toEqual([
+        expect.stringMatching(
+          /^the revocation list of authority "Plant CA" expired on .*: who was revoked since is not known here; .*: sluice pki trust LIST\.crl \/srv\/site\.json$/,
+        ),
+      ]);
+      writeFileSync(join(folder.path, 'issuers/crl/old.crl'), openssl.revocationList(root, [child]));
+      expect(await said(child, { host: 'plc8', at: nowMs + 31 * day })).toContain('was revoked');
+    });
+
+    it('is refused without a list in words that end with the command for this configuration', async () => {
+      await trust(root);
+      const verdict = await judge(folder, { der: child.der, applicationUri: 'urn:plc', host: 'plc8' }, nowMs);
+      expect(refusalOf(verdict, '/srv/site.json')).toMatch(
+        /no revocation list; get it from there, then: sluice pki trust LIST\.crl \/srv\/site\.json$/,
+      );
     });
 
     it('is refused once it was revoked, also if it was trusted by itself', async () => {
