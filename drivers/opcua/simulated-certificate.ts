@@ -29,7 +29,12 @@ export async function serverCertificate(folder: string, clock: Clock): Promise<S
     clock.now().wallMs,
   );
   const never = new AbortController().signal;
-  const own = await ownOrMade(pki, make, () => clock.sleep(200, never));
+  const own = await ownOrMade({
+    folder: pki,
+    make,
+    rest: () => clock.sleep(200, never),
+    renewal: `remove ${pki.path}`,
+  });
   return {
     certificateFile: own.file,
     privateKeyFile: keyFile(pki),

@@ -69,6 +69,8 @@ export interface HostileServer {
   readonly port: number;
   /** What was done to how many connections. */
   readonly done: Readonly<Record<string, number>>;
+  /** How many of them began behind the opening of a secured channel. */
+  readonly secured: () => number;
   close(): Promise<void>;
 }
 
@@ -77,6 +79,7 @@ export async function startHostile(port: number, seed: number): Promise<HostileS
   const done: Record<string, number> = {};
   const sockets = new Set<Socket>();
   let count = 0;
+  let secured = 0;
   const server = createServer((client) => {
     const random = randomFrom(seed + count++ * 7_919);
     const isSlow = random() < 0.05;
@@ -85,6 +88,7 @@ export async function startHostile(port: number, seed: number): Promise<HostileS
     // The conversation goes on for some messages before the first that is not honest.
     let honest = below(9, random);
     done[name] = (done[name] ?? 0) + 1;
+    let isSecured = false;
     const honestServer = connect(port, '127.0.0.1');
     for (const socket of [client, honestServer]) {
       sockets.add(socket);
@@ -98,14 +102,20 @@ export async function startHostile(port: number, seed: number): Promise<HostileS
     client.on('data', (bytes) => honestServer.write(bytes));
     honestServer.on('data', (bytes: Buffer) => {
       if (isSlow) void drip(client, bytes);
-      else if (honest-- > 0) client.write(bytes);
-      else void pour(client, evil(bytes, random));
+      else if (honest-- > 0) {
+        isSecured ||= bytes.toString('latin1', 0, 3) === 'OPN' && bytes.includes('Policy#Basic256Sha256');
+        client.write(bytes);
+      } else {
+        if (honest === -1 && isSecured) secured++;
+        void pour(client, evil(bytes, random));
+      }
     });
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     done,
+    secured: () => secured,
     close: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -1,7 +1,7 @@
 /**
  * The driver against a hostile server, as a process of its own: connection after connection to the hostile one, and all the while polls of an honest one.
  *
- * Usage: opcua-victim.ts HOSTILE-PORT HONEST-PORT CONNECTIONS. Prints one JSON object at its end; an exception that nobody catches ends it with 1.
+ * Usage: opcua-victim.ts HOSTILE-PORT HONEST-PORT CONNECTIONS SECURITY-MODE STATE-DIR. Prints one JSON object at its end; an exception that nobody catches ends it with 1.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,11 +10,13 @@ import type { DriverHost } from '../../drivers/driver.ts';
 import { driver } from '../../drivers/opcua/index.ts';
 import { Listener, planOf, pointsOf } from '../drivers/opcua/support.ts';
 
-const [hostilePort, honestPort, connections] = process.argv.slice(2).map(Number) as [number, number, number];
+const [, , hostilePort, honestPort, connections, securityMode = 'None', stateDir = ''] = process.argv;
+const home = { gateway: 'gw-1', stateDir, file: `${stateDir}/sluice.json` };
 const points = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, { nodeId: `nsu=urn:site:plc;s=${name}` }]));
 const never = new AbortController().signal;
-const planFor = (port: number, mode: string): ReturnType<typeof planOf> =>
-  planOf(port, [{ id: 'PLC', points }], { mode }, { timeout: 1_000, publishingInterval: 100 });
+const planFor = (port: string | undefined, mode: string): ReturnType<typeof planOf> =>
+  planOf(Number(port), [{ id: 'PLC', points }], { mode }, { timeout: 1_000, publishingInterval: 100, securityMode });
+const newHost = (): DriverHost => Object.assign(new Listener(), { home });
 
 const over = new AbortController();
 let worstMs = 0;
@@ -23,7 +25,7 @@ const loop = monitorEventLoopDelay({ resolution: 10 });
 loop.enable();
 async function beHonest(): Promise<void> {
   const plan = planFor(honestPort, 'poll');
-  const session = await driver.open(plan, new Listener(), never);
+  const session = await driver.open(plan, newHost(), never);
   while (!over.signal.aborted) {
     const beganMs = performance.now();
     const seen = await session.poll({ device: 'PLC', points: pointsOf(plan, 'PLC'), dueMs: 0 }, never);
@@ -40,10 +42,9 @@ let opened = 0;
 let refused = 0;
 async function beAttacked(mode: string): Promise<void> {
   const plan = planFor(hostilePort, mode);
-  const host: DriverHost = new Listener();
   const giveUp = AbortSignal.timeout(4_000);
   try {
-    const session = await driver.open(plan, host, giveUp);
+    const session = await driver.open(plan, newHost(), giveUp);
     opened++;
     const job = { device: 'PLC', points: pointsOf(plan, 'PLC'), dueMs: 0 };
     for (let count = 0; count < 5; count++)
@@ -56,9 +57,9 @@ async function beAttacked(mode: string): Promise<void> {
 }
 
 const honest = beHonest();
-const queue = Array.from({ length: connections }, (_, at) => (at % 2 === 0 ? 'poll' : 'subscribe'));
+const queue = Array.from({ length: Number(connections) }, (_, at) => (at % 2 === 0 ? 'poll' : 'subscribe'));
 await Promise.all(
-  Array.from({ length: 8 }, async () => {
+  Array.from({ length: 12 }, async () => {
     for (let mode = queue.pop(); mode !== undefined; mode = queue.pop()) await beAttacked(mode);
   }),
 );

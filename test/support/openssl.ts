@@ -116,6 +116,8 @@ export class Openssl {
   }
 
   #run(argv: readonly string[]): void {
-    execFileSync('openssl', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    // node-opcua's server leaves the text "undefined" there.
+    const env = { ...process.env, OPENSSL_CONF: undefined };
+    execFileSync('openssl', argv, { stdio: ['ignore', 'ignore', 'pipe'], env });
   }
 }
