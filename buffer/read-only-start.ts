@@ -43,6 +43,8 @@ export class ReadOnlyStart {
   readonly #dated = new Map<string, WrongBoot>();
   readonly #letters: DeadLetter[] = [];
   #letterBytes = 0;
+  /** What the store would tell again. */
+  readonly #told = new Set<string>();
 
   /** Throws BufferError: `BUFFER_IN_USE`, `SEGMENT_UNREACHABLE`. */
   constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
@@ -50,7 +52,11 @@ export class ReadOnlyStart {
     this.#options = options;
     this.#tell = tell;
     const lock = lockOnReadOnlyDisk(path);
-    this.#shelves = new Shelves(path, nowhere(path), this.#settled, tell, true);
+    const telling = (event: GatewayEvent): void => {
+      this.#told.add(saidBy(event));
+      tell(event);
+    };
+    this.#shelves = new Shelves(path, nowhere(path), this.#settled, telling, true);
     const isThere = existsSync(path);
     const starts = isThere ? this.#shelves.starts() : 0;
     const isClean = lock?.clean === true && lock.starts >= starts;
@@ -141,7 +147,9 @@ export class ReadOnlyStart {
     if (isReadOnly(path)) throw new BufferError('READ_ONLY', `the file system of ${path} is read-only`);
     this.#shelves.park();
     const as = { epoch: this.#epoch, nextSeq: this.#nextSeq, settled: this.#settled };
-    const store = new Store({ ...this.#options, as }, this.#tell);
+    const store = new Store({ ...this.#options, as }, (event) => {
+      if (!this.#told.has(saidBy(event))) this.#tell(event);
+    });
     store.opened();
     store.date([...this.#dated.values()]);
     for (const letter of this.#letters) store.reject(letter);
@@ -149,6 +157,11 @@ export class ReadOnlyStart {
       for (const { first, last } of ranges) store.settle(lane, first, last);
     return store;
   }
+}
+
+/** That a file was put aside is news. */
+function saidBy({ event, message, facts }: GatewayEvent): string {
+  return JSON.stringify([event, event === 'quarantine' ? message : (facts ?? message)]);
 }
 
 /** Nothing can be put aside. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { missingTool } from './tools.ts';
@@ -15,6 +15,25 @@ export class ReadOnlyDisk {
 
   constructor() {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', this.path]);
+  }
+
+  /** Options of a buffer that lies on it. */
+  get place(): { readonly path: string } {
+    return { path: join(this.path, 'buffer') };
+  }
+
+  /** Holds this buffer from now on, read-only. */
+  takes(buffer: string): void {
+    cpSync(buffer, this.place.path, { recursive: true });
+    this.remount('ro');
+  }
+
+  /** Every file of its buffer, so that one can see that none was touched. */
+  contents(): unknown[] {
+    return readdirSync(this.place.path).map((name) => {
+      const { size, mtimeMs } = statSync(join(this.place.path, name));
+      return [name, size, mtimeMs];
+    });
   }
 
   remount(how: 'ro' | 'rw'): void {
