@@ -42,6 +42,8 @@ export interface DriverSchema<Plan = unknown> {
   lineOf?(plan: Plan): string;
   /** Requests on the link when all points are due at once, for `sluice check`. */
   requestsPerCycle?(plan: Plan): number;
+  /** What this plan asks of a server that sends values by itself, for `sluice check`. */
+  demandOf?(plan: Plan, timingOf: (point: PointInfo) => PointTiming): LinkDemand;
   /** How full the link of this plan will be, for `sluice check`; reports what cannot work. */
   loadOf?(plan: Plan, timingOf: (point: PointInfo) => PointTiming, report: Report): LinkLoad;
   /** For people in front of the device: where the point is found, e.g. `holding 12 (40013, 400013)`, whether `run` sends its raw words, and how long an answer is waited for. */
@@ -71,6 +73,15 @@ export interface LinkLoad {
   readonly silenceMs: number;
 }
 
+export interface LinkDemand {
+  /** Points that the server watches, by how often it sends what changed, the fastest first. */
+  readonly subscriptions: readonly { readonly publishingMs: number; readonly points: number }[];
+  /** Points that are read, by how often, the fastest first. */
+  readonly polled: readonly { readonly everyMs: number; readonly points: number }[];
+  /** On average, when every subscription always has something to say and the server takes as much at once as it is asked. */
+  readonly requestsPerSecond: number;
+}
+
 /** Settings as the schema read them (durations in ms), inherited ones filled in. */
 export type Settings = Readonly<Record<string, unknown>>;
 
@@ -83,7 +94,14 @@ export interface PlannedConnection {
   readonly devices: readonly {
     readonly id: string;
     readonly settings: Settings;
-    readonly points: readonly { readonly info: PointInfo; readonly settings: Settings }[];
+    readonly points: readonly {
+      readonly info: PointInfo;
+      readonly settings: Settings;
+      /** Keys that stand in the point, or in its profile's: what is not here is inherited. */
+      readonly stated?: ReadonlySet<string>;
+      /** As `isPushed` said, but for what is read whatever it says: a serial number. */
+      readonly pushed?: boolean;
+    }[];
     /** Names of points that are in the file and not in `points`: switched off, or wrong, which is told already. */
     readonly leftOut?: { readonly disabled: readonly string[]; readonly wrong: readonly string[] };
   }[];

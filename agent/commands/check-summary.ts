@@ -1,5 +1,7 @@
 import { defaultQuota } from '../default-quota.ts';
-import type { LinkLoad } from '../../drivers/driver.ts';
+import type { LinkDemand, LinkLoad } from '../../drivers/driver.ts';
+import { durationText } from '../config/grammar.ts';
+import { MONTH_MS } from '../schedule/wall-slots.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { bytesText, counted, tableText } from './printing.ts';
 
@@ -33,6 +35,8 @@ interface ConnectionSummary {
   readonly points: number;
   readonly requestsPerCycle: number | null;
   readonly load: LinkLoad | null;
+  /** Of a server that sends values by itself; null: the connection has none. */
+  readonly demand: LinkDemand | null;
 }
 
 export function summaryOf(config: SiteConfig): Summary {
@@ -48,13 +52,14 @@ export function summaryOf(config: SiteConfig): Summary {
       0,
     ),
     readingsPerHour: rounded(points.reduce((sum, { everyMs }) => sum + 3_600_000 / everyMs, 0)),
-    perConnection: connections.map(({ id, driver, devices, requestsPerCycle, load }) => ({
+    perConnection: connections.map(({ id, driver, devices, requestsPerCycle, load, demand }) => ({
       connection: id,
       driver,
       devices: devices.length,
       points: devices.reduce((sum, device) => sum + device.points.length, 0),
       requestsPerCycle,
       load,
+      demand,
     })),
     buffer: {
       path: buffer.path,
@@ -99,9 +104,9 @@ function paceOf(perHour: number): string {
 export function summaryLines({ perConnection, buffer, uplink }: Summary): string[] {
   const why = buffer.isDefault ? ' (the smaller of 2 GB and a fifth of its file system)' : '';
   const rows = [
-    ...perConnection.map(({ connection, driver, devices, points, requestsPerCycle, load }) => [
+    ...perConnection.map(({ connection, driver, devices, points, requestsPerCycle, load, demand }) => [
       'connection',
-      `${connection}: ${[driver, ...amounts(devices, points, requestsPerCycle), ...loadParts(load)].join(', ')}`,
+      `${connection}: ${[driver, ...amounts(devices, points, requestsPerCycle), ...loadParts(load), ...demandParts(demand)].join(', ')}`,
     ]),
     ['buffer', `${buffer.path}, at most ${bytesText(buffer.maxBytes)}${why}`],
     ...uplinkRows(uplink),
@@ -122,6 +127,17 @@ function loadParts(load: LinkLoad | null): string[] {
   return [`${share} full (${cycle}; ${secondsText(load.silenceMs)} more for a device that does not answer)`];
 }
 
+/** `subscribed every 1s 3 points, polled every 15m 1 point, at most 1.2 requests per second` */
+function demandParts(demand: LinkDemand | null): string[] {
+  if (demand === null) return [];
+  const parts = [
+    ...demand.subscriptions.map(({ publishingMs, points }) => ['subscribed', publishingMs, points] as const),
+    ...demand.polled.map(({ everyMs, points }) => ['polled', everyMs, points] as const),
+  ].map(([how, ms, points]) => `${counted(points, 'point')} ${how} every ${everyText(ms)}`);
+  return [...parts, `at most ${Number(demand.requestsPerSecond.toPrecision(2))} requests per second`];
+}
+
+const everyText = (ms: number): string => (ms === MONTH_MS ? '1mo' : durationText(ms));
 const secondsText = (ms: number): string => `${Number((ms / 1000).toPrecision(2))} s`;
 
 function uplinkRows(uplink: Summary['uplink']): string[][] {

@@ -172,7 +172,12 @@ function planConnection(
     devices: devices.map(({ id: name, device, profile, points, leftOut }) => ({
       id: name,
       settings: deviceSettings(schema, [device.checked, profile, connection.checked]),
-      points: points.map(({ config: { info }, settings }) => ({ info, settings })),
+      points: points.map(({ config: { info, pushed }, settings, levels: { own, inProfile } }) => ({
+        info,
+        settings,
+        stated: new Set([...(own?.stated ?? []), ...(inProfile?.stated ?? [])]),
+        pushed,
+      })),
       leftOut,
     })),
   };
@@ -185,6 +190,7 @@ function planConnection(
     driver: connection.driver,
     plan,
     requestsPerCycle: schema.requestsPerCycle?.(plan) ?? null,
+    demand: schema.demandOf?.(plan, timingOf) ?? null,
     load: schema.loadOf?.(plan, timingOf, report) ?? null,
     devices: devices.map(({ id: name, device, asset, points }) => ({
       id: name,

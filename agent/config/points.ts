@@ -84,7 +84,8 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
   );
   const kind = (nearest(levels, 'kind', true) as Kind | undefined) ?? schema.kindOf(driverSettings);
   const identity = (nearest(levels, 'identity', true) as 'serial' | undefined) ?? null;
-  const timing = identity === null ? timingOf(levels, kind, owner) : dailyTiming(levels, owner);
+  const pushed = identity === null && (schema.isPushed?.(driverSettings, kind) ?? false);
+  const timing = identity === null ? timingOf(levels, kind, owner, pushed) : dailyTiming(levels, owner);
   const settings = { ...driverSettings, every: timing.everyMs, within: timing.withinMs };
   const stream =
     (nearest(levels, 'stream', true) as Stream | undefined) ??
@@ -95,7 +96,7 @@ function draft(levels: Levels, schema: DriverSchema, owner: Owner): Draft {
     labels: { ...labelsAt(levels.inProfile), ...labelsAt(levels.own) },
     obis: (nearest(levels, 'obis', true) as string | undefined) ?? null,
     identity,
-    pushed: identity === null && (schema.isPushed?.(driverSettings, kind) ?? false),
+    pushed,
     ...timing,
     ...rulesOf(levels, kind, timing.everyMs, owner),
   };

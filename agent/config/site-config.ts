@@ -1,4 +1,4 @@
-import type { Home, LinkLoad } from '../../drivers/driver.ts';
+import type { Home, LinkDemand, LinkLoad } from '../../drivers/driver.ts';
 import type { Kind, PointInfo } from '../reading.ts';
 import type { CounterRule } from '../screen/counters.ts';
 import type { ReportRule } from '../screen/report.ts';
@@ -62,6 +62,7 @@ export interface ConnectionConfig {
   readonly requestsPerCycle: number | null;
   /** How full its link will be; null: the driver does not say. */
   readonly load: LinkLoad | null;
+  readonly demand: LinkDemand | null;
   readonly devices: readonly DeviceConfig[];
 }
 

@@ -23,16 +23,16 @@ interface Owner {
   readonly problems: Problems;
 }
 
-/** When a point is read. Tells what its timing keys say against each other. */
-export function timingOf(levels: Levels, kind: Kind, owner: Owner): Timing {
+/** When a point is read. Tells what its timing keys say against each other. `pushed`: its values come by themselves, at no time of day. */
+export function timingOf(levels: Levels, kind: Kind, owner: Owner, pushed = false): Timing {
   const everyMs = (nearest(levels, 'every', false) as number | undefined) ?? defaultEveryMs(kind);
   const atMs = (nearest(levels, 'at', false) as number | undefined) ?? 0;
   const within = nearest(levels, 'within', false) as number | undefined;
   const withinMs = Math.min(within ?? defaultWithinMs(everyMs), everyMs);
-  const isLong = everyMs >= hourMs;
+  const isLong = everyMs >= hourMs && !pushed;
   tellWithin(levels, owner);
   if (kind === 'counter' && within !== undefined && within > everyMs) tellWithinAfar(levels, everyMs, owner);
-  if (!isLong) tellUselessAt(levels, owner);
+  if (!isLong && !pushed) tellUselessAt(levels, owner);
   if (isLong && owner.timezone === null) tellNoTimezone(levels, owner);
   return { everyMs, local: isLong ? { timezone: owner.timezone ?? 'UTC', atMs } : null, withinMs };
 }

@@ -34,6 +34,12 @@ interface PointSettings {
   readonly every: number;
 }
 
+type PlannedPoint = PlannedConnection['devices'][number]['points'][number];
+
+/** Keys that say something of points of the other mode only. */
+const ofSubscribed = ['queueSize', 'serverDeadband', 'publishingInterval'] as const;
+const ofPolled = ['within', 'at'] as const;
+
 type Told = (severity: 'error' | 'warning', key: string | null, message: string) => void;
 
 /** Counters are polled unless stated: they need one record for each of their times. */
@@ -54,10 +60,11 @@ export function buildPlan(connection: PlannedConnection, report: Report): OpcUaP
     timeoutMs: settings.timeout ?? defaults.timeoutMs,
     devices: connection.devices.map(({ id, points }) => ({
       id,
-      points: points.flatMap(({ info, settings: point }) => {
+      points: points.flatMap((point) => {
+        const { info } = point;
         const said: Told = (severity, key, message) =>
           report(severity, { device: id, point: info.point, key }, message);
-        return buildPoint(info, point as unknown as PointSettings, said) ?? [];
+        return buildPoint(point, said) ?? [];
       }),
     })),
   };
@@ -129,17 +136,21 @@ function identityOf(settings: ConnectionSettings, wrong: ReadonlySet<string>, te
   return { type: 'anonymous' };
 }
 
-function buildPoint(info: OpcUaPoint['info'], settings: PointSettings, tell: Told): OpcUaPoint | undefined {
+function buildPoint({ info, settings: all, stated, pushed }: PlannedPoint, tell: Told): OpcUaPoint | undefined {
+  const settings = all as unknown as PointSettings;
   const node = placeOf(settings, tell);
-  const subscribed = isSubscribed(settings as unknown as Settings, info.kind);
-  if (!subscribed)
-    for (const key of ['queueSize', 'serverDeadband'] as const)
-      if (settings[key] !== undefined)
-        tell(
-          'error',
-          key,
-          `${key} is for subscribed points, this one is polled; write "mode": "subscribe", or drop ${key}`,
-        );
+  const subscribed = pushed ?? isSubscribed(all, info.kind);
+  const own = stated ?? new Set(Object.keys(all));
+  const isSerial = pushed === false && isSubscribed(all, info.kind);
+  for (const key of subscribed ? ofPolled : ofSubscribed) {
+    if (!own.has(key)) continue;
+    const message = isSerial
+      ? `${key} is for subscribed points; a serial number is read at connect and daily; drop ${key}`
+      : subscribed
+        ? `${key} is for points that are read at their times, this one is subscribed; write "mode": "poll", or drop ${key}`
+        : `${key} is for subscribed points, this one is polled; write "mode": "subscribe", or drop ${key}`;
+    tell('error', key, message);
+  }
   if (node === undefined) return undefined;
   const { scale = 1, offset = 0, min = null, max = null, enum: names = null, index = null } = settings;
   return {

@@ -8,4 +8,8 @@ export const defaults = {
   publishingIntervalMs: 1_000,
   /** Values that the server keeps of a point between two publishings, where sampling is not faster than publishing. */
   leastQueueSize: 10,
+  /** Nodes in one request, where the server states no limit. */
+  mostAtOnce: 1_000,
+  /** How often it is asked whether it is still the one it was. */
+  lookMs: 20_000,
 } as const;

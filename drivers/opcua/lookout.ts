@@ -1,5 +1,6 @@
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { DriverHost } from '../driver.ts';
+import { defaults } from './defaults.ts';
 import { AnewError } from './handover.ts';
 import { ServiceFault } from './service-fault.ts';
 import type { ServerNow, Wire } from './wire.ts';
@@ -15,7 +16,6 @@ interface Options {
   readonly failed: (error: Error) => void;
 }
 
-const lookMs = 20_000;
 /** Every so many looks, from the first, the nodes are asked for too: once a minute. */
 const recheckEvery = 3;
 
@@ -29,7 +29,7 @@ export async function keepLookout(options: Options, signal: AbortSignal): Promis
   let last: ServerNow | null = null;
   try {
     for (let count = 1; ; count++) {
-      await host.clock.sleep(Math.min(lookMs, wire.keptMs / 3), signal);
+      await host.clock.sleep(Math.min(defaults.lookMs, wire.keptMs / 3), signal);
       const now = await look(options, signal);
       if (now === null) continue;
       if (now.namespaces.join('\n') !== wire.namespaces.join('\n'))

@@ -84,7 +84,7 @@ export const pointEntries = {
   queueSize: v.optional(
     doc(
       integer(1, 10_000),
-      'How many values the server keeps between two publishings. Enough for what `every` and `publishingInterval` make of it unless stated.',
+      'How many values the server keeps between two publishings, and while the network is cut: what it kept is sent late and not lost, where it hands subscriptions on (most want a user or a signed connection for that). Enough for what `every` and `publishingInterval` make of it unless stated.',
       { examples: [100] },
     ),
   ),

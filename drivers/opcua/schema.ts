@@ -3,6 +3,7 @@ import { allowed, doc, duration, durationText, file, oneOf, secret, text } from 
 import type { DriverSchema } from '../driver.ts';
 import { buildPlan, isSubscribed } from './build-plan.ts';
 import { defaults } from './defaults.ts';
+import { demandOf } from './demand.ts';
 import { splitEndpoint } from './endpoint.ts';
 import { securityModes, securityPolicies } from './plan.ts';
 import type { OpcUaPlan, OpcUaPoint } from './plan.ts';
@@ -82,6 +83,7 @@ export const opcuaSchema: DriverSchema<OpcUaPlan> = {
   isPushed: isSubscribed,
   linkOf: (_driver, { endpoint: url }) => ({ name: url as string, shared: 'warning' }),
   plan: buildPlan,
+  demandOf,
   describe(plan, { device, point: name }) {
     const points = plan.devices.find(({ id }) => id === device)?.points;
     const point = points?.find(({ info }) => info.point === name);

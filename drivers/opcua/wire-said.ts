@@ -1,10 +1,10 @@
 import { VariantArrayType } from 'node-opcua-client';
 import type { DataValue, NotificationMessage, Variant } from 'node-opcua-client';
+import { defaults } from './defaults.ts';
 import type { WireValue } from './values.ts';
 import type { Published, Seen } from './wire.ts';
 
-/** Where the server states no limit. */
-export const mostAtOnce = 1_000;
+export const mostAtOnce: number = defaults.mostAtOnce;
 
 export const namesOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
 export const timeOf = (value: unknown): number | null => (value instanceof Date ? value.getTime() : null);

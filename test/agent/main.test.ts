@@ -183,6 +183,51 @@ describe('check', () => {
     expect(JSON.parse((await run('check', doubtful, '--json', '--strict')).stdout)).toMatchObject({ ok: false });
   });
 
+  it('says of an OPC UA connection what its server is asked for', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-check-'));
+    const file = join(folder, 'sluice.json');
+    const point = (name: string, more = {}): object => ({
+      name,
+      unit: 'm3',
+      nodeId: `nsu=urn:site:plc;s=${name}`,
+      ...more,
+    });
+    const points = [
+      ...['a', 'b', 'c'].map((name) => point(name)),
+      point('d', { publishingInterval: '5s' }),
+      point('e', { kind: 'counter' }),
+      ...Array.from({ length: 1_500 }, (_, at) => point(`f${at}`, { mode: 'poll', every: '1s' })),
+      point('off', { enabled: false }),
+    ];
+    const site = {
+      version: 1,
+      gateway: 'ps-12',
+      connections: { plc: { driver: 'opcua', endpoint: 'opc.tcp://10.12.0.5', securityMode: 'Sign' } },
+      devices: [{ id: 'PLC', connection: 'plc', points }],
+      stateDir: 'state',
+      uplink: { file: { path: 'out.ndjson' } },
+    };
+    writeFileSync(file, JSON.stringify(site));
+    const { stdout } = await run('check', file);
+    expect(stdout).toMatch(
+      /^connection {2}plc: opcua, 1 device, 1505 points, 3 points subscribed every 1s, 1 point subscribed every 5s, 1500 points polled every 1s, 1 point polled every 15m, at most 3\.3 requests per second$/m,
+    );
+    const { summary } = JSON.parse((await run('check', file, '--json')).stdout) as {
+      summary: { perConnection: { demand: unknown }[] };
+    };
+    expect(summary.perConnection[0]?.demand).toMatchObject({
+      subscriptions: [
+        { publishingMs: 1_000, points: 3 },
+        { publishingMs: 5_000, points: 1 },
+      ],
+      polled: [
+        { everyMs: 1_000, points: 1_500 },
+        { everyMs: 900_000, points: 1 },
+      ],
+    });
+    rmSync(folder, { recursive: true });
+  });
+
   it('does without secrets when told to', async () => {
     const file = join(cases, 'secret-without-its-variable/sluice.json');
     expect(await run('check', file)).toMatchObject({ code: 78 });
