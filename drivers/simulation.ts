@@ -49,6 +49,8 @@ export interface SimulatorStats {
 
 export interface Simulator {
   readonly port: number;
+  /** The file of the certificate that whoever connects must trust; absent: none. */
+  readonly certificate?: string | undefined;
   /** Switches a fault on in the place of the one before; `off` ends it. Throws RangeError for what it does not know. Resolves when it holds. */
   fault(device: string, name: string): void | Promise<void>;
   stats(): SimulatorStats;

@@ -43,7 +43,7 @@ Loopback only: takes the configured port where the host is loopback, else a free
 A serial line is served on a free port as RTU over TCP; what --write saves reads it there.
 A Modbus point in the unit {polls} counts its reads.
 An OPC UA server has the nodes of its points, the security that the configuration asks for, and takes its user with any password.
-Its certificate is kept in ~/.cache/sluice, to be trusted once (sluice pki trust).`,
+Its certificate is kept in ~/.cache/sluice, so that it is to be trusted once: the line that does so is printed.`,
   arguments: [fileArgument],
   options: {
     write: {
@@ -99,7 +99,7 @@ restart ends all sessions and is over at once.`,
     try {
       for (const one of wanted) served.push(await serve(one, { seed, clock, folder: keptIn(io) }));
       for (const { device, name } of faults) await ownerOf(served, device).simulator.fault(device, name);
-      for (const one of served) tellServed(one, tell);
+      for (const one of served) tellServed(one, copy ?? file, tell);
       if (copy !== undefined) {
         writeFileSync(copy, pointedAt(readFileSync(file, 'utf8'), served));
         const moved =
@@ -147,20 +147,25 @@ const whyNot: Readonly<Record<string, string>> = {
 
 /** For what is the same in the next run. */
 function keptIn({ env }: Io): string {
-  return join(env['XDG_CACHE_HOME'] ?? join(env['HOME'] ?? homedir(), '.cache'), 'sluice');
+  return join(env['XDG_CACHE_HOME'] ?? join(env['HOME'] ?? homedir(), '.cache'), 'sluice', 'simulate');
 }
 
-function tellServed({ connection, plan, simulation, at }: Served, tell: Tell): void {
+/** `read`: the configuration that leads there. */
+function tellServed({ connection, plan, simulation, at, simulator }: Served, read: string, tell: Tell): void {
   const contents = simulation.contents(plan);
   const lines = contents.map(({ device, text }) => `  ${device}: ${text}`);
   const [configuredAt, here] = [simulation.address(plan), simulation.address(plan, at)];
   const stead = here === configuredAt ? '' : ` in place of ${configuredAt}`;
   const remark = simulation.remark?.(plan) ?? null;
+  const { certificate } = simulator;
+  if (certificate !== undefined)
+    lines.push(`  its certificate, to be trusted once: sluice pki trust ${certificate} ${read}`);
   tell([`${connection}: serving on ${here}${remark === null ? '' : `, ${remark}`}${stead}`, ...lines].join('\n'), {
     event: 'serving',
     connection,
     configured: configuredAt,
     ...at,
+    ...(certificate !== undefined && { certificate }),
     devices: contents.map(({ device, json }) => ({ device, ...json })),
   });
 }

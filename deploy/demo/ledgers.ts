@@ -50,19 +50,19 @@ export interface Latest {
   readonly status: string;
 }
 
-/** What the asset register knows of a map. */
+/** What the asset register knows of a map: of a meter's register, or of a node of a server. */
 export interface Register {
   readonly device: string;
   readonly point: string;
   readonly map: string;
-  readonly table: string;
-  readonly address: number;
-  readonly type: string;
-  readonly byteOrder: string;
+  readonly table: string | null;
+  readonly address: number | null;
+  readonly type: string | null;
+  readonly byteOrder: string | null;
   readonly scale: number;
+  readonly nodeId: string | null;
 }
 
-export const registers =
-  'select device, point, map, "table", address, type, byte_order as byteOrder, scale from registers';
+export const registers = `select device, point, map, "table", address, type, byte_order as byteOrder, scale, register ->> 'nodeId' as nodeId from registers`;
 
 export const latest = 'select device, point, value, unit, status from latest order by device, point';

@@ -86,19 +86,18 @@ class Demo {
     this.#station = writeStation(asked, this.#path('state'), this.#target.uplink);
     const { devices, site } = this.#station;
     const simulator = this.#begin('simulator', 'agent/main', ['simulate', asked, '--write', configuration, '--json']);
-    this.#simulatorOutput = new GrowingFile(simulator.log);
-    await this.#until(
-      10_000,
-      'the simulated meters to be ready',
-      () => this.#simulatorOutput?.lines().some((line) => line.includes('"event":"ready"')) === true,
-    );
-    this.#show.tell(`${site}: ${devices.length} meters simulated on this machine.`);
+    const output = new GrowingFile(simulator.log);
+    this.#simulatorOutput = output;
     for (const [consumer, stream] of consumers) {
       const source = this.#target.source(consumer, stream);
       this.#begin(consumer, `deploy/consumers/${consumer}`, [...source, '--db', this.#path(`${consumer}.db`)]);
     }
+    await this.#until(20_000, 'the simulated devices to be ready', () =>
+      output.lines().some((line) => line.includes('"event":"ready"')),
+    );
+    this.#show.tell(`${site}: ${devices.length} devices simulated on this machine.`);
     this.#begin('gateway', 'agent/main', ['run', configuration, '--tap', this.#path('tap')]);
-    await this.#until(15_000, 'the gateway to accept its first reading', () => {
+    await this.#until(20_000, 'the gateway to accept its first reading', () => {
       this.#tap.readOn();
       return this.#tap.count(consumedStreams) > 0;
     });

@@ -123,8 +123,9 @@ function registerText({ booked, registers }: View): string {
     ({ device, point, map }) => device === last?.device && point === last.point && map === last.map,
   );
   if (found === undefined) return '';
-  const { device, point, table, address, type, byteOrder, scale } = found;
-  return ` (${device} ${point} is ${table} ${address}, ${type} ${byteOrder} x ${scale})`;
+  const { device, point, table, address, type, byteOrder, scale, nodeId } = found;
+  const where = nodeId ?? `${table} ${address}, ${type} ${byteOrder}`;
+  return ` (${device} ${point} is ${where} x ${scale})`;
 }
 
 function valueText(point: Latest | undefined): string {

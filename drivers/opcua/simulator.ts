@@ -73,6 +73,12 @@ class SimulatedPlc implements Simulator {
     return this.#port;
   }
 
+  get certificate(): string | undefined {
+    const { securityMode, identity } = this.#options.plan;
+    const isAsked = securityMode !== 'None' || identity.type === 'userName';
+    return isAsked ? this.#certificate.certificateFile : undefined;
+  }
+
   async open(): Promise<void> {
     const { plan, host, seed, clock } = this.#options;
     const prepared = await prepareServer({

@@ -130,13 +130,14 @@ it('understands its options, or says which are allowed', () => {
   expect(parseOptions(['--second', '20'])).toContain('--second');
 });
 
-it('has a configuration without problems, at least six devices with counters and gauges', () => {
+it('has a configuration without problems, at least six devices with points of every kind, behind Modbus and OPC UA', () => {
   const { problems, config } = loadConfig(station, { env: {}, noSecrets: true });
   expect(problems).toEqual([]);
   const devices = config?.connections.flatMap((connection) => connection.devices) ?? [];
   expect(devices.length).toBeGreaterThanOrEqual(6);
   const kinds = devices.flatMap(({ points }) => points.map(({ info }) => info.kind));
-  expect(new Set(kinds)).toEqual(new Set(['counter', 'gauge']));
+  expect(new Set(kinds)).toEqual(new Set(['counter', 'gauge', 'state', 'text']));
+  expect(new Set(config?.connections.map(({ driver }) => driver))).toEqual(new Set(['modbus-tcp', 'opcua']));
 });
 
 describe('what it shows', () => {
@@ -148,6 +149,7 @@ describe('what it shows', () => {
     type: 'float32',
     byteOrder: 'ABCD',
     scale: 1,
+    nodeId: null,
   };
   const view: View = {
     station: { gateway: 'ps-12', site: 'Pump station 12', devices: [{ id: 'EM-P1', name: 'Pump 1 supply' }] },
@@ -188,6 +190,13 @@ describe('what it shows', () => {
     );
   });
 
+  it('names the node where a total came from a server', () => {
+    const nodeId = 'nsu=urn:plc;s=Total';
+    const ofNode = { ...register, table: null, address: null, type: null, byteOrder: null, nodeId };
+    const line = plainLine({ ...view, registers: [{ ...ofNode, map: '9f31c20a77e1' }] });
+    expect(line).toContain('(EM-P1 energy is nsu=urn:plc;s=Total x 1)');
+  });
+
   it('fits a narrow terminal and honours the wish for no colour', () => {
     const lines = screen(view, { columns: 40, color: false });
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(40);
@@ -219,7 +228,7 @@ describe('on a machine without Kafka', () => {
     child.stdout.on('data', (text: Buffer) => {
       told += text.toString();
     });
-    await expect.poll(() => told, { timeout: 20_000 }).toMatch(/accepted \d{3},/);
+    await expect.poll(() => told, { timeout: 30_000 }).toMatch(/accepted \d{3},/);
     const pids = processesOf(dir);
     expect(pids.length).toBe(5);
     child.kill('SIGTERM');
@@ -229,7 +238,7 @@ describe('on a machine without Kafka', () => {
     expect(told).toContain('lost 0, all counts agree');
     expect(processesOf(dir)).toEqual([]);
     expect(existsSync(join(dir, 'finance.db'))).toBe(true);
-  }, 40_000);
+  }, 60_000);
 
   it('takes its processes along when it is killed', async () => {
     const child = spawn(process.execPath, [demo, '--dir', dir], { env: noJava, stdio: 'ignore' });

@@ -1,14 +1,17 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AttributeIds, OPCUAClient } from 'node-opcua-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Secret } from '../../../agent/config/grammar.ts';
 import { LinkError } from '../../../agent/errors.ts';
 import type { Observation } from '../../../agent/reading.ts';
 import { systemClock } from '../../../agent/time/system-clock.ts';
 import { timeSource } from '../../../agent/time/time-sources.ts';
 import type { Session } from '../../../drivers/driver.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
+import { certificatesIn } from '../../../drivers/opcua/pki/certificate.ts';
+import { PkiFolder } from '../../../drivers/opcua/pki/folder.ts';
 import type { OpcUaPlan } from '../../../drivers/opcua/plan.ts';
 import { simulation } from '../../../drivers/opcua/simulation.ts';
 import { startSimulator } from '../../../drivers/opcua/simulator.ts';
@@ -49,12 +52,12 @@ afterAll(() => {
 });
 
 function planAt(port: number, connection = {}): OpcUaPlan {
-  return planOf(port, [tank, pump], { every: 100, publishingInterval: 100 }, { timeout: 500, ...connection });
+  return planOf(port, [tank, pump], { every: 100, publishingInterval: 100 }, { timeout: 5_000, ...connection });
 }
 const start = (port = 0, connection = {}): Promise<Simulator> =>
-  startSimulator({ plan: planAt(1, connection), host: '127.0.0.1', port, clock, seed: 1, folder });
+  startSimulator({ plan: planAt(1, { timeout: 500, ...connection }), host: '127.0.0.1', port, clock, seed: 1, folder });
 const read = (session: Session, plan: OpcUaPlan, device = 'PLC-1'): Promise<readonly Observation[]> =>
-  session.poll({ device, points: pointsOf(plan, device), dueMs: 0 }, AbortSignal.timeout(5_000));
+  session.poll({ device, points: pointsOf(plan, device), dueMs: 0 }, AbortSignal.timeout(10_000));
 
 describe('a simulated server', () => {
   let simulator: Simulator;
@@ -166,11 +169,14 @@ describe('a simulated server', () => {
   });
 
   it('falls silent as a whole, answers late, and answers again', async () => {
+    const hasty = planAt(simulator.port, { timeout: 500 });
     for (const fault of ['silent', 'late']) {
+      const other = await driver.open(hasty, new Listener(), never);
       await simulator.fault('PLC-2', fault);
       expect(simulator.stats().devices).toMatchObject({ 'PLC-1': { fault }, 'PLC-2': { fault } });
-      expect((await read(session, plan))[0]).toMatchObject({ status: 'BadTimeout' });
+      expect((await read(other, hasty))[0]).toMatchObject({ status: 'BadTimeout' });
       await simulator.fault('PLC-1', 'off');
+      await other.close();
       expect((await read(session, plan))[0]).toMatchObject({ status: 'Good' });
     }
   });
@@ -217,22 +223,34 @@ describe('a simulated server', () => {
   });
 });
 
-it('shows the same certificate in every run, whose key is read by nobody else', async () => {
-  const secured = { securityMode: 'SignAndEncrypt', username: 'ana', password: 'any' };
-  const shown: unknown[] = [];
+it('wants the security and the user that the configuration states, takes any password, and shows one certificate in every run', async () => {
+  const secured = (username: string): object => ({
+    securityMode: 'SignAndEncrypt',
+    username,
+    password: new Secret('not-read'),
+  });
+  const home = { gateway: 'ps-12', stateDir: mkdtempSync(join(folder, 'state-')), file: 'site.json' };
+  const listener = Object.assign(new Listener(), { home });
+  const open = (port: number, username: string): Promise<Session> =>
+    driver.open(planAt(port, secured(username)), listener, never);
   for (let run = 0; run < 2; run++) {
-    const simulator = await start(0, secured);
-    const client = OPCUAClient.create({ endpointMustExist: false, connectionStrategy: { maxRetry: 0 } });
-    await client.connect(`opc.tcp://127.0.0.1:${simulator.port}`);
-    const offers = await client.getEndpoints();
-    await client.disconnect();
-    await simulator.close();
-    expect(new Set(offers.map(({ securityPolicyUri }) => securityPolicyUri?.split('#')[1]))).toEqual(
-      new Set(['Basic256Sha256', 'None']),
-    );
-    shown.push(offers[0]?.serverCertificate.toString('hex'));
+    const simulator = await start(0, secured('ana'));
+    try {
+      const pki = new PkiFolder(home.stateDir);
+      if (run === 0) {
+        await expect(open(simulator.port, 'ana')).rejects.toThrow(/"Sluice simulated server".*sluice pki trust/);
+        for (const certificate of certificatesIn(readFileSync(simulator.certificate ?? '')))
+          await pki.trust(certificate);
+        await expect(open(simulator.port, 'eve')).rejects.toThrow(/BadUserAccessDenied|BadIdentityTokenRejected/);
+        await expect(driver.open(planAt(simulator.port), listener, never)).rejects.toThrow(/anonymous/);
+      }
+      const session = await open(simulator.port, 'ana');
+      expect((await read(session, planAt(1)))[0]).toMatchObject({ quality: 'good' });
+      await session.close();
+    } finally {
+      await simulator.close();
+    }
   }
-  expect(shown[0]).toBe(shown[1]);
   expect(statSync(join(folder, 'pki/own/private/private_key.pem')).mode & 0o777).toBe(0o600);
 });
 
