@@ -14,6 +14,8 @@ interface PushedState {
   /** What was said last, if that was bad; said again while nothing else comes. */
   bad: Observation | null;
   toldBootMs: number;
+  /** When something bad was said of it last that bears our time; null: never. */
+  badBootMs: number | null;
 }
 
 /**
@@ -31,7 +33,9 @@ export class PushedPoints {
         const known = before === null ? undefined : before.#points.get(info.point);
         return [
           info.point,
-          known?.info.hash === info.hash ? known : { info, sent: null, bad: null, toldBootMs: now.bootMs },
+          known?.info.hash === info.hash
+            ? known
+            : { info, sent: null, bad: null, toldBootMs: now.bootMs, badBootMs: null },
         ];
       }),
     );
@@ -42,16 +46,24 @@ export class PushedPoints {
     return this.#points.size === 0;
   }
 
-  /** The source sent these; what of it is news. A source that was asked anew says once more what it said last. */
+  /**
+   * The source sent these; what of it is news. A source that was asked anew says once more what it said last. What became true before the gap that it ends
+   * is dated at its arrival, since it is true then: by its own time the bad reading would stay the newest of the point until it changes.
+   */
   took(seen: readonly Observation[], now: Stamp): readonly Observation[] {
-    return seen.filter((observation) => {
-      const state = this.#points.get(observation.point.point);
-      if (state === undefined) return false;
-      if (state.sent !== null && isSame(state.sent, observation)) return false;
+    const newest = new Map(seen.map((observation) => [observation.point.point, observation]));
+    return seen.flatMap((observation) => {
+      const { point: name } = observation.point;
+      const state = this.#points.get(name);
+      if (state === undefined) return [];
+      if (state.sent !== null && isSame(state.sent, observation)) return [];
       state.sent = observation;
-      state.bad = observation.quality === 'bad' ? observation : null;
       state.toldBootMs = now.bootMs;
-      return true;
+      const isBad = observation.quality === 'bad';
+      state.bad = isBad ? observation : null;
+      if (isBad && observation.timeMs === null) state.badBootMs = now.bootMs;
+      const isOlder = !isBad && newest.get(name) === observation && isBefore(observation, state.badBootMs, now);
+      return isOlder ? [{ ...observation, timeMs: null, timeSource: 'gateway' }] : [observation];
     });
   }
 
@@ -74,12 +86,18 @@ export class PushedPoints {
         state.bad = { ...unanswered(state.info, status, now), exceptionCode };
         state.sent = null;
         state.toldBootMs = now.bootMs;
+        state.badBootMs = now.bootMs;
         write.push({ ...state.bad, slotMs: null });
       }
       if (state.bad !== null) napMs = Math.min(napMs, state.toldBootMs + BAD_AGAIN_MS - now.bootMs);
     }
     return { write, notConnected: isDown && this.#points.size > 0, napMs };
   }
+}
+
+/** Boot time is compared: the wall clock may have stepped since. */
+function isBefore({ timeMs }: Observation, bootMs: number | null, now: Stamp): boolean {
+  return timeMs !== null && bootMs !== null && timeMs - now.wallMs < bootMs - now.bootMs;
 }
 
 function isSame(before: Observation, after: Observation): boolean {

@@ -58,6 +58,27 @@ it('drops what a source that was asked anew says once more, unless a gap was tol
   expect(points.took([seen(level, 1, 101)], at(6_000))).toHaveLength(1);
 });
 
+it('dates what was true before a gap at its arrival, so that the gap is not the newest that is known', () => {
+  const points = new PushedPoints([level], at(0));
+  points.look(at(0), true);
+  points.look(at(100_000), false);
+  expect(points.look(at(103_000), false).write).toMatchObject([{ status: 'BadNotConnected' }]);
+  // The clock stands still here: these times are seconds before each look.
+  const changed = (value: number, secondsAgo: number): Observation => {
+    const { wallMs } = clock.now();
+    return {
+      ...seen(level, value, wallMs - secondsAgo * 1_000),
+      timeMs: wallMs - secondsAgo * 1_000,
+      timeSource: 'device',
+    };
+  };
+  const [old, before, after] = [changed(1, 50), changed(2, 20), changed(3, 5)];
+  // Of several the last is what is true now; those before it were true at their time.
+  expect(points.took([old, before], at(110_000))).toEqual([old, { ...before, timeMs: null, timeSource: 'gateway' }]);
+  expect(points.took([before], at(110_000))).toEqual([]);
+  expect(points.took([after], at(110_000))).toEqual([after]);
+});
+
 it('knows nothing of points that it does not have', () => {
   const points = new PushedPoints([level], at(0));
   expect(points.took([seen(pointInfo({ point: 'other' }), 1, 1)], at(0))).toEqual([]);
