@@ -26,7 +26,7 @@ const polled = { mode: 'poll' } as const;
 const tank = {
   id: 'PLC-1',
   points: {
-    level: { ...plc('s=Tank.Level'), min: 0, max: 6 },
+    level: { ...plc('s=Tank.Level'), min: 0, max: 6, publishingInterval: 100 },
     raw_level: { ...plc('i=7'), scale: 0.01, offset: -1 },
     second: { ...plc('s=T'), index: [1] },
     fourth: { ...plc('s=T'), index: [3] },
@@ -52,7 +52,7 @@ afterAll(() => {
 });
 
 function planAt(port: number, connection = {}): OpcUaPlan {
-  return planOf(port, [tank, pump], { every: 100, publishingInterval: 100 }, { timeout: 5_000, ...connection });
+  return planOf(port, [tank, pump], { every: 100 }, { timeout: 5_000, ...connection });
 }
 const start = (port = 0, connection = {}): Promise<Simulator> =>
   startSimulator({ plan: planAt(1, { timeout: 500, ...connection }), host: '127.0.0.1', port, clock, seed: 1, folder });
