@@ -5,6 +5,7 @@ import type { Command, CommandGroup, Io } from './commands/command.ts';
 import { helpOf, listOf } from './commands/help.ts';
 import { nameIn, parse } from './commands/parse.ts';
 import { commands } from './commands/table.ts';
+import { isTaken } from './escapes.ts';
 import { ConfigError, SluiceError, UsageError, messageOf } from './errors.ts';
 import { version } from './version.ts';
 
@@ -90,17 +91,29 @@ async function main(): Promise<void> {
       }, mostEndMs).unref();
     });
   }
+  let hasFailed = false;
+  process.on('uncaughtException', (error: unknown) => {
+    if (isTaken(error)) return;
+    stderr.write(`sluice: ${placeOf(error)}\n`);
+    if (hasFailed) return;
+    hasFailed = true;
+    // In order, as by a signal: what was read is to be kept.
+    ending.abort(error);
+    setTimeout(() => process.exit(1), mostEndMs).unref();
+  });
   const io: Io = { stdout, stderr, stdin, env, signal: ending.signal, onHangup };
   try {
-    await ended(await sluice(process.argv.slice(2), io));
+    const code = await sluice(process.argv.slice(2), io);
+    await ended(hasFailed ? 1 : code);
   } catch (error) {
-    // What is none of ours is a fault of the program: its place is what a bug report needs.
-    const said =
-      error instanceof SluiceError || !(error instanceof Error) ? messageOf(error) : (error.stack ?? error.message);
-    stderr.write(`sluice: ${said}\n`);
+    stderr.write(`sluice: ${error instanceof SluiceError ? messageOf(error) : placeOf(error)}\n`);
     await ended(1);
   }
 }
+
+/** What is none of ours is a fault of the program: its place is what a bug report needs. */
+const placeOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
 
 const onHangup = (listener: () => void): void => void process.on('SIGHUP', listener);
 

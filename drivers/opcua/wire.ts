@@ -19,6 +19,7 @@ import type {
   RepublishResponse,
   TransferSubscriptionsResponse,
 } from 'node-opcua-client';
+import { contained } from '../../agent/escapes.ts';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { DriverHost } from '../driver.ts';
 import { Ending } from './ending.ts';
@@ -158,6 +159,11 @@ export async function openWire(
   const over = new AbortController();
   const given = AbortSignal.any([signal, over.signal]);
   const giveUp = Promise.withResolvers<never>();
+  const escaped = (error: unknown): void => {
+    const failure = new LinkError(`${plan.endpoint}: the OPC UA library failed (${placeOf(error)})`);
+    ended.end(failure);
+    giveUp.reject(failure);
+  };
   const within = (ms: number, what: string, done: AbortSignal): void => {
     const late = new LinkError(`${plan.endpoint}: ${what} within ${ms} ms`);
     host.clock.sleep(ms, done).then(
@@ -173,7 +179,7 @@ export async function openWire(
     if (signal.aborted) aborted();
     within((plan.securityMode === 'None' ? 1 : 3) * plan.timeoutMs, 'no answer', connected.signal);
     within(6 * plan.timeoutMs, 'no session', opened.signal);
-    const opening = (async () => {
+    const opening = contained(escaped, async () => {
       const { client, inUse, connect } = await prepareEntry(plan, host, given, (one) => clients.push(one));
       client.on('connection_lost', () => lost('the connection was lost'));
       client.on('close', (error?: Error | null) => lost(error ? error.message : 'the server closed the connection'));
@@ -182,14 +188,14 @@ export async function openWire(
       given.throwIfAborted();
       connected.abort(null);
       const session = (await client.createSession(user)) as RawSession;
-      const open = new OpenWire(client, session, plan, ended, inUse);
+      const open = new OpenWire(client, session, plan, { end: ended, escaped }, inUse);
       await open.look();
       return open;
-    })();
+    });
     return await Promise.race([giveUp.promise, opening]);
   } catch (error) {
     over.abort(error);
-    const closed = Promise.all(clients.map((client) => client.disconnect().catch(() => {})));
+    const closed = contained(escaped, () => Promise.all(clients.map((client) => client.disconnect().catch(() => {}))));
     await Promise.race([closed, delay(closeMs)]);
     if (error instanceof LinkError && error.message.startsWith(plan.endpoint)) throw error;
     throw new LinkError(`${plan.endpoint}: ${whyNotOpened(error)}`);
@@ -228,9 +234,18 @@ class OpenWire implements Wire {
   /** By their texts: taking those apart at every read costs as much as the read. */
   readonly #nodes = new Map<string, NodeId>();
   readonly #end: Ending;
+  /** Hears what the library throws where nobody waits. */
+  readonly #escaped: (error: unknown) => void;
   #closing: Promise<void> | null = null;
 
-  constructor(client: OPCUAClient, session: RawSession, plan: OpcUaPlan, end: Ending, inUse: readonly InUse[]) {
+  constructor(
+    client: OPCUAClient,
+    session: RawSession,
+    plan: OpcUaPlan,
+    { end, escaped }: { readonly end: Ending; readonly escaped: (error: unknown) => void },
+    inUse: readonly InUse[],
+  ) {
+    this.#escaped = escaped;
     this.inUse = inUse;
     this.#client = client;
     this.#session = session;
@@ -275,7 +290,7 @@ class OpenWire implements Wire {
           nodeId: this.#nodeOf(nodeId),
           attributeId,
         }));
-        const values = await this.#live(this.#session.read(nodes, 0), signal);
+        const values = await this.#live(() => this.#session.read(nodes, 0), signal);
         return values.map(seenOf);
       },
       (most) => (this.mostReads = Math.min(this.mostReads, most)),
@@ -291,20 +306,20 @@ class OpenWire implements Wire {
   }
 
   translate(asks: readonly PathAsk[]): Promise<readonly PathFound[]> {
-    return this.#live(translate(this.#session, asks));
+    return this.#live(() => translate(this.#session, asks));
   }
 
   browse(asks: readonly BrowseAsk[], most: number): Promise<readonly Browsed[]> {
-    return this.#live(browse(this.#session, asks, most));
+    return this.#live(() => browse(this.#session, asks, most));
   }
 
   browseOn(more: readonly Buffer[], release: boolean): Promise<readonly Browsed[]> {
-    return this.#live(browseOn(this.#session, more, release));
+    return this.#live(() => browseOn(this.#session, more, release));
   }
 
   async subscribe(publishingMs: number): Promise<CreatedSubscription> {
     const keepAliveCount = Math.max(1, Math.ceil(keepAliveMs / publishingMs));
-    const made = await this.#live(
+    const made = await this.#live(() =>
       this.#session.createSubscription({
         requestedPublishingInterval: publishingMs,
         requestedMaxKeepAliveCount: keepAliveCount,
@@ -328,7 +343,7 @@ class OpenWire implements Wire {
   }
 
   async #monitor(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]> {
-    const { results } = await this.#live(
+    const { results } = await this.#live(() =>
       this.#session.createMonitoredItems({
         subscriptionId,
         timestampsToReturn: TimestampsToReturn.Both,
@@ -358,18 +373,19 @@ class OpenWire implements Wire {
   }
 
   async unmonitor(subscriptionId: number, itemIds: readonly number[]): Promise<void> {
-    await this.#live(this.#session.deleteMonitoredItems({ subscriptionId, monitoredItemIds: [...itemIds] }));
+    await this.#live(() => this.#session.deleteMonitoredItems({ subscriptionId, monitoredItemIds: [...itemIds] }));
   }
 
   async republish(subscriptionId: number, retransmitSequenceNumber: number): Promise<Published | null> {
     const request = new RepublishRequest({ subscriptionId, retransmitSequenceNumber });
     try {
       const response = await this.#live(
-        new Promise<RepublishResponse>((resolve, reject) => {
-          this.#session.republish(request, (error, answer) =>
-            answer ? resolve(answer) : reject(error ?? new Error('no answer')),
-          );
-        }),
+        () =>
+          new Promise<RepublishResponse>((resolve, reject) => {
+            this.#session.republish(request, (error, answer) =>
+              answer ? resolve(answer) : reject(error ?? new Error('no answer')),
+            );
+          }),
       );
       // Some say that they have it no more by an empty message.
       const message = publishedOf(subscriptionId, response.notificationMessage);
@@ -384,11 +400,12 @@ class OpenWire implements Wire {
     const request = new PublishRequest({ subscriptionAcknowledgements: [...acknowledge] });
     request.requestHeader.timeoutHint = publishMs;
     const response = await this.#live(
-      new Promise<PublishResponse>((resolve, reject) => {
-        this.#session.publish(request, (error, answer) =>
-          answer ? resolve(answer) : reject(error ?? new Error('no answer')),
-        );
-      }),
+      () =>
+        new Promise<PublishResponse>((resolve, reject) => {
+          this.#session.publish(request, (error, answer) =>
+            answer ? resolve(answer) : reject(error ?? new Error('no answer')),
+          );
+        }),
     );
     return publishedOf(response.subscriptionId, response.notificationMessage);
   }
@@ -396,11 +413,12 @@ class OpenWire implements Wire {
   async transfer(subscriptionIds: readonly number[], sendInitialValues: boolean): Promise<readonly Transferred[]> {
     const request = { subscriptionIds: [...subscriptionIds], sendInitialValues };
     const { results } = await this.#live(
-      new Promise<TransferSubscriptionsResponse>((resolve, reject) => {
-        this.#session.transferSubscriptions(request, (error, answer) =>
-          answer ? resolve(answer) : reject(error ?? new Error('no answer')),
-        );
-      }),
+      () =>
+        new Promise<TransferSubscriptionsResponse>((resolve, reject) => {
+          this.#session.transferSubscriptions(request, (error, answer) =>
+            answer ? resolve(answer) : reject(error ?? new Error('no answer')),
+          );
+        }),
     );
     return subscriptionIds.map((_, at) => ({
       status: results?.[at]?.statusCode.name ?? 'BadUnexpectedError',
@@ -411,17 +429,18 @@ class OpenWire implements Wire {
   close(keep = false): Promise<void> {
     this.#closing ??= (async () => {
       this.#end.end(undefined);
-      const inOrder = (async () => {
+      const inOrder = contained(this.#escaped, async () => {
         await this.#session.close(!keep);
         await this.#client.disconnect();
-      })();
+      });
       await Promise.race([inOrder.catch(() => {}), delay(closeMs)]);
     })();
     return this.#closing;
   }
 
   /** Whatever the library makes of a lost link, it rejects at once; and what it cannot make anything of ends the link. */
-  async #live<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  async #live<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const work = contained(this.#escaped, async () => ask());
     const done = work.catch((error: unknown) => {
       const fault = faultOf(error);
       if (fault !== null && !endsSession(fault)) throw fault;
@@ -442,6 +461,12 @@ class OpenWire implements Wire {
       signal.removeEventListener('abort', stop);
     }
   }
+}
+
+/** Its words, and where in the library it was thrown: what a bug report needs. */
+function placeOf(error: unknown): string {
+  const [, at] = /\n\s*at (.+)/.exec(error instanceof Error ? (error.stack ?? '') : '') ?? [];
+  return at === undefined ? messageOf(error) : `${messageOf(error)}, at ${at}`;
 }
 
 function filterOf({ type, value }: NonNullable<Subscribed['deadband']>): DataChangeFilter {

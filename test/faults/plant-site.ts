@@ -43,11 +43,15 @@ export class PlantSite {
     });
   }
 
-  /** `portFor`: what lies between, if anything does. */
-  static async start(maker: Maker, portFor: (port: number) => number = (port) => port): Promise<PlantSite> {
+  /** `portFor`: what lies between, if anything does. `env`: the daemon's, beside that of the test. */
+  static async start(
+    maker: Maker,
+    portFor: (port: number) => number = (port) => port,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<PlantSite> {
     const plant = await Plant.start(maker);
     const site = new PlantSite(plant, mkdtempSync(join(tmpdir(), 'sluice-plant-')), portFor(plant.port));
-    site.daemon.start();
+    site.daemon.start(env);
     return site;
   }
 
