@@ -71,6 +71,8 @@ On a terminal it asks for what the options do not say; elsewhere it asks nothing
     const given = Object.fromEntries(
       questions.flatMap(({ key, option }) => (typeof values[option] === 'string' ? [[key, values[option]]] : [])),
     ) as Partial<FirstAnswers>;
+    if (positionals[0] === undefined && io.stdin.isTTY === true)
+      io.stderr.write(`${file} will be written, the configuration of this machine; another place: sluice init FILE\n`);
     const text = firstSite(await answered(given, io));
     if (file === '-') {
       io.stdout.write(text);

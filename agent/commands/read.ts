@@ -21,7 +21,10 @@ export const read: Command = {
   arguments: [fileArgument],
   options: {
     device: { value: 'DEVICE', multiple: true, about: 'only this device' },
-    json: { about: 'one line per reading: {"topic","key","value","raw"}; "value" is the record that `run` would send' },
+    json: {
+      about:
+        'one line per reading: {"topic","key","value","raw","linkDown"}; "value" is the record that `run` would send, "linkDown" why nobody could be asked, or null',
+    },
   },
   examples: [
     { line: 'sluice read', about: 'everything' },
@@ -76,13 +79,13 @@ function wantedDevices(config: SiteConfig, named: unknown): ReadonlySet<string> 
 
 function jsonPrinter(config: SiteConfig, out: Output): (seen: SeenDevice) => void {
   const topics: Readonly<Record<string, string>> = 'kafka' in config.uplink ? config.uplink.kafka.topics : {};
-  return ({ points }) => {
+  return ({ points, linkDown }) => {
     for (const { observation, keepsRaw } of points) {
       const raw = keepsRaw ? observation.raw : null;
       const { key, value } = jsonPreview({ ...observation, raw, slotMs: null });
       const topic = topics[observation.point.stream] ?? observation.point.stream;
       out.write(
-        `{"topic":${JSON.stringify(topic)},"key":${JSON.stringify(key)},"value":${value},"raw":${JSON.stringify(observation.raw)}}\n`,
+        `{"topic":${JSON.stringify(topic)},"key":${JSON.stringify(key)},"value":${value},"raw":${JSON.stringify(observation.raw)},"linkDown":${JSON.stringify(linkDown)}}\n`,
       );
     }
   };

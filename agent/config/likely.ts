@@ -44,7 +44,8 @@ function likelyOfText(value: string, accepts: (guess: unknown) => boolean, inLis
   }
   if (guess === undefined) return number === undefined ? undefined : likelyOfNumber(number, accepts);
   const port = /:(\d{1,5})(?:[/?#].*)?$/.exec(tidy)?.[1];
-  const isBareHost = port !== undefined && typeof guess === 'string' && !guess.includes(':') && tidy.includes(guess);
+  // Hosts alone may be addresses with colons: durations, times and names may not.
+  const isBareHost = port !== undefined && typeof guess === 'string' && !guess.includes(':') && accepts('::1');
   return isBareHost ? `did you mean ${JSON.stringify(guess)} with "port": ${port} beside it?` : didYouMean(guess);
 }
 

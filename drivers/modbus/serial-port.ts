@@ -5,6 +5,11 @@ import type { SerialLine } from './plan.ts';
 import { holdersOf, holdersText } from './port-holders.ts';
 import type { PortHolder } from './port-holders.ts';
 
+/** What the binding said, without the "Error:" that it puts before its texts. */
+function plain(cause: unknown): Error {
+  return new Error(messageOf(cause).replace(/^(?:Error: )+/, ''));
+}
+
 /** The binding tells no codes, only texts. */
 async function hintFor(said: string, path: string): Promise<string> {
   if (/no such file/i.test(said)) return ' (is the adapter plugged in?)';
@@ -32,7 +37,7 @@ export async function openSerialPort(line: SerialLine, signal: AbortSignal): Pro
   if (holders.length > 0) throw new LinkError(`${path} cannot be opened: ${heldBy(holders)}`);
   const { LinuxBinding } = await import('@serialport/bindings-cpp');
   const port = await LinuxBinding.open({ path, ...settings, dataBits: 8, lock: true }).catch(async (cause: unknown) => {
-    throw new LinkError(`${path} cannot be opened${await hintFor(messageOf(cause), path)}`, { cause });
+    throw new LinkError(`${path} cannot be opened${await hintFor(messageOf(cause), path)}`, { cause: plain(cause) });
   });
   // Else some adapters keep what they heard for 16 ms. Where it cannot be set, the line works all the same.
   await port.set({ lowLatency: true }).catch(() => undefined);
@@ -49,7 +54,7 @@ export async function openSerialPort(line: SerialLine, signal: AbortSignal): Pro
         heard?.(Buffer.from(room.subarray(0, bytesRead)));
       }
     } catch (error) {
-      end(isClosed ? undefined : error instanceof Error ? error : new Error(messageOf(error)));
+      end(isClosed ? undefined : plain(error));
     }
   }
   let closing: Promise<void> | undefined;
@@ -58,7 +63,7 @@ export async function openSerialPort(line: SerialLine, signal: AbortSignal): Pro
     name: path,
     ended,
     write(bytes) {
-      port.write(bytes).catch((error: unknown) => end(error instanceof Error ? error : new Error(messageOf(error))));
+      port.write(bytes).catch((error: unknown) => end(plain(error)));
     },
     isGone: () => !existsSync(path),
     listen(listener) {

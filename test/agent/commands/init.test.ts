@@ -79,6 +79,16 @@ it('does not ask for what was given, and refuses what was given wrong', async ()
   expect(readdirSync(folder).toSorted()).toEqual(['sluice.json', 'sluice.schema.json']);
 });
 
+it.skipIf(existsSync('/etc/sluice/sluice.json'))(
+  'says where it is going to write before it asks, when no place was named',
+  async () => {
+    const { code, asked } = await typing(['ps-7']);
+    expect(code).toBe(1);
+    expect(asked).toMatch(/^\/etc\/sluice\/sluice\.json will be written, .*; another place: sluice init FILE\n/);
+    expect(existsSync('/etc/sluice/sluice.json')).toBe(false);
+  },
+);
+
 it('never overwrites anything', async () => {
   writeFileSync(file, 'mine');
   writeFileSync(join(folder, 'sluice.schema.json'), 'mine too');

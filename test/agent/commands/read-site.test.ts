@@ -48,6 +48,11 @@ it('a device that breaks the link does not take the next one along', async () =>
   expect(code).toBe(1);
   expect(stdout).toMatch(/^EM-1: 1 point not read: connection panel: 127\.0\.0\.1:\d+: the connection broke/m);
   expect(stdout).toMatch(/^EM-2, \d+ ms\n.*\n {2}power .* good\n2 points, 1 bad\n$/m);
+  const lines = (await run('read', '--json', file)).stdout.trimEnd().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as { linkDown: unknown }).linkDown)).toEqual([
+    expect.stringMatching(/: the connection broke/),
+    null,
+  ]);
 });
 
 it('a link that cannot be opened is tried and told once, and each reading says so as a record', async () => {
@@ -67,6 +72,7 @@ it('a link that cannot be opened is tried and told once, and each reading says s
       key: `ps-12/${device}`,
       value: { id: null, device, value: null, quality: 'bad', status: 'BadNotConnected', slot: null },
       raw: null,
+      linkDown: expect.stringMatching(/^127\.0\.0\.1:\d+ cannot be reached: /),
     })),
   );
 });

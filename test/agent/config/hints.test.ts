@@ -45,6 +45,8 @@ describe('the likely meaning of a value', () => {
     [id(), 'EM-1, EM-2', '; only one may stand here'],
     [host(), 'opc.tcp://10.0.0.1:4840/x', '; did you mean "10.0.0.1" with "port": 4840 beside it?'],
     [host(), '10.0.0.300', ''],
+    [duration(), '15m:00', '; did you mean "15m"?'],
+    [id(), 'EM:104', '; did you mean "EM"?'],
     [hostPort(), 'ssl://[fe80::1]:9093', '; did you mean "[fe80::1]:9093"?'],
     [list(hostPort()), 'a:1, b:2', '; did you mean ["a:1","b:2"]?'],
     [list(hostPort()), 'a:1', '; put it in [ ]'],
