@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -55,7 +55,9 @@ export class FileSite {
 
   /** What the uplink's file holds. */
   delivered(): Delivered[] {
-    return readFileSync(join(this.folder, 'out.ndjson'), 'utf8')
+    const file = join(this.folder, 'out.ndjson');
+    if (!existsSync(file)) return [];
+    return readFileSync(file, 'utf8')
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => {

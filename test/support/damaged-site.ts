@@ -103,14 +103,14 @@ export const harms: Readonly<Record<string, (bytes: Buffer, next: (below: number
   'zeroed sectors': (bytes, next) => {
     for (let sectors = 1 + next(4); sectors > 0; sectors--) {
       const at = next(bytes.length / 512) * 512;
-      bytes.fill(0, at, at + 512);
+      bytes.fill(0, at, Math.min(bytes.length, at + 512));
     }
     return bytes;
   },
   'torn pages': (bytes, next) => {
     const [to, from, kept] = [next(bytes.length / 4096), next(bytes.length / 4096), next(8) * 512];
     const page = bytes.subarray(to * 4096 + kept, (to + 1) * 4096);
-    if (next(2) === 0) bytes.copy(page, 0, from * 4096 + kept);
+    if (next(2) === 0) bytes.copy(page, 0, Math.min(bytes.length, from * 4096 + kept));
     else for (let at = 0; at < page.length; at++) page[at] = next(256);
     return bytes;
   },

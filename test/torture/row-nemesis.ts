@@ -128,6 +128,13 @@ async function chaos(world: World, env: Readonly<Record<string, string>>): Promi
   const told: string[] = [];
   const acts = 4 + below(12, random);
   let isDamageDue = random() < 0.8;
+  if (isDamageDue) {
+    // So that there is something to harm.
+    world.isAway = true;
+    reload(world);
+    told.push('the broker goes');
+    await sleep(2_000 + random() * 4_000);
+  }
   for (let at = 0; at < acts; at++) {
     told.push((await nemeses[below(nemeses.length, random)]?.(world)) ?? '');
     const isRunning = (await Promise.race([site.daemon.ended, sleep(random() * 2_000, 'runs')])) === 'runs';

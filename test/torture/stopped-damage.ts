@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { harm, harms } from '../support/damaged-site.ts';
 import { below } from './random.ts';
@@ -7,6 +7,7 @@ const kinds = Object.keys(harms);
 
 /** Harm to one to three files of a buffer that nobody has open. Returns what was done. */
 export function damageBuffer(folder: string, random: () => number): string {
+  if (!existsSync(folder)) return 'nothing there to damage';
   const files = readdirSync(folder).filter((name) => name !== 'ballast' && statSync(join(folder, name)).isFile());
   const told: string[] = [];
   for (let left = 1 + below(3, random); left > 0; left--) {
