@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { BufferFull } from '../../agent/errors.ts';
 import type { GatewayEvent, Kept, Seq, Stream } from '../../agent/reading.ts';
-import type { Buffer, BufferLimits, WhenFull } from '../../buffer/buffer.ts';
+import type { Batch, Buffer, BufferLimits, WhenFull } from '../../buffer/buffer.ts';
 import { openBuffer } from '../../buffer/open.ts';
 import { parseSegmentName } from '../../buffer/segment-files.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -215,7 +215,7 @@ export class BufferModel {
     // Behind all that waits, so that a lane whose rest is lost does not wait for ever.
     const sentinel = await this.#sentinel(lane);
     if (sentinel === null && due.some(({ isExcused }) => isExcused)) return;
-    const batch = await buffer.next(lane, this.#after[lane], most, soon());
+    const batch = await this.#next(lane, most);
     this.#check(lane, batch.first, batch.last, batch.entries);
     this.#after[lane] = batch.last;
     if (outcome === 'nothing') return;
@@ -227,6 +227,16 @@ export class BufferModel {
     const first = outcome === 'part' ? Math.ceil((batch.first + batch.last) / 2) : batch.first;
     buffer.settle(lane, first, batch.last);
     this.#settled(lane, first, batch.last);
+  }
+
+  /** Time goes on meanwhile: what cannot be read is asked for again every second. */
+  async #next(lane: Lane, most: number): Promise<Batch> {
+    const ticking = setInterval(() => void this.#clock.advance(1_000), 50);
+    try {
+      return await this.#opened().next(lane, this.#after[lane], most, soon());
+    } finally {
+      clearInterval(ticking);
+    }
   }
 
   async #sentinel(lane: Lane): Promise<Seq | null> {
@@ -273,7 +283,7 @@ export class BufferModel {
   async #drain(lane: Lane): Promise<void> {
     const last = (await this.#sentinel(lane)) ?? 0;
     for (; this.#after[lane] < last && this.#fault === null;) {
-      const batch = await this.#opened().next(lane, this.#after[lane], 50, soon());
+      const batch = await this.#next(lane, 50);
       this.#check(lane, batch.first, batch.last, batch.entries);
       this.#after[lane] = batch.last;
     }
