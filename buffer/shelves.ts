@@ -11,6 +11,7 @@ import type { Extent } from './segment-format.ts';
 import { fileTails, parseSegmentName } from './segment-files.ts';
 import { isDamage, isSalvageable, isUnreadable, mayPass } from './segment-errors.ts';
 import { Shelf } from './shelf.ts';
+import { Untold } from './untold.ts';
 import { examineBefore, walEvents } from './wal-damage.ts';
 import type { WalDamage } from './wal-damage.ts';
 
@@ -27,6 +28,7 @@ export class Shelves {
   readonly #isReadOnly: boolean;
   readonly #tell: (event: GatewayEvent) => void;
   readonly #settled: readonly Settled[];
+  readonly #untold: Untold;
   #all: Shelf[] = [];
   /** Something counts as settled that no segment says yet. */
   hasToldMore = false;
@@ -47,6 +49,7 @@ export class Shelves {
     this.#folder = folder;
     this.#quarantine = quarantine;
     this.#settled = settled;
+    this.#untold = new Untold(folder);
     this.#tell = tell;
     this.#isReadOnly = isReadOnly;
   }
@@ -71,18 +74,25 @@ export class Shelves {
       .toSorted(
         (a, b) => (a.parsed?.first ?? 0) - (b.parsed?.first ?? 0) || (a.parsed?.starts ?? 0) - (b.parsed?.starts ?? 0),
       );
-    const wals: (() => void)[] = [];
-    for (const [at, { name, parsed }] of names.entries()) {
-      const next = names[at + 1]?.parsed;
-      const shelf = new Shelf(this.#folder, name, this.#isReadOnly);
+    const shelves = names.map(({ name }) => new Shelf(this.#folder, name, this.#isReadOnly));
+    const untold = this.#untold.found();
+    const damaged = this.#damagedWals(shelves, untold);
+    // Of a segment of which nothing was left not even the file is there.
+    const gone = [...untold].filter(([name]) => shelves.every((shelf) => shelf.name !== name));
+    const wals = gone.map(([name, damage]) => () => {
+      this.#tellWal(new Shelf(this.#folder, `${name}.db`, this.#isReadOnly), damage, null);
+    });
+    for (const [at, shelf] of shelves.entries()) {
+      const [parsed, next] = [names[at]?.parsed, names[at + 1]?.parsed];
       shelf.knownEnd = next === undefined ? end : (next?.first ?? 0) - 1;
-      const damage = shelf.needsNoWal() ? null : examineBefore(shelf.file, this.#quarantine.folder);
+      const damage = damaged.get(shelf.name);
       shelf.isDamaged = damage?.wal.verdict === 'damaged';
       this.#takeStockOf(shelf, next === undefined);
-      if (damage !== null)
+      if (damage !== undefined)
         wals.push(() => {
-          // Where the next one is of another start, its numbers may be those that the WAL lost.
-          const isEndKnown = next === undefined || next?.epoch === parsed?.epoch || shelf.isWholeBySummary;
+          // Where the next one is of another start, its numbers may be those that the WAL lost; and what a start knew of the end that did not come to tell.
+          const isOfLast = next === undefined && !untold.has(shelf.name);
+          const isEndKnown = isOfLast || next?.epoch === parsed?.epoch || shelf.isWholeBySummary;
           this.#tellWal(shelf, damage, isEndKnown ? shelf.knownEnd : null);
         });
     }
@@ -91,6 +101,22 @@ export class Shelves {
     if (newest?.isExamined === false) this.#askNow(newest, () => undefined);
     for (const tell of wals) tell();
     if (end !== null) this.#tellRemoved(end);
+  }
+
+  /** Of all segments, before SQLite opens any; on disk until it is told. */
+  #damagedWals(shelves: readonly Shelf[], untold: ReadonlyMap<string, WalDamage>): ReadonlyMap<string, WalDamage> {
+    const damaged = new Map(untold);
+    for (const shelf of shelves) {
+      const damage = shelf.needsNoWal() ? null : examineBefore(shelf.file, this.#quarantine.folder);
+      if (damage !== null) damaged.set(shelf.name, damage);
+    }
+    if (damaged.size > 0 && !this.#isReadOnly) this.#untold.keep(damaged);
+    return damaged;
+  }
+
+  /** What the start had to tell of WALs is committed. Never throws. */
+  toldWals(): void {
+    this.#untold.forget();
   }
 
   #tellRemoved(end: Seq): void {

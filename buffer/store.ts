@@ -24,7 +24,7 @@ import type {
   Space,
   StoreOptions,
 } from './protocol.ts';
-import { waitsForDate } from './protocol.ts';
+import { laneOf, waitsForDate } from './protocol.ts';
 import { Quarantine } from './quarantine.ts';
 import { Settled } from './ranges.ts';
 import { removeUnfinished } from './segment-copy.ts';
@@ -190,6 +190,8 @@ export class Store {
     this.#nextSeq = active.lastSeq + 1;
     this.#unwritten = 0;
     this.#shelves.hasToldMore = false;
+    // The first of them carries what the start told.
+    if (commit.frames.some(({ lane }) => lane === laneOf('gateway-events'))) this.#shelves.toldWals();
     this.#commitsSinceSlots += 1;
     if (commit.slots) {
       this.#slotsFrom = active;
@@ -303,6 +305,7 @@ export class Store {
     this.#shelves.park();
     this.#dead.close();
     this.#dating.close();
+    this.#shelves.toldWals();
     const doubtful = this.#doubtful.map((seq, lane) => Math.max(seq, sent[lane] ?? 0));
     this.#lock.release({ starts: this.#starts, doubtful, floor: this.#nextSeq });
   }

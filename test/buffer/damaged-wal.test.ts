@@ -98,6 +98,24 @@ function started(harm: (segment: string) => void): Started {
   return { path, events, silent, given, nextSeq };
 }
 
+/** Of a start that keeps its events. */
+function possibleLosses(path: string): GatewayEvent[] {
+  const events: GatewayEvent[] = [];
+  const store = new Store({ path, maxBytes }, (event) => events.push(event));
+  const { nextSeq } = store.opened();
+  const at = new FakeClock().now();
+  const frame = new FrameEncoder().encode(at, 'gateway-events', [
+    { seq: nextSeq, entry: { at, key: 'k', json: '{}' } },
+  ]);
+  store.commit({ frames: [frame], described: [], slots: null, dating: [], maxBytes: null, drops: [] });
+  const killedThere = newFolder();
+  cpSync(path, killedThere, { recursive: true });
+  store.close([]);
+  rmSync(path, { recursive: true });
+  cpSync(killedThere, path, { recursive: true });
+  return events.filter(({ event }) => event === 'possible-loss');
+}
+
 const flipped =
   (at: number, ...without: string[]) =>
   (segment: string): void => {
@@ -145,6 +163,25 @@ it('a sealing that was cut short behind its summary is told by nobody: all is th
 });
 
 describe('damage to a WAL', () => {
+  it.each([5_000, 20_000, 100_000])(
+    'at %i is told by the next start where a kill kept the first from it, once',
+    (at) => {
+      const path = newFolder();
+      cpSync(left, path, { recursive: true });
+      flipped(at, '-shm')(join(path, name));
+      const first: GatewayEvent[] = [];
+      const killed = new Store({ path, maxBytes }, (event) => first.push(event));
+      killed.opened();
+      const killedThere = newFolder();
+      cpSync(path, killedThere, { recursive: true });
+      killed.close([]);
+      const told = first.filter(({ event }) => event === 'possible-loss');
+      expect(told).toHaveLength(1);
+      expect(possibleLosses(killedThere)).toEqual(told);
+      expect(possibleLosses(killedThere)).toEqual([]);
+    },
+  );
+
   it('ends no start, and what is not given is told, wherever a byte was changed', () => {
     for (const at of [0, 12, 20, 30, ...places(20, 7)])
       for (const harm of [flipped(at), flipped(at, '-shm')]) {
