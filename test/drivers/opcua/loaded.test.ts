@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { figuresOf } from '../../bench/process-figures.ts';
 import { FileSite } from '../../faults/file-site.ts';
 
 const main = new URL('../../../agent/main.ts', import.meta.url).pathname;
@@ -15,11 +16,15 @@ registerHooks({ resolve(name, context, next) {
 } });`;
 const watched = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` };
 
+/** Of the daemon without it. */
+let rssMb = Infinity;
+
 it('a daemon without OPC UA loads nothing of its library', async () => {
   const site = await FileSite.start();
   try {
     site.daemon.start(watched);
     await site.accepted(10);
+    ({ rssMb } = figuresOf(site.daemon.pid ?? 0));
     expect(await site.daemon.end('SIGTERM')).toBe(0);
     expect(site.daemon.log).not.toContain('LOADED');
   } finally {
@@ -27,7 +32,7 @@ it('a daemon without OPC UA loads nothing of its library', async () => {
   }
 });
 
-it('a daemon with it does', async () => {
+it('a daemon with it does, and takes the memory for it', async () => {
   const site = await FileSite.start({
     connections: { plc: { driver: 'opcua', endpoint: 'opc.tcp://127.0.0.1:1' } },
     devices: [{ id: 'PLC', connection: 'plc', points: [{ name: 'level', unit: 'm', nodeId: 'nsu=urn:x;s=Level' }] }],
@@ -35,6 +40,9 @@ it('a daemon with it does', async () => {
   try {
     site.daemon.start(watched);
     await site.daemon.logged(/LOADED .*node-opcua-client/);
+    await site.daemon.logged(/ECONNREFUSED/);
+    // 65 MB, here beside readings of a meter that the other one has.
+    expect(figuresOf(site.daemon.pid ?? 0).rssMb).toBeGreaterThan(rssMb + 25);
     expect(await site.daemon.end('SIGTERM')).toBe(0);
   } finally {
     await site.remove();
