@@ -104,16 +104,38 @@ export async function prepareEntry(
   return { client, inUse, connect };
 }
 
-/** Asks a server what it offers, over a channel of its own without security, as the standard wants it. */
+/** What it offers of the wanted security. */
 async function discover(plan: EntryPlan, host: EntryHost, opened: (client: OPCUAClient) => void): Promise<Offer> {
-  const client = newClient({ applicationUri: applicationUri(host.home), timeoutMs: plan.timeoutMs, secured: null });
+  const { offers } = await askOffers(plan, host, opened);
+  const offer = offerOf(offers, plan.securityMode, plan.securityPolicy, plan.endpoint);
+  if (typeof offer === 'string') throw new LinkError(offer);
+  return offer;
+}
+
+export interface Offered {
+  readonly offers: readonly Offer[];
+  /** What it calls itself, and its maker calls the product. Foreign text. */
+  readonly name: string | null;
+  readonly productUri: string | null;
+}
+
+/** Asks a server what it offers, over a channel of its own without security, as the standard wants it. */
+export async function askOffers(
+  { endpoint, timeoutMs }: Pick<EntryPlan, 'endpoint' | 'timeoutMs'>,
+  host: EntryHost,
+  opened: (client: OPCUAClient) => void,
+): Promise<Offered> {
+  const client = newClient({ applicationUri: applicationUri(host.home), timeoutMs, secured: null });
   opened(client);
   try {
-    await client.connect(plan.endpoint);
-    const descriptions = await client.getEndpoints({ endpointUrl: plan.endpoint });
-    const offer = offerOf(descriptions.map(offerFrom), plan.securityMode, plan.securityPolicy, plan.endpoint);
-    if (typeof offer === 'string') throw new LinkError(offer);
-    return offer;
+    await client.connect(endpoint);
+    const descriptions = await client.getEndpoints({ endpointUrl: endpoint });
+    const { applicationName, productUri } = descriptions[0]?.server ?? {};
+    return {
+      offers: descriptions.map(offerFrom),
+      name: applicationName?.text ?? null,
+      productUri: productUri ?? null,
+    };
   } finally {
     await client.disconnect().catch(() => {});
   }

@@ -21,7 +21,7 @@ export interface UserOffer {
 
 const prefix = 'http://opcfoundation.org/UA/SecurityPolicy#';
 export const policyUriOf = (policy: SecurityPolicy): string => prefix + policy;
-const policyName = (uri: string): string =>
+export const policyName = (uri: string): string =>
   (uri.startsWith(prefix) ? uri.slice(prefix.length) : uri).replaceAll(/[^\w./:#-]/g, '?').slice(0, 60);
 
 /** The endpoint that is wanted; a text: why there is none, and what there is instead. */
@@ -50,7 +50,7 @@ function offered(offers: readonly Offer[]): string {
 }
 
 /** Weakest first. The first two are not to be used where there is another. */
-const byStrength = [
+export const byStrength = [
   'None',
   'Basic128Rsa15',
   'Basic256',
@@ -58,7 +58,7 @@ const byStrength = [
   'Basic256Sha256',
   'Aes256_Sha256_RsaPss',
 ];
-const userWords = {
+export const userWords = {
   anonymous: 'anonymous users',
   userName: 'user names',
   certificate: 'user certificates',

@@ -1,5 +1,6 @@
 import type { Tools } from '../../tools.ts';
 import { browse } from './browse.ts';
 import { probe } from './probe.ts';
+import { scan } from './scan.ts';
 
-export const tools: Tools = { probe, browse };
+export const tools: Tools = { probe, browse, scan };

@@ -1,9 +1,13 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../agent/time/system-clock.ts';
 import { timeSource } from '../../../agent/time/time-sources.ts';
 import { suggest } from '../../../drivers/opcua/tools/suggest.ts';
 import { tools } from '../../../drivers/opcua/tools/index.ts';
-import type { BrowseOptions, ToolHost } from '../../../drivers/tools.ts';
+import type { BrowseOptions, Finding, ToolHost } from '../../../drivers/tools.ts';
 import { startOpcUaServer } from '../../support/opcua-server.ts';
 import type { OpcUaServer } from '../../support/opcua-server.ts';
 import { serveTank } from './tank.ts';
@@ -193,6 +197,65 @@ describe('probe', () => {
     ['?nodeId=i=1&browsePath=/a', 'exclude each other'],
   ])('refuses %s', async (query, message) => {
     await expect(tools.probe(`${url}${query}`, { display: null }, hostOf())).rejects.toThrow(message);
+  });
+});
+
+describe('scan', () => {
+  const scan = (at = url, options = { units: null, sweep: false }): Promise<Finding> =>
+    tools.scan?.(at, options, hostOf()) ?? Promise.reject(new Error('no scan'));
+
+  it('shows what a server offers, the strongest first, and what to type next; nobody logs in', async () => {
+    const found = await scan();
+    expect(found.ok).toBe(true);
+    const { endpoints, certificate } = found.json as {
+      endpoints: { securityMode: string; securityPolicy: string; users: string[] }[];
+      certificate: { thumbprint: string; notAfter: string };
+    };
+    expect(endpoints.map(({ securityMode, securityPolicy }) => `${securityMode} ${securityPolicy}`)).toEqual([
+      'SignAndEncrypt Aes256_Sha256_RsaPss',
+      'SignAndEncrypt Basic256Sha256',
+      'SignAndEncrypt Aes128_Sha256_RsaOaep',
+      'Sign Aes256_Sha256_RsaPss',
+      'Sign Basic256Sha256',
+      'Sign Aes128_Sha256_RsaOaep',
+      'None None',
+    ]);
+    expect(endpoints[0]?.users.toSorted()).toEqual(['anonymous', 'certificate', 'userName']);
+    const { fingerprint, validTo } = new X509Certificate(server.server.getCertificate());
+    expect(certificate.thumbprint).toBe(fingerprint.replaceAll(':', '').toLowerCase());
+    expect(Date.parse(certificate.notAfter)).toBe(Date.parse(validTo));
+    expect(found.parts.at(-1)).toContain(
+      `{"driver":"opcua","endpoint":"${url}","securityMode":"SignAndEncrypt","securityPolicy":"Aes256_Sha256_RsaPss"}`,
+    );
+    expect(count('CreateSessionRequest')).toBe(0);
+  });
+
+  it.each([
+    ['ends the connection', (socket: Socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+    ['says nothing', () => {}],
+  ])('says that it is no OPC UA server where somebody listens and %s', async (_, meet) => {
+    const sockets = new Set<Socket>();
+    const stranger = createServer((socket) => {
+      sockets.add(socket.on('error', () => {}));
+      meet(socket);
+    }).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    const { port } = stranger.address() as AddressInfo;
+    await expect(scan(`opc.tcp://127.0.0.1:${port}?timeout=500ms`)).rejects.toThrow(
+      /somebody listens there, and does not answer as an OPC UA server does \((?:it ended the connection|no answer within 500 ms)\)/,
+    );
+    for (const socket of sockets) socket.destroy();
+    stranger.close();
+    await once(stranger, 'close');
+    await expect(scan(`opc.tcp://127.0.0.1:${port}`)).rejects.toThrow(
+      /nobody can be asked there: connect ECONNREFUSED/,
+    );
+  });
+
+  it('takes no keys of Modbus', async () => {
+    await expect(scan(url, { units: null, sweep: true })).rejects.toThrow(
+      '--units and --sweep are for lines of Modbus',
+    );
   });
 });
 
