@@ -27,6 +27,8 @@ export function firstSite({ gateway, host, unitId, brokers }: FirstAnswers): str
   // One for each link: a meter with a network port, or a gateway to a serial line. Its devices are asked one after the other.
   "connections": {
     "panel": { "driver": "modbus-tcp", "host": ${json(host)}, "port": 502, "timeout": "1s" },
+    // A PLC that speaks OPC UA. Its nodes, as points ready to paste: sluice browse opc.tcp://192.168.1.20:4840 --points
+    // "plc": { "driver": "opcua", "endpoint": "opc.tcp://192.168.1.20:4840", "securityMode": "SignAndEncrypt" },
   },
 
   "devices": [
@@ -43,6 +45,7 @@ export function firstSite({ gateway, host, unitId, brokers }: FirstAnswers): str
         { "name": "power", "unit": "W", "address": 2, "type": "int32", "every": "10s" },
       ],
     },
+    // { "id": "plc-1", "connection": "plc", "points": [{ "name": "level", "unit": "m", "nodeId": "nsu=urn:site:plc;s=Tank.Level" }] },
   ],
 
   // Every reading is kept below this folder until all brokers have it.

@@ -41,7 +41,7 @@ it('asks nothing without a terminal, and what it writes passes check, with the s
 
 it('what its comments offer is right as well', async () => {
   await run('init', file);
-  const uncommented = readFileSync(file, 'utf8').replaceAll(/^( *)\/\/ (".*)$/gm, '$1$2');
+  const uncommented = readFileSync(file, 'utf8').replaceAll(/^( *)\/\/ ([{"].*)$/gm, '$1$2');
   expect(uncommented).not.toBe(readFileSync(file, 'utf8'));
   expect(problemsOf(uncommented).filter((text) => !text.includes('password is missing'))).toEqual([]);
 });
