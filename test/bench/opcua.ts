@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AttributeIds, OPCUAClient } from 'node-opcua-client';
 import type { Observation } from '../../agent/reading.ts';
+import { freePort } from '../../deploy/kafka/broker.ts';
 import { driver } from '../../drivers/opcua/index.ts';
 import { Listener, planOf, pointsOf } from '../drivers/opcua/support.ts';
+import { ServerProcess } from '../support/server-process.ts';
 import { quantile, rounded } from './numbers.ts';
 
 const items = 5_000;
@@ -21,14 +18,12 @@ const never = new AbortController().signal;
 /** The driver in this process, against a server in one of its own: 5,000 items that change every second, and reads in batches beside the bare library, in turns. */
 export async function benchOpcUa(): Promise<object> {
   const port = await freePort();
-  const server = spawn(process.execPath, ['test/simulators/opcua-many.ts', String(port), String(items)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const argv = ['test/simulators/opcua-many.ts', String(port), String(items)];
+  const server = await ServerProcess.start(process.execPath, argv);
   try {
-    await ready(server);
     return { subscribed: await subscribed(port), polled: await polled(port) };
   } finally {
-    server.kill('SIGKILL');
+    await server.end();
   }
 }
 
@@ -117,20 +112,4 @@ async function rateOf(read: () => Promise<number>): Promise<number> {
   let values = 0;
   while (performance.now() - beganMs < turnMs) values += await read();
   return (values * 1_000) / (performance.now() - beganMs);
-}
-
-function ready(server: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.stdout?.setEncoding('utf8').on('data', (text: string) => text.includes('ready') && resolve());
-    server.once('exit', () => reject(new Error('the server ended')));
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -49,34 +49,20 @@ it('a daemon with it does, and takes the memory for it', async () => {
   }
 });
 
-it('a simulator of a site without OPC UA loads nothing of its library, and one of a site with it does', async () => {
+it('a simulator of a site without OPC UA loads nothing of its library', async () => {
   const site = await FileSite.start();
-  const said = async (): Promise<string> => {
-    const env = { ...process.env, ...watched, XDG_CACHE_HOME: join(site.folder, 'cache') };
+  try {
+    site.daemon.rewrite({ ...site.config, connections: { panel: { driver: 'modbus-tcp', host: '10.0.0.1' } } });
+    const env = { ...process.env, ...watched };
     const child = spawn(process.execPath, [main, 'simulate', join(site.folder, 'sluice.json')], { env });
-    let all = '';
+    let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => {
-        if ((all += text).includes('Ready.')) child.kill('SIGTERM');
+        if ((said += text).includes('Ready.')) child.kill('SIGTERM');
       });
     await once(child, 'close');
-    return all;
-  };
-  const elsewhere = (connections: object, more: readonly object[]): void =>
-    site.daemon.rewrite({
-      ...site.config,
-      connections: { panel: { driver: 'modbus-tcp', host: '10.0.0.1' }, ...connections },
-      devices: [...(site.config['devices'] as object[]), ...more],
-    });
-  try {
-    elsewhere({}, []);
-    const modbus = await said();
-    expect(modbus).toContain('Ready.');
-    expect(modbus).not.toContain('LOADED');
-    elsewhere({ plc: { driver: 'opcua', endpoint: 'opc.tcp://10.0.0.1' } }, [
-      { id: 'PLC', connection: 'plc', points: [{ name: 'level', unit: 'm', nodeId: 'nsu=urn:x;s=Level' }] },
-    ]);
-    expect(await said()).toMatch(/LOADED .*node-opcua-server[^]*Ready\./);
+    expect(said).toContain('Ready.');
+    expect(said).not.toContain('LOADED');
   } finally {
     await site.remove();
   }

@@ -1,5 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -11,10 +10,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Clock } from '../../../agent/clock.ts';
 import { Secret } from '../../../agent/config/grammar.ts';
 import type { Session, Settings } from '../../../drivers/driver.ts';
+import { freePort } from '../../../deploy/kafka/broker.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
 import { run } from '../../support/command-line.ts';
 import { noOpenssl, Openssl } from '../../support/openssl.ts';
 import type { MadeCertificate } from '../../support/openssl.ts';
+import { ServerProcess } from '../../support/server-process.ts';
 import { Listener, planOf, pointsOf } from './support.ts';
 
 const policies = ['Basic256Sha256', 'Aes128_Sha256_RsaOaep', 'Aes256_Sha256_RsaPss'] as const;
@@ -315,26 +316,8 @@ async function serve(made: MadeCertificate, folder: string, words: readonly stri
 }
 
 async function started(port: number, program: string, argv: readonly string[]): Promise<Served> {
-  const child: ChildProcess = spawn(program, argv, { stdio: ['pipe', 'pipe', 'pipe'] });
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const ready = new Promise<void>((resolve) => {
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      if ((said += text).includes('ready')) resolve();
-    });
-  });
-  const ended = once(child, 'exit');
-  const failed = ended.then(() => Promise.reject(new Error(`the server ended:\n${said}`)));
-  failed.catch(() => {});
-  await Promise.race([ready, failed]);
-  return {
-    port,
-    said: () => said,
-    async end() {
-      child.kill('SIGKILL');
-      await ended;
-    },
-  };
+  const server = await ServerProcess.start(program, argv);
+  return { port, said: () => server.said, end: () => server.end() };
 }
 
 /** Passes everything on and keeps what the client sends. */
@@ -352,13 +335,4 @@ async function record(port: number): Promise<{ port: number; bytes: () => Buffer
     bytes: () => Buffer.concat(kept),
     end: () => void server.close(),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

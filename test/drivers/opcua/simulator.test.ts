@@ -211,6 +211,10 @@ describe('a simulated server', () => {
     expect(simulator.stats().devices['PLC-1']?.fault).toBe('off');
   });
 
+  it('says that its port is taken', async () => {
+    await expect(start(simulator.port)).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  });
+
   it('refuses what it does not know', async () => {
     await expect(simulator.fault('PLC-1', 'slow')).rejects.toThrow('no fault "slow"; there are: silent, late, deaf');
     await expect(simulator.fault('PLC-9', 'silent')).rejects.toThrow('no device "PLC-9" here; there are: PLC-1, PLC-2');
