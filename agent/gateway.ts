@@ -4,6 +4,7 @@ import { openBuffer } from '../buffer/open.ts';
 import type { DriverHost } from '../drivers/driver.ts';
 import { aborted } from './aborted.ts';
 import { Announcer } from './assets/announcer.ts';
+import { SaidUnits } from './assets/said-units.ts';
 import { contentHash } from './config/canonical.ts';
 import { homeOf } from './config/site-config.ts';
 import type { SiteConfig } from './config/site-config.ts';
@@ -111,10 +112,15 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
         throw error;
       },
     );
+  const units = new SaidUnits();
+  let announceAgain: (() => void) | null = null;
   const host: Omit<DriverHost, 'push'> = {
     clock,
     home: homeOf(first),
     log: (message) => log.warning(message),
+    described: (said) => {
+      if (units.take(said)) announceAgain?.();
+    },
     event: tell,
   };
   const lanes = new ForwardedLanes({ buffer, clock, log, event: tell });
@@ -154,11 +160,13 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     openState: () =>
       openState(join(first.stateDir, 'state.db'), { event: tell, log: (message) => log.warning(message) }),
     restMs: announceAfterMs,
+    unitOf: (device, point) => units.of(device, point),
     buffer,
     clock,
     log,
   });
-  void announcer.announce(config);
+  announceAgain = () => void announcer.announce(config);
+  announceAgain();
 
   async function reload(next: SiteConfig): Promise<void> {
     const needsRestart = keptForLife(config, next);

@@ -167,8 +167,17 @@ export interface DriverHost {
   push(seen: readonly Observation[], signal: AbortSignal): Promise<void>;
   /** What only the person at the configuration can mend, and no record says well: a warning. The driver tells it once a session. */
   log?(message: string): void;
+  /** What devices say of points whose configuration is silent, for the asset register. Each time it is asked anew. */
+  described?(said: readonly SaidOfPoint[]): void;
   /** Never blocks, never throws. */
   event(event: GatewayEvent): void;
+}
+
+export interface SaidOfPoint {
+  readonly device: string;
+  readonly point: string;
+  /** UCUM; null: the device says none. */
+  readonly unit: string | null;
 }
 
 /** Whose keys and certificates these are, and where they are kept. */

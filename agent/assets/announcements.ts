@@ -61,6 +61,25 @@ export function batchesOf(changes: readonly Change[], mostBytes: number): Change
   return batches;
 }
 
+/** The units of points that were announced last. */
+export function unitsIn(known: readonly Announced[]): (device: string, point: string) => string | null | undefined {
+  const bodies = new Map(
+    known.flatMap(({ device, map, json }) => (map === null && json !== null ? [[device, json]] : [])),
+  );
+  const parsed = new Map<string, Map<string, string | null>>();
+  return (device, point) => {
+    let units = parsed.get(device);
+    if (units === undefined) {
+      const { points = [] } = JSON.parse(bodies.get(device) ?? '{}') as {
+        points?: readonly { point: string; unit: string | null }[];
+      };
+      units = new Map(points.map(({ point: name, unit }) => [name, unit]));
+      parsed.set(device, units);
+    }
+    return units.get(point);
+  };
+}
+
 /** Names a row among those of one gateway. */
 export function nameOf({ device, map }: Pick<Announced, 'device' | 'map'>): string {
   return map === null ? device : `${device}@${map}`;

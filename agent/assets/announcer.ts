@@ -1,6 +1,6 @@
 import type { Buffer as Lanes } from '../../buffer/buffer.ts';
 import { aborted } from '../aborted.ts';
-import { batchesOf, changesOf, nameOf } from './announcements.ts';
+import { batchesOf, changesOf, nameOf, unitsIn } from './announcements.ts';
 import type { Change } from './announcements.ts';
 import type { Clock } from '../clock.ts';
 import type { SiteConfig } from '../config/site-config.ts';
@@ -15,6 +15,8 @@ export interface AnnouncerParts {
   /** Quiet time before that: at a start polls come first. */
   readonly restMs: number;
   readonly buffer: Pick<Lanes, 'append' | 'before'>;
+  /** What devices say of units; undefined: not asked yet, so what was announced last holds. */
+  readonly unitOf?: (device: string, point: string) => string | null | undefined;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warning'>;
 }
@@ -82,7 +84,13 @@ export class Announcer {
 
   async #announceAll(config: SiteConfig): Promise<void> {
     this.#recall(config.gateway);
-    const changes = changesOf(describeSite(config), [...this.#known.values()]);
+    const known = [...this.#known.values()];
+    const before = unitsIn(known);
+    const unitOf = (device: string, point: string): string | null => {
+      const said = this.#parts.unitOf?.(device, point);
+      return (said === undefined ? before(device, point) : said) ?? null;
+    };
+    const changes = changesOf(describeSite(config, undefined, unitOf), known);
     for (const batch of batchesOf(changes, batchBytes)) {
       if (this.#wanted !== null || this.#stopping.signal.aborted) return;
       await this.#accepted(batch);

@@ -8,9 +8,12 @@ import type { ConnectionConfig, DeviceConfig, PointConfig, SiteConfig } from '..
 /** Above this many characters the current state leaves out what only explains its points. A topic takes 1 MB by default, after compression. */
 const mostChars = 900_000;
 
-export function describeSite(config: SiteConfig, registry: Registry = allDrivers): Wanted {
+/** What a device says of the unit of a point whose configuration names none. */
+export type UnitOf = (device: string, point: string) => string | null;
+
+export function describeSite(config: SiteConfig, registry: Registry = allDrivers, unitOf: UnitOf = () => null): Wanted {
   const descriptions = config.connections.flatMap((connection) =>
-    connection.devices.flatMap((device) => describeDevice(config, connection, device, registry)),
+    connection.devices.flatMap((device) => describeDevice(config, connection, device, registry, unitOf)),
   );
   return {
     gateway: config.gateway,
@@ -26,10 +29,16 @@ function describeDevice(
   connection: ConnectionConfig,
   device: DeviceConfig,
   registry: Registry,
+  unitOf: UnitOf,
 ): Description[] {
   // Of the points of one device all name the same map; a device without any has none.
   const map = device.points[0]?.info.map ?? null;
-  const current: Description = { device: device.id, map: null, body: currentState(config, connection, device, map) };
+  const unitsSaid = driverFor(connection.driver, registry)?.schema.saysUnits === true ? unitOf : () => null;
+  const current: Description = {
+    device: device.id,
+    map: null,
+    body: currentState(config, connection, device, map, unitsSaid),
+  };
   if (map === null) return [current];
   const registers = driverFor(connection.driver, registry)?.schema.registersOf?.(connection.plan, device.id) ?? {};
   const body = JSON.stringify({
@@ -57,6 +66,7 @@ function currentState(
   connection: ConnectionConfig,
   device: DeviceConfig,
   map: string | null,
+  unitOf: UnitOf,
 ): string {
   const { site } = config;
   const { description, labels, profile } = device;
@@ -75,9 +85,9 @@ function currentState(
       removedAt: null,
       points,
     });
-  const whole = body(device.points.map(tellPoint));
+  const whole = body(device.points.map((point) => tellPoint(point, unitOf)));
   if (whole.length <= mostChars) return whole;
-  return body(device.points.map((point) => ({ ...tellPoint(point), description: null, labels: {} })));
+  return body(device.points.map((point) => ({ ...tellPoint(point, unitOf), description: null, labels: {} })));
 }
 
 /** `time` and `clock` are filled in at the commit (reading.ts, Note). */
@@ -86,12 +96,12 @@ function headOf({ gateway, site }: SiteConfig, { id: device, asset }: DeviceConf
   return { gateway, site: site?.id ?? null, device, time: null, clock: null, asset: id, ...books };
 }
 
-function tellPoint(point: PointConfig): object {
+function tellPoint(point: PointConfig, unitOf: UnitOf): object {
   const { info, everyMs, local, report, obis, description, labels } = point;
   return {
     point: info.point,
     kind: info.kind,
-    unit: info.unit,
+    unit: info.unit ?? unitOf(info.device, info.point),
     stream: info.stream,
     every: everyMs === MONTH_MS ? '1mo' : durationText(everyMs),
     at: local === null ? null : timeOfDay(local.atMs),

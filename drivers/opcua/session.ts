@@ -147,6 +147,12 @@ export class OpcUaSession implements Session {
     const known = (async () => {
       try {
         this.#described = await describe(this.#targets, this.#wire, this.#stopping.signal);
+        this.#host.described?.(
+          [...this.#targets].flatMap(([point, target]) => {
+            const { device, point: name, unit } = (this.#described.get(point) ?? point).info;
+            return target === null ? [] : [{ device, point: name, unit }];
+          }),
+        );
       } catch (error) {
         if (!this.#stopping.signal.aborted && !(error instanceof LinkError))
           this.#host.log?.(`the server does not say units, names and ranges: ${messageOf(error)}`);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Announcer } from '../../../agent/assets/announcer.ts';
+import { SaidUnits } from '../../../agent/assets/said-units.ts';
 import { readConfig } from '../../../agent/config/load.ts';
 import type { SiteConfig } from '../../../agent/config/site-config.ts';
 import { BufferFull } from '../../../agent/errors.ts';
@@ -59,13 +60,20 @@ afterEach(async () => {
   rmSync(stateDir, { recursive: true, force: true });
 });
 
-function start(parts: { state?: (real: State) => State; buffer?: Pick<Lanes, 'append' | 'before'> } = {}): void {
+function start(
+  parts: {
+    state?: (real: State) => State;
+    buffer?: Pick<Lanes, 'append' | 'before'>;
+    unitOf?: (device: string, point: string) => string | null | undefined;
+  } = {},
+): void {
   state = openState(join(stateDir, 'state.db'), { event: () => undefined, log: (message) => warnings.push(message) });
   announcer = new Announcer({
     openState: () => parts.state?.(state) ?? state,
     restMs: 0,
     // Of all tests but one the buffer is not new.
     buffer: parts.buffer ?? { append: (...entries) => buffer.append(...entries), before: 'clean' },
+    ...(parts.unitOf && { unitOf: parts.unitOf }),
     clock,
     log: { info: () => undefined, warning: (message) => warnings.push(message) },
   });
@@ -312,5 +320,46 @@ describe('asset metadata when the process ends at the wrong moment', () => {
     startedAgain();
     await say(both);
     expect(short(all)).toEqual(['EM-1@', 'EM-1', 'EM-2@', 'EM-2']);
+  });
+});
+
+describe('units that a server says', () => {
+  const plc = (unit?: string): SiteConfig =>
+    site([], {
+      connections: { plc: { driver: 'opcua', endpoint: 'opc.tcp://10.12.0.5', securityMode: 'Sign' } },
+      devices: [
+        { id: 'PLC', connection: 'plc', points: [{ name: 'level', unit, nodeId: 'nsu=urn:site:plc;s=Level' }] },
+      ],
+    });
+  const unitsTold = async (): Promise<unknown[]> =>
+    (await told()).flatMap(({ key, value }) => {
+      if (key !== 'ps-12/PLC') return [];
+      const { points } = JSON.parse(String(value)) as { points: { unit: string | null }[] };
+      return points.map(({ unit }) => unit);
+    });
+
+  it('stand in the record of the device where the configuration is silent, and stay there until the server says another', async () => {
+    const said = new SaidUnits();
+    const unitOf = said.of.bind(said);
+    startedAgain({ unitOf });
+    await announcer.announce(plc());
+    expect(await unitsTold()).toEqual([null]);
+    expect(said.take([{ device: 'PLC', point: 'level', unit: 'm' }])).toBe(true);
+    expect(said.take([{ device: 'PLC', point: 'level', unit: 'm' }])).toBe(false);
+    await announcer.announce(plc());
+    expect(await unitsTold()).toEqual(['m']);
+    // Of a new process, before the server was asked.
+    const later = new SaidUnits();
+    startedAgain({ unitOf: later.of.bind(later) });
+    await announcer.announce(plc());
+    expect(await unitsTold()).toEqual([]);
+    later.take([{ device: 'PLC', point: 'level', unit: 'cm' }]);
+    await announcer.announce(plc());
+    expect(await unitsTold()).toEqual(['cm']);
+    await announcer.announce(plc('mm'));
+    expect(await unitsTold()).toEqual(['mm']);
+    later.take([{ device: 'PLC', point: 'level', unit: null }]);
+    await announcer.announce(plc());
+    expect(await unitsTold()).toEqual([null]);
   });
 });

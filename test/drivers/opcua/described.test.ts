@@ -130,3 +130,15 @@ describe('what the server says where the configuration is silent', () => {
     expect(Date.now() - beganMs).toBeLessThan(4_500);
   });
 });
+
+it('the asset register hears the unit of each point that is there', async () => {
+  const { host } = await polled({
+    level: nodeOf('Level'),
+    valve: nodeOf('Valve'),
+    gone: { browsePath: '/2:Tank/2:Depth' },
+  });
+  expect(host.saidOfPoints).toEqual([
+    { device: 'PLC', point: 'level', unit: 'm' },
+    { device: 'PLC', point: 'valve', unit: null },
+  ]);
+});

@@ -2,7 +2,7 @@ import type { Kind, Observation, PointInfo } from '../../../agent/reading.ts';
 import type { Clock } from '../../../agent/clock.ts';
 import { systemClock } from '../../../agent/time/system-clock.ts';
 import { timeSource } from '../../../agent/time/time-sources.ts';
-import type { DriverHost, Settings } from '../../../drivers/driver.ts';
+import type { DriverHost, SaidOfPoint, Settings } from '../../../drivers/driver.ts';
 import type { OpcUaPlan } from '../../../drivers/opcua/plan.ts';
 import { opcuaSchema } from '../../../drivers/opcua/schema.ts';
 import { pointInfo } from '../modbus/support.ts';
@@ -52,6 +52,7 @@ export class Listener implements DriverHost {
   readonly clock: Clock;
   readonly seen: Observation[] = [];
   readonly said: string[] = [];
+  readonly saidOfPoints: SaidOfPoint[] = [];
 
   constructor(clock: Clock = realClock()) {
     this.clock = clock;
@@ -64,6 +65,10 @@ export class Listener implements DriverHost {
 
   log(message: string): void {
     this.said.push(message);
+  }
+
+  described(said: readonly SaidOfPoint[]): void {
+    this.saidOfPoints.push(...said);
   }
 
   event(): void {}
