@@ -60,10 +60,14 @@ function dateOf(
   dates: Dates | undefined,
 ): ReadingDate {
   const { timeMs: stated, timeSource, slotMs, bootMs } = reading;
-  if (anchor.trust !== 'unsynced') return { timeMs: timeOf(anchor, bootMs, stated), clock: anchor.trust, slotMs };
+  const isLater = slotMs !== null && slotMs < 0;
+  if (anchor.trust !== 'unsynced') {
+    const ownMs = timeOf(anchor, bootMs, null);
+    const timeMs = timeOf(anchor, bootMs, stated);
+    return { timeMs, clock: anchor.trust, slotMs: isLater ? laterSlotMs(slotMs, ownMs) : slotMs };
+  }
   const other = timeSource === 'gateway' ? null : stated;
   const offsetMs = dates?.offsetOf(anchor.boot, seq) ?? null;
-  const isLater = slotMs !== null && slotMs < 0;
   if (offsetMs === null)
     return { timeMs: timeOf(anchor, bootMs, other), clock: 'unsynced', slotMs: isLater ? null : slotMs };
   const trueMs = bootMs + offsetMs;
@@ -71,16 +75,18 @@ function dateOf(
 }
 
 /**
- * As it is committed: read while the clock was known to be wrong, and committed when it is right, a reading keeps nothing of the wrong one. A slot is
+ * As it is committed: asked or read while the clock was known to be wrong, and committed when it is right, a reading keeps nothing of the wrong one. A slot is
  * worked out anew.
  */
 export function corrected(anchor: Stamp, numbered: Numbered): Numbered {
   const { seq, entry } = numbered;
-  if (!isReading(entry) || anchor.trust === 'unsynced' || entry.at.trust !== 'unsynced') return numbered;
+  if (!isReading(entry) || anchor.trust === 'unsynced') return numbered;
+  const wasRight = entry.at.trust !== 'unsynced';
+  if (wasRight && entry.laterSlot === undefined) return numbered;
   const packed = packedSlot(entry);
   const isLater = packed !== null && packed < 0;
   const slotMs = isLater ? laterSlotMs(packed, timeOf(anchor, entry.at.bootMs, null)) : packed;
-  const timeMs = entry.timeSource === 'gateway' ? null : entry.timeMs;
+  const timeMs = entry.timeSource === 'gateway' && !wasRight ? null : entry.timeMs;
   return { seq, entry: { ...entry, slotMs, timeMs } };
 }
 

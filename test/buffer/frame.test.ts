@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Stamp } from '../../agent/clock.ts';
 import type { Note, Reading } from '../../agent/reading.ts';
-import { decodeFrame, encodeFrame, keep } from '../../buffer/frame.ts';
+import { corrected, decodeFrame, encodeFrame, keep } from '../../buffer/frame.ts';
 import type { Numbered } from '../../buffer/frame.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 
@@ -88,6 +88,24 @@ describe('a frame', () => {
     const seen = reading({ at: { ...anchor, bootMs: anchor.bootMs - 818, wallMs: 0 } });
     expect(keep(anchor, { seq: 1, entry: seen }, 'e', 'meter-readings').timeMs).toBe(anchor.wallMs - 818);
   });
+
+  it.each(['unsynced', 'synced'] as const)(
+    'gives a reading that was asked for with a wrong clock and committed with a right one its true slot (read: %s)',
+    (trust) => {
+      const laterSlot = { everyMs: 1_000, withinMs: 1_000, lateMs: 0 };
+      const seen = reading({
+        at: { ...anchor, bootMs: anchor.bootMs - 400, wallMs: 0, trust },
+        laterSlot,
+        slotMs: null,
+      });
+      const slotMs = Date.parse('2026-11-22T13:15:00Z');
+      const committed = corrected(anchor, { seq: 1, entry: seen });
+      expect(committed.entry).toMatchObject({ slotMs });
+      const kept = keep(anchor, committed, '1-aaaaaaaa', 'meter-readings');
+      expect(kept).toMatchObject({ slotMs, timeMs: anchor.wallMs - 400, clock: 'synced' });
+      expect(roundTrip([committed])).toEqual([kept]);
+    },
+  );
 
   it('holds 30 float values of one poll in less than 8 bytes each', () => {
     const entries = Array.from({ length: 3000 }, (_, row) => ({
