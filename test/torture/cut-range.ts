@@ -2,12 +2,14 @@
  * Cuts the power at some places of a recording and judges each restart: `cut-range.ts LOG OPTIONS`, OPTIONS as JSON (CutRange). One line of JSON on standard output:
  * CutSum.
  */
+import type { GatewayEvent } from '../../agent/reading.ts';
 import type { Mark } from './ledger.ts';
 import { Ledger } from './ledger.ts';
 import { Disk } from './disk.ts';
-import type { DiskModel } from './disk.ts';
+import type { AfterCut, DiskModel } from './disk.ts';
 import { readLog } from './log.ts';
 import { below, randomFrom } from './random.ts';
+import { bufferPath } from './record.ts';
 import { restart } from './restart.ts';
 
 export interface CutRange {
@@ -27,6 +29,11 @@ export interface CutFault {
   readonly what: string;
 }
 
+export interface CutAlarm extends CutFault {
+  /** What was told of segments beside which nothing lies that had been removed before the cut. */
+  readonly unexplained: readonly string[];
+}
+
 export interface CutSum {
   readonly cuts: number;
   readonly failedStarts: readonly CutFault[];
@@ -41,7 +48,7 @@ export interface CutSum {
   readonly told: number;
   readonly repeats: number;
   /** Cuts after which an event of severity `error` was told. */
-  readonly alarmed: readonly CutFault[];
+  readonly alarmed: readonly CutAlarm[];
   /** Events of the restarts, by name and severity. */
   readonly events: Readonly<Record<string, number>>;
 }
@@ -65,7 +72,7 @@ const sum = {
   failedStarts: [] as CutFault[],
   wrong: ledger.wrong.map((what): CutFault => ({ cut: -1, where: 'before any cut', model: 'journal', what })),
   losing: [] as CutFault[],
-  alarmed: [] as CutFault[],
+  alarmed: [] as CutAlarm[],
   accepted: 0,
   copies: ops.filter(({ kind }) => kind === 'rename').length,
   lost: 0,
@@ -84,8 +91,8 @@ for (let cut = from; cut < to; cut++) {
   }
   const random = randomFrom(seed * 1_000_003 + cut);
   const model = random() < 0.5 ? 'journal' : 'posix';
-  const files = disks.get(model)?.afterCut(random) ?? new Map<string, never>();
-  const work = judged(cut, at, model, files, below(10, random) === 0);
+  const left = disks.get(model)?.afterCut(random) ?? { files: new Map<string, never>(), returned: new Set<string>() };
+  const work = judged(cut, at, model, left, below(10, random) === 0);
   running.add(work);
   void work.finally(() => running.delete(work));
   if (running.size >= atOnce) await Promise.race(running);
@@ -97,7 +104,7 @@ async function judged(
   cut: number,
   at: number,
   model: DiskModel,
-  files: ReadonlyMap<string, Uint8Array | 'folder'>,
+  { files, returned }: AfterCut,
   twice: boolean,
 ): Promise<void> {
   const [last, next] = [ops[at - 1], ops[at]].map((op) => (op ? `${op.kind} ${op.path}` : 'the end'));
@@ -115,10 +122,24 @@ async function judged(
       sum.events[name] = (sum.events[name] ?? 0) + 1;
     }
     const alarms = drained.events.filter(({ severity }) => severity === 'error');
-    if (alarms.length > 0) sum.alarmed.push(fault(alarms.map(({ message }) => message).join(' | ')));
+    if (alarms.length > 0)
+      sum.alarmed.push({
+        ...fault(alarms.map(({ message }) => message).join(' | ')),
+        unexplained: alarms.flatMap((event) => (returnedBeside(event, returned) === null ? [event.message] : [])),
+      });
     if (lost.length > 0) sum.losing.push(fault(`${lost.length} lost, ${told} told: ${lost.slice(0, 3).join(' ')} …`));
     if (wrong.length > 0) sum.wrong.push(fault(wrong.slice(0, 3).join('; ')));
   } catch (error) {
     sum.failedStarts.push(fault(error instanceof Error ? (error.stack ?? error.message) : String(error)));
   }
+}
+
+/**
+ * A file of the event's segment that had been removed, and is there again since the removal was not synced: the index of a WAL that is no more (`-shm`), the
+ * rollback journal of a segment that was being made (`-journal`). With it the segment looks damaged, and nobody could tell. null: there is none.
+ */
+function returnedBeside({ facts }: GatewayEvent, returned: ReadonlySet<string>): string | null {
+  const segment = facts?.['segment'];
+  if (typeof segment !== 'string') return null;
+  return ['-shm', '-journal', '-wal'].find((tail) => returned.has(`${bufferPath}/${segment}.db${tail}`)) ?? null;
 }

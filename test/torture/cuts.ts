@@ -60,6 +60,10 @@ export function reportOf(sum: CutSum): string {
     ...firstOf('wrong', wrong),
     ...firstOf('lost', losing),
     ...firstOf('alarm', alarmed),
+    ...firstOf(
+      'unexplained alarm',
+      alarmed.filter(({ unexplained }) => unexplained.length > 0),
+    ),
   ].join('\n');
 }
 

@@ -25,6 +25,13 @@ export interface DiskOptions {
   readonly cacheOps?: number;
 }
 
+export interface AfterCut {
+  /** Folders and files by their path. */
+  readonly files: ReadonlyMap<string, Uint8Array | 'folder'>;
+  /** Of these, what the processes had removed, or put another file in the place of. */
+  readonly returned: ReadonlySet<string>;
+}
+
 /**
  * The watched folder as the recorded operations leave it, and as a power cut would. Begins empty. Knows nothing of what the files mean. README.md states
  * the model.
@@ -92,21 +99,23 @@ export class Disk {
     if (this.#cacheOps !== null && this.#at % 16 === 0) this.#age(this.#at - this.#cacheOps);
   }
 
-  /** What is there when the power is back: folders and files by their path. */
-  afterCut(random: () => number): Map<string, Uint8Array | 'folder'> {
+  /** What is there when the power is back. */
+  afterCut(random: () => number): AfterCut {
     const names = new Map(this.#durable);
     const kept = below(this.#namings.length + 1, random);
     for (const [number, naming] of this.#namings.entries())
       if (this.#model === 'journal' ? number < kept : random() < 0.5) rename(names, naming);
     const found = new Map<string, Uint8Array | 'folder'>();
+    const returned = new Set<string>();
     for (const path of [...names.keys()].toSorted()) {
       const entry = names.get(path);
       const folder = dirname(path);
       if (folder !== '.' && found.get(folder) !== 'folder') continue;
-      if (entry !== undefined)
-        found.set(path, entry === 'folder' ? entry : entry.afterCut(random, this.#model === 'journal'));
+      if (entry === undefined) continue;
+      found.set(path, entry === 'folder' ? entry : entry.afterCut(random, this.#model === 'journal'));
+      if (this.#names.get(path) !== entry) returned.add(path);
     }
-    return found;
+    return { files: found, returned };
   }
 
   #opened(op: Op, handle: string): void {
