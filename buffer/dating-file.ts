@@ -21,8 +21,6 @@ export function datingIn(file: string): WrongBoot[] {
 export function datingOnReadOnlyDisk(folder: string): WrongBoot[] | null {
   const file = join(folder, datingFile);
   if (!existsSync(file)) return [];
-  // A write that was cut short: rolling it back takes writing.
-  if (existsSync(`${file}-journal`)) return null;
   try {
     const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 });
     try {
@@ -31,6 +29,7 @@ export function datingOnReadOnlyDisk(folder: string): WrongBoot[] | null {
       db.close();
     }
   } catch (error) {
+    // For one, a write that was cut short: rolling it back takes writing.
     return isDamaged(error) ? [] : null;
   }
 }

@@ -12,14 +12,13 @@ import { corrected, isReading, keep } from './frame.ts';
 import type { Numbered } from './frame.ts';
 import { Gathering } from './gathering.ts';
 import { defaultHoldMs, HeldReadings } from './held.ts';
+import { LaneReader } from './lane-reader.ts';
 import { NewestSlots } from './newest-slots.ts';
 import { Points } from './points.ts';
 import { laneOf, streamOf, waitsForDate } from './protocol.ts';
 import type { Committed, Opened, ReadFrames, ReadRequest, RoomMade, Space } from './protocol.ts';
-import { without } from './ranges.ts';
 import type { Range } from './ranges.ts';
 import { lockWithoutWriting } from './read-only-lock.ts';
-import { Recent } from './recent.ts';
 import { RoomMaker } from './room-maker.ts';
 import { takesUpToBytes, thinFromBytes } from './sizes.ts';
 import { dropEvents } from './thin.ts';
@@ -35,8 +34,6 @@ const gatherMs = 20;
 const readAgainMs = 1_000;
 /** What may wait in memory for a stuck disk. */
 const mostWaitingBytes = 16 * 1024 * 1024;
-/** Committed entries kept in memory per lane for a forwarder that keeps up. */
-const mostRecent = 20_000;
 /** A reading's fields in memory, besides its texts; and about what it takes on disk. */
 const entryBytes = 200;
 const diskBytes = 16;
@@ -87,9 +84,7 @@ class DurableBuffer implements Buffer {
   readonly #options: BufferOptions;
   readonly #thread: WriterThread;
   readonly #latest: Latest;
-  readonly #doubtful: readonly Seq[];
-  readonly #handedOut: Seq[] = streams.map(() => 0);
-  readonly #recent: Recent[];
+  readonly #readers: Readonly<Record<Stream, LaneReader>>;
   readonly #slots = new NewestSlots();
   readonly #held: HeldReadings;
   /** The newest seq that was given to the writer. */
@@ -97,8 +92,6 @@ class DurableBuffer implements Buffer {
   readonly #wear = new WearMeter();
   readonly #openedMs = performance.now();
   readonly #encoder = new FrameEncoder();
-  /** One a lane: what one reader knows of a segment's descriptors is not what another has been given. */
-  readonly #decoders: readonly FrameDecoder[];
   #limits: BufferLimits;
   /** A changed quota that the writer has not been told of. */
   #newMaxBytes: number | null = null;
@@ -121,8 +114,6 @@ class DurableBuffer implements Buffer {
   readonly #isReadOnlyStart: boolean;
   readonly #lock: Server | null;
   readonly #isDatingKnown: boolean;
-  /** Readings on disk that are left to a later start: what is decided of them now could not be kept. */
-  readonly #left: Range | null;
   #isBackTold = false;
   readonly #again = Promise.withResolvers<Error>();
   #wantsSlots: boolean;
@@ -161,14 +152,12 @@ class DurableBuffer implements Buffer {
     this.#isReadOnlyStart = opened.isReadOnly;
     this.#isDatingKnown = opened.isDatingKnown;
     this.#volatile.isOn = opened.isReadOnly;
-    this.#left = opened.isReadOnly ? leftAlone(opened, options.clock.now().boot) : null;
     this.#wantsSlots = !opened.isReadOnly;
     this.epoch = opened.epoch;
     this.before = opened.before;
     this.#nextSeq = opened.nextSeq;
     this.#newestSeq = opened.nextSeq - 1;
     this.#givenSeq = opened.nextSeq - 1;
-    this.#recent = streams.map(() => new Recent(opened.nextSeq - 1, mostRecent));
     const wear = opened.slots && this.#slots.unpack(opened.slots);
     if (wear) this.#wear.goOn(wear);
     this.#held = new HeldReadings(
@@ -187,17 +176,32 @@ class DurableBuffer implements Buffer {
       opened.dating,
       this.#slots.trusted,
     );
-    const { until } = this.#held;
-    // What waits for its date was never sent.
-    this.#doubtful = opened.doubtful.map((seq, lane) =>
-      until === null || opened.isReadOnly || !waitsForDate(lane) ? seq : Math.min(seq, until - 1),
-    );
     const points = new Points();
-    this.#decoders = streams.map(() => new FrameDecoder(this.#held, points));
+    this.#readers = perLane((lane) => this.#reader(lane, opened, points));
     for (const { entries } of new FrameDecoder(this.#held, points).decode('meter-readings', opened.slotFrames))
       this.#slots.noteAll(entries);
     // By then whoever opened it can take its events.
     setImmediate(() => this.#held.watch());
+  }
+
+  #reader(lane: number, opened: Opened, points: Points): LaneReader {
+    const { until } = this.#held;
+    const doubtful = opened.doubtful[lane] ?? 0;
+    const mayWait = waitsForDate(lane);
+    return new LaneReader(streamOf(lane), {
+      epoch: this.epoch,
+      base: opened.nextSeq - 1,
+      // What waits for its date was never sent.
+      doubtful: until === null || opened.isReadOnly || !mayWait ? doubtful : Math.min(doubtful, until - 1),
+      left: opened.isReadOnly && mayWait ? leftAlone(opened, this.#options.clock.now().boot) : null,
+      held: this.#held,
+      points,
+      read: (request, signal) => this.#read(request, signal),
+      damaged: (frame) => this.#thread.damaged(frame),
+      isVolatile: () => this.#volatile.isOn,
+      more: (signal) => this.#committedOrAborted(signal),
+      closed: this.#closed.signal,
+    });
   }
 
   append(stream: Stream, entries: readonly (Reading | Note)[]): Promise<void> {
@@ -221,48 +225,8 @@ class DurableBuffer implements Buffer {
     return gathering.promise;
   }
 
-  async next(stream: Stream, after: Seq, mostEntries: number, signal: AbortSignal): Promise<Batch> {
-    const lane = laneOf(stream);
-    const recent = this.#recent[lane];
-    const decoder = this.#decoders[lane] ?? new FrameDecoder(this.#held);
-    let from = after;
-    for (;;) {
-      signal.throwIfAborted();
-      if (this.#closed.signal.aborted) throw new BufferError('CLOSED', 'the buffer is closed');
-      const before = waitsForDate(lane) ? this.#held.until : null;
-      if (before !== null && from >= before - 1) {
-        await this.#committedOrAborted(signal);
-        continue;
-      }
-      if (recent?.reaches(from)) {
-        const taken = recent.take(from, mostEntries);
-        if (taken) return this.#batch(stream, after + 1, taken.through, taken.entries);
-        await this.#committedOrAborted(signal);
-        continue;
-      }
-      const end = before ?? (waitsForDate(lane) ? (this.#left?.first ?? null) : null);
-      const found = await this.#read(
-        { lane, after: from, most: mostEntries, before: end, known: decoder.known() },
-        signal,
-      );
-      if (found === null) continue;
-      const entries: Kept[] = [];
-      for (const frame of decoder.decode(stream, found)) {
-        entries.push(...frame.entries);
-        if (frame.damage !== null)
-          this.#thread.damaged({
-            lane,
-            segment: frame.segment,
-            first: frame.first,
-            last: frame.last,
-            why: frame.damage,
-          });
-      }
-      from = found.through;
-      // What memory has let go without its being on disk was delivered.
-      if (found.frames.length === 0 && this.#volatile.isOn && before === null) from = Math.max(from, recent?.base ?? 0);
-      if (entries.length > 0) return this.#batch(stream, after + 1, from, entries);
-    }
+  next(stream: Stream, after: Seq, mostEntries: number, signal: AbortSignal): Promise<Batch> {
+    return this.#readers[stream].next(after, mostEntries, signal);
   }
 
   /** null: the disk did not give it now (no handle, no room, an I/O error). Waits a moment before saying so. */
@@ -283,10 +247,7 @@ class DurableBuffer implements Buffer {
 
   settle(stream: Stream, first: Seq, last: Seq): void {
     const lane = laneOf(stream);
-    this.#recent[lane]?.forget(last);
-    const around =
-      this.#left === null || !waitsForDate(lane) ? [{ first, last }] : without({ first, last }, this.#left);
-    for (const range of around) this.#thread.settle(lane, range.first, range.last);
+    for (const range of this.#readers[stream].settle(first, last)) this.#thread.settle(lane, range.first, range.last);
     for (const { gathering } of this.#volatile.settle(lane, first, last)) {
       this.#waitingBytes -= gathering.bytes;
       this.#wantsSlots ||= !this.#isReadOnlyStart;
@@ -385,7 +346,7 @@ class DurableBuffer implements Buffer {
       await this.#idle();
       this.#closed.abort();
       this.#wakeAll();
-      await this.#thread.call('close', { sent: this.#handedOut });
+      await this.#thread.call('close', { sent: this.#given() });
     } catch (error) {
       this.#options.log?.(`buffer: closed without sealing, the next start recovers it: ${messageOf(error)}`);
     } finally {
@@ -564,18 +525,18 @@ class DurableBuffer implements Buffer {
     const { anchor, lanes, shown } = sealed;
     const isOnDisk = !this.#volatile.isOn;
     for (const { stream, entries } of lanes.filter((one) => !shown.has(one.stream))) {
-      const recent = this.#recent[laneOf(stream)];
+      const { recent } = this.#readers[stream];
       const last = entries.at(-1)?.seq ?? 0;
       // How it is dated is decided later: then it comes from the disk, and nothing of its lane before it.
       const isUndated = anchor.trust === 'unsynced' && waitsForDate(laneOf(stream)) && !this.#isDatedInMemory(last);
-      if (isUndated && isOnDisk) recent?.skip(last);
+      if (isUndated && isOnDisk) recent.skip(last);
       if (!isOnDisk && !this.#volatile.mayShow(stream, isUndated)) continue;
       // What it would overtake may lie on disk, and the newest record is what its topic keeps.
       if (this.#isReadOnlyStart && stream === 'asset-metadata') continue;
       shown.add(stream);
       if (isUndated) continue;
       const kept = entries.map((one) => keep(anchor, one, this.epoch, stream, this.#held));
-      recent?.add({ last, entries: kept }, !isOnDisk);
+      recent.add({ last, entries: kept }, !isOnDisk);
     }
     this.#wakeAll();
   }
@@ -614,9 +575,9 @@ class DurableBuffer implements Buffer {
 
   /** From now on readers get from the writer thread, which knows what it drops, all that lies on disk now. */
   async #askForRoom(): Promise<RoomMade> {
-    for (const recent of this.#recent) recent.forget(this.#newestSeq);
+    for (const { recent } of Object.values(this.#readers)) recent.forget(this.#newestSeq);
     const made = await this.#thread.call('makeRoom', {
-      given: this.#handedOut,
+      given: this.#given(),
       newest: this.#newestSeq,
       maxBytes: this.#maxBytes(),
     });
@@ -661,15 +622,9 @@ class DurableBuffer implements Buffer {
     }
   }
 
-  #batch(stream: Stream, first: Seq, last: Seq, entries: readonly Kept[]): Batch {
-    const lane = laneOf(stream);
-    const given = this.#handedOut[lane] ?? 0;
-    const doubtful = this.#doubtful[lane] ?? 0;
-    this.#handedOut[lane] = Math.max(given, last);
-    const mayRepeat = (entry: Kept): boolean =>
-      entry.seq <= given || (entry.epoch !== this.epoch && entry.seq <= doubtful);
-    const marked = entries.map((entry) => (!entry.repeat && mayRepeat(entry) ? { ...entry, repeat: true } : entry));
-    return { stream, first, last, entries: marked };
+  /** Per lane the last seq that a reader was given. */
+  #given(): Seq[] {
+    return streams.map((stream) => this.#readers[stream].given);
   }
 
   #wearNow(): Wear | null {
@@ -701,6 +656,6 @@ function leftAlone({ isDatingKnown, dating, nextSeq }: Opened, boot: string): Ra
   return first === null ? null : { first, last: nextSeq - 1 };
 }
 
-function perLane(count: (lane: number) => number): Record<Stream, number> {
-  return Object.fromEntries(streams.map((stream, lane) => [stream, count(lane)])) as Record<Stream, number>;
+function perLane<T>(of: (lane: number) => T): Record<Stream, T> {
+  return Object.fromEntries(streams.map((stream, lane) => [stream, of(lane)])) as Record<Stream, T>;
 }
