@@ -1,11 +1,9 @@
 import type { Server } from 'node:net';
-import { BufferError, BufferFull, messageOf } from '../agent/errors.ts';
+import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal, WriterPulse } from './buffer.ts';
-import { fillOf, fillText, keptText } from './fill.ts';
 import type { Bounds } from './dating.ts';
-import type { Fill } from './fill.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
 import { corrected, isReading, keep } from './frame.ts';
@@ -17,10 +15,10 @@ import { NewestSlots } from './newest-slots.ts';
 import { Points } from './points.ts';
 import { laneOf, streamOf, waitsForDate } from './protocol.ts';
 import type { Committed, Opened, ReadFrames, ReadRequest, RoomMade, Space } from './protocol.ts';
+import { entryBytes, Quota } from './quota.ts';
 import type { Range } from './ranges.ts';
 import { lockWithoutWriting } from './read-only-lock.ts';
 import { RoomMaker } from './room-maker.ts';
-import { takesUpToBytes, thinFromBytes } from './sizes.ts';
 import { dropEvents } from './thin.ts';
 import { WriterThread } from './thread.ts';
 import { Volatile, volatileEvent } from './volatile.ts';
@@ -32,11 +30,6 @@ import type { Wear } from './wear.ts';
 const gatherMs = 20;
 /** Between attempts to read from a disk that fails. */
 const readAgainMs = 1_000;
-/** What may wait in memory for a stuck disk. */
-const mostWaitingBytes = 16 * 1024 * 1024;
-/** A reading's fields in memory, besides its texts; and about what it takes on disk. */
-const entryBytes = 200;
-const diskBytes = 16;
 
 /**
  * Opens the buffer in `options.path`, taking over whatever earlier starts left there.
@@ -92,11 +85,7 @@ class DurableBuffer implements Buffer {
   readonly #wear = new WearMeter();
   readonly #openedMs = performance.now();
   readonly #encoder = new FrameEncoder();
-  #limits: BufferLimits;
-  /** A changed quota that the writer has not been told of. */
-  #newMaxBytes: number | null = null;
-  /** The quota asked for last, whatever commit carries which. */
-  #wantedMaxBytes: number;
+  readonly #quota: Quota;
   #nextSeq: Seq;
   /** On disk. */
   #newestSeq: Seq;
@@ -126,25 +115,26 @@ class DurableBuffer implements Buffer {
   readonly #accepted: Record<Stream, number> = perLane(() => 0);
   readonly #dropped: Record<Stream, number> = perLane(() => 0);
   readonly #roomMaker: RoomMaker;
-  #fill: Fill = 'low';
   /** What is appended now tells of a drop, which makes room. */
   #isTellingDrop = false;
 
   constructor(options: BufferOptions, thread: WriterThread, opened: Opened, latest: Latest, lock: Server | null) {
     this.#lock = lock;
     this.#options = options;
-    this.#limits = options;
+    this.#quota = new Quota(options, {
+      path: options.path,
+      space: () => latest.space,
+      waitingBytes: () => this.#waitingBytes,
+      isUnwritten: () => this.#isReadOnlyStart && this.#volatile.isOn,
+      log: (message) => options.log?.(message),
+    });
     this.#roomMaker = new RoomMaker({
-      isShort: () =>
-        this.#limits.whenFull === 'thin' &&
-        !this.#volatile.isOn &&
-        this.#latest.space.bytes + this.#comingBytes(0) > thinFromBytes(this.#maxBytes()),
+      isShort: () => this.#quota.isShort && !this.#volatile.isOn,
       ask: () => this.#askForRoom(),
       drop: (made) => this.#drop(made),
       isClosed: () => this.#closing !== null,
       log: (message) => options.log?.(`buffer: ${message}`),
     });
-    this.#wantedMaxBytes = options.maxBytes;
     this.#thread = thread;
     this.#latest = latest;
     latest.onVolatile = (isOn) => this.#setVolatile(isOn);
@@ -287,11 +277,9 @@ class DurableBuffer implements Buffer {
     this.#slots.forgetOthers(devices);
   }
 
-  adjust({ maxBytes, commitEveryMs, whenFull = 'stop', holdMs = defaultHoldMs }: BufferLimits): void {
-    this.#held.hold(holdMs);
-    this.#wantedMaxBytes = maxBytes;
-    this.#newMaxBytes = maxBytes === this.#limits.maxBytes ? null : maxBytes;
-    this.#limits = { maxBytes: this.#limits.maxBytes, commitEveryMs, whenFull };
+  adjust(limits: BufferLimits): void {
+    this.#held.hold(limits.holdMs ?? defaultHoldMs);
+    this.#quota.adjust(limits);
     this.#roomMaker.look();
     if (this.#timer === null) return;
     clearTimeout(this.#timer);
@@ -306,11 +294,11 @@ class DurableBuffer implements Buffer {
       held: perLane((lane) => held[lane] ?? 0),
       bytes,
       quarantineBytes,
-      maxBytes: this.#wantedMaxBytes,
-      full: streams.some((stream, lane) => waitsForDate(lane) && this.#isFull(stream, this.#lastRefused)),
-      fill: this.#lookHowFull(),
+      maxBytes: this.#quota.wantedBytes,
+      full: streams.some((stream, lane) => waitsForDate(lane) && this.#quota.isFull(stream, this.#lastRefused)),
+      fill: this.#quota.look(),
       isVolatile: this.#volatile.isOn,
-      whenFull: this.#limits.whenFull ?? 'stop',
+      whenFull: this.#quota.whenFull,
       segments,
       writtenBytes,
       wear: this.#wearNow(),
@@ -361,61 +349,14 @@ class DurableBuffer implements Buffer {
   #refusal(stream: Stream, count: number): Error | null {
     if (this.#closing) return new BufferError('CLOSED', 'the buffer is closed');
     if (this.#isTellingDrop) return null;
-    if (this.#isFull(stream, count)) {
-      const { bytes } = this.#latest.space;
-      const why =
-        this.#limits.whenFull === 'thin'
-          ? 'readings come faster than older ones can be dropped, or none is left that may be'
-          : 'whenFull is "stop"';
-      const holds = `the buffer holds ${bytes} of ${this.#maxBytes()} bytes (buffer.maxSize)`;
-      return new BufferFull(`${holds} and ${why}${this.#keptText()}`);
-    }
-    if (this.#waitingBytes + count * entryBytes > mostWaitingBytes)
-      return new BufferFull(
-        `${this.#waitingBytes} bytes of readings wait in memory for the disk at ${this.#options.path}`,
-      );
-    return null;
-  }
-
-  #isFull(stream: Stream, count: number): boolean {
-    // Nothing is written, and what will be is bounded by memory.
-    if (this.#isReadOnlyStart && this.#volatile.isOn) return false;
-    const upTo = takesUpToBytes(stream, this.#maxBytes(), this.#limits.whenFull ?? 'stop');
-    return this.#latest.space.bytes + this.#comingBytes(count) > upTo;
-  }
-
-  #lookHowFull(): Fill {
-    const maxBytes = this.#maxBytes();
-    const whenFull = this.#limits.whenFull ?? 'stop';
-    const mostBytes =
-      whenFull === 'thin' ? thinFromBytes(maxBytes) : takesUpToBytes('meter-readings', maxBytes, whenFull);
-    const { bytes } = this.#latest.space;
-    const before = this.#fill;
-    this.#fill = fillOf(before, bytes, mostBytes);
-    if (this.#fill !== before)
-      this.#options.log?.(`buffer: ${fillText(this.#fill, bytes, mostBytes, whenFull)}${this.#keptText()}`);
-    return this.#fill;
-  }
-
-  #keptText(): string {
-    return keptText(this.#options.path, this.#latest.space.quarantineBytes, this.#maxBytes());
-  }
-
-  /** On disk, of what waits in memory and of so many entries more. */
-  #comingBytes(count: number): number {
-    return (this.#waitingBytes / entryBytes + count) * diskBytes;
-  }
-
-  /** A larger quota holds at once; a smaller one would refuse the very commit that begins a smaller segment. */
-  #maxBytes(): number {
-    return Math.max(this.#limits.maxBytes, this.#newMaxBytes ?? 0);
+    return this.#quota.refusal(stream, count);
   }
 
   #schedule(): void {
     if (this.#timer || (this.#committing && !this.#volatile.isOn) || this.#closing) return;
     const sinceMs = performance.now() - this.#lastCommitMs;
     const isUrgent = this.#gathering.drops.length > 0;
-    const delayMs = isUrgent ? gatherMs : Math.max(gatherMs, this.#limits.commitEveryMs - sinceMs);
+    const delayMs = isUrgent ? gatherMs : Math.max(gatherMs, this.#quota.commitEveryMs - sinceMs);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       void this.#commit();
@@ -480,7 +421,7 @@ class DurableBuffer implements Buffer {
     const described = this.#encoder.takeDescribed();
     if (anchor.trust === 'synced') this.#slots.noteTrusted(anchor);
     const isWaiting = this.#isReadOnlyStart && this.#volatile.isOn;
-    const maxBytes = isWaiting ? null : this.#newMaxBytes;
+    const maxBytes = isWaiting ? null : this.#quota.newBytes;
     const slots =
       !isWaiting && (this.#wantsSlots || this.#hasNewSerial || maxBytes !== null)
         ? this.#slots.pack(this.#wearNow())
@@ -496,8 +437,7 @@ class DurableBuffer implements Buffer {
     try {
       const described = [...this.#volatile.takeCarried(), ...commit.described];
       const committed: Committed = await this.#thread.call('commit', { ...commit, described });
-      if (commit.maxBytes !== null) this.#limits = { ...this.#limits, maxBytes: commit.maxBytes };
-      this.#newMaxBytes = this.#wantedMaxBytes === this.#limits.maxBytes ? null : this.#wantedMaxBytes;
+      this.#quota.committed(commit.maxBytes);
       this.#latest.space = committed;
       this.#wantsSlots = committed.wantsSlots;
       this.#counts.commits += 1;
@@ -512,7 +452,7 @@ class DurableBuffer implements Buffer {
       for (const { stream, entries } of lanes) this.#tap(stream, entries);
       gathering.resolve();
       this.#roomMaker.look();
-      this.#lookHowFull();
+      this.#quota.look();
     } catch (error) {
       gathering.reject(error instanceof Error ? error : new Error(String(error)));
     } finally {
@@ -579,7 +519,7 @@ class DurableBuffer implements Buffer {
     const made = await this.#thread.call('makeRoom', {
       given: this.#given(),
       newest: this.#newestSeq,
-      maxBytes: this.#maxBytes(),
+      maxBytes: this.#quota.bytes,
     });
     this.#latest.space = made.space;
     return made;
@@ -592,7 +532,7 @@ class DurableBuffer implements Buffer {
     this.#isTellingDrop = true;
     try {
       const boundsOf = (boot: string): Bounds => this.#held.boundsOf(boot);
-      for (const event of dropEvents(drop, tallies, this.#maxBytes(), boundsOf)) this.#options.event(event);
+      for (const event of dropEvents(drop, tallies, this.#quota.bytes, boundsOf)) this.#options.event(event);
     } finally {
       this.#isTellingDrop = false;
     }
