@@ -12,6 +12,8 @@ import type { Undecodable } from './undecodable.ts';
 
 /** After a salvage that found no room or failed. Until then the segment is read as it is. */
 const salvageAgainMs = 60_000;
+/** What one step of confirming may take: a commit that waits goes next. */
+const confirmMs = 10;
 
 interface Salvaging {
   readonly shelf: Shelf;
@@ -46,7 +48,8 @@ export class Mending {
     if (this.#parts.undecodable.isUntold || this.#salvage !== null) return true;
     const isNow = performance.now() >= this.#salvageAgainMs;
     return this.#parts.shelves.all.some(
-      ({ isExamined, isDistrusted, isCondemned }) => !isCondemned && (!isExamined || (isDistrusted && isNow)),
+      ({ isExamined, isConfirmed, isDistrusted, isCondemned }) =>
+        !isCondemned && (!isExamined || !isConfirmed || (isDistrusted && isNow)),
     );
   }
 
@@ -59,19 +62,41 @@ export class Mending {
       shelves.use(unexamined, () => undefined);
       return true;
     }
+    if (this.#confirmed()) return true;
     const begun = this.#salvage ?? this.#begin(hasRoom);
     if (begun === null) return false;
     try {
       const isThere = shelves.all.includes(begun.shelf);
       if (isThere && begun.steps.next().done !== true) return true;
       this.end();
-      if (isThere) tell(salvagedEvent(begun.shelf, quarantine.folder));
+      if (isThere) {
+        shelves.listSealed(begun.shelf);
+        tell(salvagedEvent(begun.shelf, quarantine.folder));
+      }
     } catch (error) {
       this.end();
       this.#salvageAgainMs = performance.now() + salvageAgainMs;
       throw error;
     }
     return true;
+  }
+
+  /** Segments of which only a list told what they hold are opened, as a start would do without it. False: none is left. */
+  #confirmed(): boolean {
+    const { shelves } = this.#parts;
+    const untilMs = performance.now() + confirmMs;
+    let isAny = false;
+    for (const shelf of shelves.all.filter(({ isConfirmed, isCondemned }) => !isConfirmed && !isCondemned)) {
+      isAny = true;
+      try {
+        shelf.confirm();
+      } catch {
+        // As a reader meets it: what passes is asked again, damage is told.
+        shelves.use(shelf, () => shelf.confirm());
+      }
+      if (performance.now() > untilMs) break;
+    }
+    return isAny;
   }
 
   /** What was begun is as if it had not been. */

@@ -60,7 +60,7 @@ export function* salvage({ shelf, packed, settled, quarantine, lost }: SalvagePa
     for (const tail of fileTails.slice(1)) rmSync(shelf.file + tail, { force: true });
     copy.finish({ summary, removed, settled, slots });
     isDone = true;
-    shelf.salvaged(summary);
+    shelf.salvaged(summary, removed);
     quarantine.trim();
   } finally {
     if (!isDone) copy.abandon();

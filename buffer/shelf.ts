@@ -18,6 +18,7 @@ import type { Settled } from './ranges.ts';
 import { damagedRowsIn, isDamage, isUnreadable } from './segment-errors.ts';
 import { fileTails, parseSegmentName, segmentName, sizeOf } from './segment-files.ts';
 import { SegmentFile } from './segment.ts';
+import type { ListedSegment, SealedFacts } from './sealed-list.ts';
 import type { DescriptorRow, Extent, FrameRow, RemovedRun, SegmentRows } from './segment-format.ts';
 
 /** More than any segment holds. */
@@ -64,6 +65,10 @@ export class Shelf {
   #isAtRest = false;
   #bytes = 0;
   #inode = 0;
+  /** Its own summary was read; false: a list told what it holds. */
+  isConfirmed = true;
+  /** Entries that were taken out of it when it was written anew. */
+  #removed = 0;
 
   /** Nothing can be written beside it either. */
   readonly #isOnReadOnlyDisk: boolean;
@@ -100,6 +105,30 @@ export class Shelf {
     }
   }
 
+  /** Believes for now what the list of sealed segments tells: its first opening, or `confirm`, asks the file. */
+  take({ lanes, removed, bytes }: ListedSegment): void {
+    this.lanes = [...lanes];
+    this.#areLanesKnown = true;
+    this.#isAtRest = true;
+    this.#bytes = bytes;
+    this.#removed = removed;
+    this.isConfirmed = false;
+  }
+
+  /** Asks the file whether the list told the truth; throws as any opening does, or where it did not. Nothing is left open. */
+  confirm(): void {
+    if (this.isConfirmed) return;
+    this.#open();
+    this.park();
+  }
+
+  /** What the list of sealed segments may say of it; null: nothing, since it is not sealed, or not sound. */
+  sealedFacts(): (SealedFacts & { readonly file: string; readonly name: string }) | null {
+    const isFit = this.isSealed && this.#areLanesKnown && !this.isDistrusted && !this.isCondemned;
+    if (!isFit || !this.needsNoWal()) return null;
+    return { file: this.file, name: this.name, lanes: this.lanes, removed: this.#removed };
+  }
+
   /** Takes stock of a segment of an earlier start, sealing it if nobody has. */
   stock(): void {
     if (statSync(this.file, { throwIfNoEntry: false })?.isFile() !== true)
@@ -113,6 +142,7 @@ export class Shelf {
     if (summary) {
       this.lanes = summary;
       this.#areLanesKnown = true;
+      this.#removed = countOf(this.#open().removed());
       return;
     }
     this.park();
@@ -141,6 +171,7 @@ export class Shelf {
   distrust(): void {
     this.retire();
     this.isDistrusted = true;
+    this.isConfirmed = true;
     this.isExamined = false;
     if (this.#areLanesKnown) return;
     const last = Math.max(this.firstSeq, this.knownEnd ?? this.firstSeq + mostEntries);
@@ -319,18 +350,19 @@ export class Shelf {
   }
 
   /** Its file was replaced by a copy that holds less. It must be parked. */
-  rewritten(lanes: readonly (Extent | null)[]): void {
+  rewritten(lanes: readonly (Extent | null)[], removed: readonly RemovedRun[]): void {
     this.lanes = [...lanes];
+    this.#removed = countOf(removed);
     this.#bytes = this.#measure();
   }
 
   /** What could be read of it was written anew in its place. It must be parked. */
-  salvaged(lanes: readonly (Extent | null)[]): void {
+  salvaged(lanes: readonly (Extent | null)[], removed: readonly RemovedRun[]): void {
     this.isDistrusted = false;
     this.#wasExamined = false;
     this.#failures = 0;
     this.#isAtRest = this.needsNoWal();
-    this.rewritten(lanes);
+    this.rewritten(lanes, removed);
   }
 
   settled(): Settled[][] {
@@ -395,6 +427,12 @@ export class Shelf {
 
   #open(): SegmentFile {
     this.#handle ??= this.#isAtRest ? SegmentFile.openReadOnly(this.file) : this.#openUnsealed();
+    if (!this.isConfirmed) {
+      const written = this.#handle.summary();
+      if (written?.every((lane, at) => sameExtent(lane, this.lanes[at] ?? null)) !== true)
+        throw damagedRowsIn(this.file, 1);
+      this.isConfirmed = true;
+    }
     return this.#handle;
   }
 

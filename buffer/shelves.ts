@@ -7,6 +7,7 @@ import { removedByOthers } from './gaps.ts';
 import type { Described } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
+import { SealedList } from './sealed-list.ts';
 import type { Extent } from './segment-format.ts';
 import { fileTails, parseSegmentName } from './segment-files.ts';
 import { isDamage, isSalvageable, isUnreadable, mayPass } from './segment-errors.ts';
@@ -26,6 +27,7 @@ export class Shelves {
   readonly #folder: string;
   readonly #quarantine: Pick<Quarantine, 'folder' | 'take'>;
   readonly #isReadOnly: boolean;
+  readonly #sealed: SealedList;
   readonly #tell: (event: GatewayEvent) => void;
   readonly #settled: readonly Settled[];
   readonly #untold: Untold;
@@ -47,6 +49,7 @@ export class Shelves {
     isReadOnly = false,
   ) {
     this.#folder = folder;
+    this.#sealed = new SealedList(folder);
     this.#quarantine = quarantine;
     this.#settled = settled;
     this.#untold = new Untold(folder);
@@ -68,7 +71,10 @@ export class Shelves {
    * `Mending` or when a reader comes to them, but for the newest, which tells where the sequence goes on. `end`: the last seq of all, if the end before told it.
    */
   takeStock(end: Seq | null): void {
-    const names = readdirSync(this.#folder)
+    const listed = this.#sealed.read();
+    const files = readdirSync(this.#folder);
+    const beside = new Set(files.filter((name) => /-(wal|journal)$/.test(name)));
+    const names = files
       .map((name) => ({ name, parsed: parseSegmentName(name) }))
       .filter(({ parsed }) => parsed !== null)
       .toSorted(
@@ -76,7 +82,15 @@ export class Shelves {
       );
     const shelves = names.map(({ name }) => new Shelf(this.#folder, name, this.#isReadOnly));
     const untold = this.#untold.found();
-    const damaged = this.#damagedWals(shelves, untold);
+    // The newest is asked what is settled in any case, and what has something beside it is looked at.
+    const known = names.map(({ name }, at) => {
+      const isAlone = !beside.has(`${name}-wal`) && !beside.has(`${name}-journal`);
+      const shelf = shelves[at];
+      const isKnown = at < names.length - 1 && isAlone && shelf !== undefined && !untold.has(shelf.name);
+      return isKnown ? listed(shelf.file, shelf.name) : null;
+    });
+    const unlisted = shelves.filter((_, at) => known[at] === null);
+    const damaged = this.#damagedWals(unlisted, untold);
     // Of a segment of which nothing was left not even the file is there.
     const gone = [...untold].filter(([name]) => shelves.every((shelf) => shelf.name !== name));
     const wals = gone.map(([name, damage]) => () => {
@@ -85,6 +99,12 @@ export class Shelves {
     for (const [at, shelf] of shelves.entries()) {
       const [parsed, next] = [names[at]?.parsed, names[at + 1]?.parsed];
       shelf.knownEnd = next === undefined ? end : (next?.first ?? 0) - 1;
+      const facts = known[at] ?? null;
+      if (facts !== null) {
+        shelf.take(facts);
+        this.#all.push(shelf);
+        continue;
+      }
       const damage = damaged.get(shelf.name);
       shelf.isDamaged = damage?.wal.verdict === 'damaged';
       this.#takeStockOf(shelf, next === undefined);
@@ -100,6 +120,7 @@ export class Shelves {
     const newest = this.#all.at(-1);
     if (newest?.isExamined === false) this.#askNow(newest, () => undefined);
     for (const tell of wals) tell();
+    this.listSealed(...unlisted);
     if (end !== null) this.#tellRemoved(end);
   }
 
@@ -117,6 +138,22 @@ export class Shelves {
   /** What the start had to tell of WALs is committed. Never throws. */
   toldWals(): void {
     this.#untold.forget();
+  }
+
+  /** The next start need not open them. */
+  listSealed(...shelves: readonly Shelf[]): void {
+    if (this.#isReadOnly) return;
+    const sealed = shelves.flatMap((shelf) => (this.#all.includes(shelf) ? (shelf.sealedFacts() ?? []) : []));
+    if (sealed.length > 0)
+      this.#sealed.note(
+        sealed,
+        this.#all.map(({ name }) => name),
+      );
+  }
+
+  /** Of the list that saves a start the opening of all. */
+  get listBytes(): number {
+    return this.#sealed.bytes;
   }
 
   #tellRemoved(end: Seq): void {
@@ -188,6 +225,8 @@ export class Shelves {
       if (!shelf.isCondemned && !shelf.isSettled(this.#settled)) continue;
       shelf.park();
       try {
+        // Nothing goes on the word of a list.
+        if (!shelf.isCondemned) shelf.confirm();
         if (shelf.isDamaged || shelf.isDistrusted || shelf.isCondemned) this.#quarantine.take(shelf.file);
         else for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
         this.forget(shelf);

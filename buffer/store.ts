@@ -169,7 +169,8 @@ export class Store {
 
   #otherBytes(): number {
     const copies = this.#thinning.bytes + this.#mending.bytes;
-    return this.#dead.bytes() + this.#dating.bytes() + copies + this.#quarantine.bytes + this.#ballast.bytes;
+    const others = this.#shelves.listBytes + this.#ballast.bytes;
+    return this.#dead.bytes() + this.#dating.bytes() + copies + this.#quarantine.bytes + others;
   }
 
   commit(commit: Commit): Committed {
@@ -377,6 +378,7 @@ export class Store {
     this.#active = null;
     try {
       active.seal();
+      this.#shelves.listSealed(active);
     } catch {
       active.retire();
     }

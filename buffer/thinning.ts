@@ -143,7 +143,8 @@ export class Thinning {
       // From here on nobody holds the old file.
       shelf.park();
       copy.finish({ summary: plan.summary, removed: plan.removed, settled, slots });
-      shelf.rewritten(plan.summary);
+      shelf.rewritten(plan.summary, plan.removed);
+      shelves.listSealed(shelf);
       this.#copy = null;
       return true;
     } finally {

@@ -3,6 +3,7 @@ import { streams } from '../agent/reading.ts';
 import type { Kept, Seq, Stream } from '../agent/reading.ts';
 import { waitsForDate } from './protocol.ts';
 import type { Settled } from './ranges.ts';
+import type { ListedSegment } from './sealed-list.ts';
 import type { Extent } from './segment-format.ts';
 import type { BufferView, OpenSegment, ViewedSegment } from './view.ts';
 
@@ -50,13 +51,16 @@ export function laneStats(view: BufferView): BufferStatsOnDisk {
       unreadable.push({ segment: segment.name, why: messageOf(error) });
     }
   };
-  for (const segment of view.segments)
+  for (const segment of view.segments) {
+    if (segment.listed !== null && countListed(segment.listed, view, lanes)) continue;
     guarded(segment, (open) => {
       damagedFrames += countIn(open, view, lanes);
     });
+  }
   for (const segment of view.segments.toReversed()) {
-    const unknown = lanes.filter((lane) => lane.newestMs === null && lane.waiting + lane.settled > 0);
-    if (unknown.length > 0) guarded(segment, (open) => findNewest(open, lanes));
+    const isUnknown = (lane: Counting, at: number): boolean =>
+      lane.newestMs === null && lane.waiting + lane.settled > 0 && segment.listed?.lanes[at] !== null;
+    if (lanes.some(isUnknown)) guarded(segment, (open) => findNewest(open, lanes));
   }
   return { lanes, unreadable, damagedFrames };
 }
@@ -97,6 +101,18 @@ function decodedOrNull(frame: Frame, decode: OpenSegment['decode']): readonly Ke
   } catch {
     return null;
   }
+}
+
+/** True when the list is enough to count the segment; false: nothing was counted. */
+function countListed({ lanes: listed }: ListedSegment, { settled, heldFrom }: BufferView, lanes: readonly Counting[]) {
+  const counts = lanes.map((lane) => ({ ...lane }));
+  const isCounted = counts.every((lane, at) => {
+    const held = heldFrom !== null && waitsForDate(at) ? heldFrom : Infinity;
+    const isWhole = countWhole(lane, listed[at] ?? null, settled[at], held);
+    return isWhole && (lane.oldestWaitingMs !== null || lane.waiting === 0);
+  });
+  if (isCounted) for (const [at, lane] of lanes.entries()) Object.assign(lane, counts[at]);
+  return isCounted;
 }
 
 /** True when the summary is enough to count the lane. */

@@ -20,6 +20,8 @@ import { Settled } from './ranges.ts';
 import { isDamage } from './segment-errors.ts';
 import { parseSegmentName, sizeOf } from './segment-files.ts';
 import { SegmentFile } from './segment.ts';
+import { sealedIn } from './sealed-list.ts';
+import type { ListedSegment, SealedLooker } from './sealed-list.ts';
 import { isMissing, stableCopy } from './stable-copy.ts';
 import { lookAtWal } from './wal-look.ts';
 import type { WalFindings } from './wal.ts';
@@ -33,6 +35,8 @@ export interface ViewedSegment {
   readonly bytes: number;
   /** Nobody writes to it any more. */
   readonly isSealed: boolean;
+  /** What the list of sealed segments says of it, which was believed; null: the file itself was opened. */
+  readonly listed: ListedSegment | null;
 }
 
 /** An open segment, with what decoding its frames needs. */
@@ -65,8 +69,11 @@ export class BufferView {
   readonly #copies = new Map<string, string>();
   #temporary: string | null = null;
 
-  /** null: no daemon has run with this folder yet. Throws BufferError: `NOT_A_BUFFER`, `NO_ACCESS`. */
-  static open(folder: string): BufferView | null {
+  /**
+   * null: no daemon has run with this folder yet. Throws BufferError: `NOT_A_BUFFER`, `NO_ACCESS`. `isQuick`: sealed segments are not opened where their list
+   * tells what they hold; damage that their disk has done to them since is not seen then.
+   */
+  static open(folder: string, { isQuick = false } = {}): BufferView | null {
     let names: string[];
     try {
       names = readdirSync(folder);
@@ -80,10 +87,10 @@ export class BufferView {
         'NOT_A_BUFFER',
         `${folder} is no buffer: it holds neither lock.db nor a segment; name the folder that "buffer.path" names, normally STATEDIR/buffer`,
       );
-    return new BufferView(folder, names);
+    return new BufferView(folder, names, isQuick ? sealedIn(folder) : () => null);
   }
 
-  private constructor(folder: string, names: readonly string[]) {
+  private constructor(folder: string, names: readonly string[], listed: SealedLooker) {
     this.folder = folder;
     const unreadable: { segment: string; why: string }[] = [];
     this.unreadable = unreadable;
@@ -94,12 +101,14 @@ export class BufferView {
       const dating = this.#dating();
       this.heldFrom = dating.heldFrom;
       this.#dates = { offsetOf: (boot, seq) => dating.offsetOf(boot, seq) };
+      const beside = new Set(names.filter((name) => /-(wal|journal)$/.test(name)));
       this.segments = names
-        .flatMap((name) => viewed(folder, name))
+        .flatMap((name) => viewed(folder, name, beside, listed))
         .toSorted((a, b) => a.firstSeq - b.firstSeq || startsOf(a) - startsOf(b));
       // Positions only grow: the newest segment that tells them tells all.
       let isSettledKnown = false;
       for (const segment of this.segments.toReversed()) {
+        if (segment.listed !== null && isSettledKnown) continue;
         const wal = lookedAt(segment);
         if (wal !== null) wals.push({ segment: segment.name, wal });
         try {
@@ -229,24 +238,20 @@ export class BufferView {
   }
 }
 
-/** Nothing, for a file that is no segment or is gone. */
-function viewed(folder: string, name: string): ViewedSegment[] {
-  const parsed = parseSegmentName(name);
+/** Nothing, for a file that is no segment or is gone. `beside`: the names of WALs and journals. */
+function viewed(folder: string, fileName: string, beside: ReadonlySet<string>, look: SealedLooker): ViewedSegment[] {
+  const parsed = parseSegmentName(fileName);
   if (parsed === null) return [];
-  const file = join(folder, name);
+  const file = join(folder, fileName);
+  const name = fileName.slice(0, -'.db'.length);
+  const segment = { name, file, epoch: parsed.epoch, firstSeq: parsed.first };
   try {
+    const isAlone = !beside.has(`${fileName}-wal`) && !beside.has(`${fileName}-journal`);
+    const listed = isAlone ? look(file, name) : null;
+    if (listed !== null) return [{ ...segment, bytes: listed.bytes, isSealed: true, listed }];
     accessSync(file, constants.R_OK);
     const bytes = sizeOf(file) + sizeOf(`${file}-wal`);
-    return [
-      {
-        name: name.slice(0, -'.db'.length),
-        file,
-        epoch: parsed.epoch,
-        firstSeq: parsed.first,
-        bytes,
-        isSealed: isAtRest(file),
-      },
-    ];
+    return [{ ...segment, bytes, isSealed: isAtRest(file), listed }];
   } catch (error) {
     if (isMissing(error)) return [];
     throw noAccess(file, error);

@@ -37,8 +37,9 @@ export async function looking<T>(
   { folder, config }: Asked,
   none: () => T,
   look: (view: BufferView) => Promise<T> | T,
+  how: { readonly isQuick?: boolean } = {},
 ): Promise<T> {
-  const view = BufferView.open(folder);
+  const view = BufferView.open(folder, how);
   if (view === null) {
     if (config === null)
       throw new BufferError('NO_BUFFER', `${folder} does not exist or is empty; name the folder of a buffer`);

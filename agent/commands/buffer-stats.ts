@@ -55,6 +55,7 @@ export const bufferStats: Command = {
         io.stdout.write(json ? `${JSON.stringify(found)}\n` : textOf(found));
         return found.unreadable.length + found.damagedFrames + found.damagedWals.length > 0 ? 1 : 0;
       },
+      { isQuick: true },
     );
   },
 };
@@ -93,6 +94,10 @@ function statsOf(view: BufferView, maxBytes: number | null) {
 function removedFrom(view: BufferView): number {
   let removed = 0;
   for (const segment of view.segments) {
+    if (segment.listed !== null) {
+      removed += segment.listed.removed;
+      continue;
+    }
     try {
       for (const { count } of view.use(segment, ({ file }) => file.removed()) ?? []) removed += count;
     } catch {

@@ -36,8 +36,8 @@ export class DamagedSite {
   accepted = 0;
   readonly #made: string[] = [this.folder];
 
-  /** Two lanes, two segments a start; each start ended in order. */
-  fill(starts: number): void {
+  /** Two lanes, two segments a start; each start ended in order. `slots`: the newest, of every commit. */
+  fill(starts: number, slots: Uint8Array | null = null): void {
     const clock = new FakeClock();
     for (let start = 0; start < starts; start++) {
       const store = new Store({ path: this.folder, maxBytes: smallBytes }, () => undefined);
@@ -47,7 +47,7 @@ export class DamagedSite {
         clock.wallMs += 1000;
         store.commit({
           ...this.#commit(encoder, clock, 4 + (commit % 30)),
-          slots: null,
+          slots,
           dating: [],
           maxBytes: null,
           drops: [],
