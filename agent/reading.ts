@@ -97,6 +97,12 @@ export interface LaterSlot {
   readonly lateMs: number;
 }
 
+/** A reading that waits for its true time, which tells whether it answers the slot before: by boot time it was due then, less than `withinMs` behind that slot. */
+export interface HeldDue {
+  readonly dueBootMs: number;
+  readonly withinMs: number;
+}
+
 /**
  * An event or a metadata record. `json`: the body of the record without what is known only at the commit: `id` is not in it, `time` and `clock` are null
  * in their places, `removedAt: true` stands for that time; null: a tombstone.

@@ -78,15 +78,19 @@ export function readBacklog(
 /** Searching damaged segments for slots would hold a start up. Examined ones are asked. */
 const isReady = ({ isExamined }: Shelf): boolean => isExamined;
 
-/** The newest packed slots, the segment that carries them, and all frames of the meter lane that came after. */
-export function readNewestSlots(shelves: Shelves): {
+/** The newest packed slots, the segment that carries them, and all frames of the meter lane that came after, or wait for their date. */
+export function readNewestSlots(
+  shelves: Shelves,
+  heldFrom: Seq,
+): {
   from: Shelf | null;
   slots: Uint8Array | null;
   slotFrames: ReadFrames;
 } {
   for (const shelf of shelves.all.filter(isReady).toReversed()) {
     const slots = shelves.use(shelf, () => shelf.slots());
-    if (slots) return { from: shelf, slots: slots.body, slotFrames: readMeters(shelves, slots.seq) };
+    if (slots)
+      return { from: shelf, slots: slots.body, slotFrames: readMeters(shelves, Math.min(slots.seq, heldFrom - 1)) };
   }
   return { from: null, slots: null, slotFrames: readMeters(shelves, 0) };
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../agent/clock.ts';
-import type { GatewayEvent, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
+import type { GatewayEvent, HeldDue, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Fill } from './fill.ts';
 import type { Wear } from './wear.ts';
 
@@ -41,6 +41,8 @@ export interface Buffer {
   reject(entry: Kept, reason: string, record: { key: string; value: string | null }): Promise<void>;
   /** The newest slot of a counter that lies on disk, so that a restart does not answer it twice. Unix ms; undefined: none known. */
   newestSlotMs(device: string, point: string): number | undefined;
+  /** When a counter's readings were due that earlier runs made in this boot with a wrong clock, and that wait for their date. */
+  heldDues(device: string, point: string): readonly HeldDue[];
   /** The last good total of a polled counter, accepted in this start or found on disk; undefined: none known. */
   lastTotal(device: string, point: string): LastTotal | undefined;
   /** The serial number that a device said of itself last, also in earlier starts. */

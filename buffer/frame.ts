@@ -1,8 +1,19 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Stamp, Trust } from '../agent/clock.ts';
-import type { ClockMark, Kept, Note, PointInfo, Quality, Reading, Seq, Stream, TimeSource } from '../agent/reading.ts';
+import type {
+  ClockMark,
+  HeldDue,
+  Kept,
+  Note,
+  PointInfo,
+  Quality,
+  Reading,
+  Seq,
+  Stream,
+  TimeSource,
+} from '../agent/reading.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
-import { laterSlotMs, packLaterSlot } from './later-slot.ts';
+import { heldDueOf, laterSlotMs, packLaterSlot } from './later-slot.ts';
 
 /** An entry that has its number but no date yet: dating happens at the commit, by the frame's anchor. */
 export interface Numbered {
@@ -20,7 +31,17 @@ export interface FrameContext {
   readonly dates?: Dates;
 }
 
+/** A reading whose slot follows from its true time, which is not known yet. */
+export interface Undated {
+  readonly boot: string;
+  readonly seq: Seq;
+  readonly point: PointInfo;
+  readonly due: HeldDue;
+}
+
 export interface Dates {
+  /** Told of each that is met. */
+  readonly undated?: (one: Undated) => void;
   /** What to add to the boot time of a reading that was committed with a wrong clock; null: not known. */
   offsetOf(boot: string, seq: Seq): number | null;
 }
@@ -237,12 +258,15 @@ export function decodeFrame(bytes: Uint8Array, context: FrameContext): Kept[] {
       slotMs: slots[row] ?? null,
       bootMs: bootMs - (ages[row] ?? 0),
     };
+    const date = dateOf(anchor, seq, seen, context.dates);
+    if (date.clock === 'unsynced' && seen.slotMs !== null && seen.slotMs < 0)
+      context.dates?.undated?.({ boot: anchor.boot, seq, point, due: heldDueOf(seen.slotMs, seen.bootMs) });
     return {
       form: 'reading',
       epoch,
       seq,
       stream,
-      ...dateOf(anchor, seq, seen, context.dates),
+      ...date,
       repeat: repeats[row] === 1,
       point,
       value: values[row] ?? null,

@@ -1,4 +1,4 @@
-import type { LaterSlot } from '../agent/reading.ts';
+import type { HeldDue, LaterSlot } from '../agent/reading.ts';
 
 const hourMs = 3_600_000;
 const lateUnitMs = 10;
@@ -17,6 +17,12 @@ export function packLaterSlot({ everyMs, withinMs, lateMs }: LaterSlot): number 
     late >= 0 &&
     late < lateSpan;
   return fits ? -((perHour * withinSpan + withinMs) * lateSpan + late) : null;
+}
+
+/** When the reading was due that was made at that boot time. */
+export function heldDueOf(packed: number, bootMs: number): HeldDue {
+  const withinMs = Math.floor(-packed / lateSpan) % withinSpan;
+  return { dueBootMs: bootMs - (-packed % lateSpan) * lateUnitMs, withinMs };
 }
 
 /** The slot of a reading that was true at `trueMs`; null: it was due too long after one. */

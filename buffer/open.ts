@@ -1,15 +1,16 @@
 import type { Server } from 'node:net';
 import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
-import type { Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
+import type { HeldDue, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal, WriterPulse } from './buffer.ts';
 import type { Bounds } from './dating.ts';
 import { FrameDecoder } from './decoder.ts';
 import { FrameEncoder } from './encoder.ts';
 import { corrected, isReading, keep } from './frame.ts';
-import type { Numbered } from './frame.ts';
+import type { Dates, Numbered } from './frame.ts';
 import { Gathering } from './gathering.ts';
 import { defaultHoldMs, HeldReadings } from './held.ts';
+import { HeldDues } from './held-dues.ts';
 import { LaneReader } from './lane-reader.ts';
 import { NewestSlots } from './newest-slots.ts';
 import { Points } from './points.ts';
@@ -80,6 +81,7 @@ class DurableBuffer implements Buffer {
   readonly #readers: Readonly<Record<Stream, LaneReader>>;
   readonly #slots = new NewestSlots();
   readonly #held: HeldReadings;
+  readonly #heldDues: HeldDues;
   /** The newest seq that was given to the writer. */
   #givenSeq: Seq;
   readonly #wear = new WearMeter();
@@ -168,7 +170,12 @@ class DurableBuffer implements Buffer {
     );
     const points = new Points();
     this.#readers = perLane((lane) => this.#reader(lane, opened, points));
-    for (const { entries } of new FrameDecoder(this.#held, points).decode('meter-readings', opened.slotFrames))
+    this.#heldDues = new HeldDues(options.clock.now().boot, opened.dating);
+    const dates: Dates = {
+      offsetOf: (boot, seq) => this.#held.offsetOf(boot, seq),
+      undated: (one) => this.#heldDues.note(one),
+    };
+    for (const { entries } of new FrameDecoder(dates, points).decode('meter-readings', opened.slotFrames))
       this.#slots.noteAll(entries);
     // By then whoever opened it can take its events.
     setImmediate(() => this.#held.watch());
@@ -253,6 +260,10 @@ class DurableBuffer implements Buffer {
 
   newestSlotMs(device: string, point: string): number | undefined {
     return this.#slots.get(device, point);
+  }
+
+  heldDues(device: string, point: string): readonly HeldDue[] {
+    return this.#heldDues.of(device, point);
   }
 
   lastTotal(device: string, point: string): LastTotal | undefined {

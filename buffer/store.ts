@@ -124,7 +124,8 @@ export class Store {
   }
 
   opened(): Opened {
-    const { from, slots, slotFrames } = readNewestSlots(this.#shelves);
+    const heldFrom = Math.min(...this.#dating.boots.map((boot) => boot.heldFrom ?? Infinity));
+    const { from, slots, slotFrames } = readNewestSlots(this.#shelves, heldFrom);
     this.#slotsFrom = from;
     this.#shelves.unlinkSettled(from);
     const before = this.#lock.isNew ? 'none' : this.#lock.before.clean ? 'clean' : 'unclean';

@@ -21,7 +21,7 @@ export interface SessionSource {
 }
 
 /** What the buffer knows of devices from before. */
-export type KeptOfDevices = Pick<Buffer, 'newestSlotMs' | 'lastTotal' | 'serialSeen' | 'sawSerial'>;
+export type KeptOfDevices = Pick<Buffer, 'newestSlotMs' | 'heldDues' | 'lastTotal' | 'serialSeen' | 'sawSerial'>;
 
 export interface PollerOptions {
   readonly device: {
@@ -86,7 +86,14 @@ export interface Poller {
 export function startPoller(options: PollerOptions): Poller {
   const { device, link, clock, sink, event, log, kept: known, before } = options;
   const polled = device.points.filter((point) => point.pushed !== true);
-  const agenda = new Agenda(polled, (point) => known.newestSlotMs(device.id, point), before?.agenda);
+  const agenda = new Agenda(
+    polled,
+    {
+      newestSlotMs: (point) => known.newestSlotMs(device.id, point),
+      heldDues: (point) => known.heldDues(device.id, point),
+    },
+    before?.agenda,
+  );
   const pushed = new PushedPoints(
     device.points.flatMap((point) => (point.pushed === true ? [point.info] : [])),
     clock.now(),

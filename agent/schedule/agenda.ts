@@ -5,9 +5,9 @@ import { joinedSpans, MissedSlots, MOST_MISSED_SLOTS } from './missed-slots.ts';
 import type { MissedSpan } from './missed-slots.ts';
 import { badIsNews, fail, finish, giveUp, missed, open, pauseMs } from './pending.ts';
 import { newPoint } from './point-state.ts';
-import type { PointState, PolledPoint } from './point-state.ts';
+import type { KeptOfPoints, PointState, PolledPoint } from './point-state.ts';
 import { type Schedule, slotsBetween } from './slots.ts';
-import { enterWrongTime, leaveWrongTime, slotted } from './wrong-time.ts';
+import { answerWrongDues, enterWrongTime, leaveWrongTime, slotted } from './wrong-time.ts';
 
 /** What one poll asks for. */
 export interface Ask {
@@ -70,11 +70,7 @@ export class Agenda {
   #leftBehind: readonly PointState[];
 
   /** `before`: from the agenda whose place this one takes. A point that kept its name, kind and slots goes on as if nothing had happened. */
-  constructor(
-    points: readonly PolledPoint[],
-    newestSlotMs: (point: string) => number | undefined,
-    before: Handover | null = null,
-  ) {
+  constructor(points: readonly PolledPoint[], kept: KeptOfPoints, before: Handover | null = null) {
     this.#looked = before?.looked ?? null;
     this.#skippedSlots = before?.skippedSlots ?? 0;
     this.#missed = before?.missed ?? new MissedSlots();
@@ -82,9 +78,8 @@ export class Agenda {
     this.#points = points.map((point) => {
       const known = before?.points.find(({ info }) => info.point === point.info.point);
       if (known?.info.kind === point.info.kind && (known.own ?? known).schedule.key === point.schedule.key)
-        return { ...known, ...point, ...known.own, own: null, pending: known.own === null ? known.pending : null };
-      const isCounter = point.info.kind === 'counter';
-      const state = newPoint(point, isCounter ? newestSlotMs(point.info.point) : undefined);
+        return this.#goingOn(known, point);
+      const state = newPoint(point, kept);
       this.#fresh.add(state);
       return state;
     });
@@ -94,6 +89,14 @@ export class Agenda {
     );
     this.#byName = new Map(this.#points.map((point) => [point.info.point, point]));
     this.#group();
+  }
+
+  /** While the clock is known to be wrong it begins anew, by that clock or, if it is right by now, by its own slots. */
+  #goingOn(known: PointState, point: PolledPoint): PointState {
+    if (known.own === null) return { ...known, ...point };
+    const state = { ...known, ...point, ...known.own, own: null, pending: null };
+    this.#fresh.add(state);
+    return state;
   }
 
   #group(): void {
@@ -165,8 +168,10 @@ export class Agenda {
       if (point === undefined || point.pending === null) continue;
       const { pending } = point;
       if (observation.quality !== 'bad') {
-        write.push(slotted(point, pending, observation));
-        if (pending.isWrong && point.counter) point.wrongDues.push(pending.dueBootMs);
+        const reading = slotted(point, pending, observation);
+        write.push(reading);
+        if (reading.laterSlot !== undefined)
+          point.wrongDues.push({ dueBootMs: pending.dueBootMs, withinMs: reading.laterSlot.withinMs });
         finish(point, pending);
         point.failing = false;
       } else if (point.counter) {
@@ -185,8 +190,8 @@ export class Agenda {
     this.#isWrong = now.trust === 'unsynced';
     for (const point of this.#points) {
       if (!point.counter) continue;
-      if (this.#isWrong) enterWrongTime(point, this.#looked?.untilWallMs);
-      else leaveWrongTime(point, now);
+      if (this.#isWrong) enterWrongTime(point, this.#looked?.untilWallMs, now);
+      else leaveWrongTime(point);
       point.pending = null;
       this.#fresh.add(point);
     }
@@ -194,17 +199,18 @@ export class Agenda {
     this.#group();
   }
 
-  #open(point: PointState, slotMs: number | null, now: Stamp): void {
-    open(point, slotMs, this.#isWrong, now);
+  #open(point: PointState, slotMs: number | null, now: Stamp, startedLateMs = 0): void {
+    open(point, slotMs, this.#isWrong, now, startedLateMs);
   }
 
   /** At its start every point is asked once: counters for their slot if it is still due, the rest outside the schedule. */
   #start(now: Stamp, missedSpans: MissedSpan[]): void {
     for (const point of this.#fresh) {
+      if (!this.#isWrong) answerWrongDues(point, now);
       const slotMs = point.schedule.slotAtOrBefore(now.wallMs);
       if (!point.counter) this.#open(point, slotMs === now.wallMs ? slotMs : null, now);
-      else if (this.#isWrong || (!point.done.has(slotMs) && now.wallMs - slotMs < point.withinMs))
-        this.#open(point, this.#isWrong ? now.wallMs : slotMs, now);
+      else if (!point.done.has(slotMs) && now.wallMs - slotMs < point.withinMs)
+        this.#open(point, slotMs, now, now.wallMs - slotMs);
       if (this.#isWrong || point.missedAfterMs === undefined) continue;
       const uptoMs = point.pending === null ? slotMs : slotMs - 1;
       missedSpans.push(...this.#missed.add(point.info, point.schedule, point.done, point.missedAfterMs, uptoMs));

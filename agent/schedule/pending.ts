@@ -9,8 +9,14 @@ const RECONNECT_MS = 2_000;
 /** DESIGN section 4: a point that stays bad says so again after 15 min. The second allows for slots that came a little early. */
 const BAD_AGAIN_MS = 15 * 60_000 - 1_000;
 
-/** `slotMs` is due from now on; null: an answer outside the schedule. */
-export function open(point: PointState, slotMs: number | null, isWrong: boolean, now: Stamp): void {
+/** `slotMs` is due from now on; null: an answer outside the schedule. `startedLateMs`: so long before nobody was there to ask. */
+export function open(
+  point: PointState,
+  slotMs: number | null,
+  isWrong: boolean,
+  now: Stamp,
+  startedLateMs: number,
+): void {
   const dueBootMs = slotMs === null ? now.bootMs : now.bootMs - (now.wallMs - slotMs);
   const patientMs = slotMs === null ? RECONNECT_MS : Math.min(point.schedule.everyMs / 2, RECONNECT_MS);
   // From now on, not from a slot that was due before the start: the connection has had no time yet to open.
@@ -19,6 +25,7 @@ export function open(point: PointState, slotMs: number | null, isWrong: boolean,
     slotMs,
     dueBootMs,
     isWrong,
+    startedLateMs,
     untilBootMs: point.counter ? dueBootMs + point.withinMs : patientUntilBootMs,
     patientUntilBootMs,
     nextTryBootMs: dueBootMs,

@@ -1,4 +1,4 @@
-import type { Observation, PointInfo } from '../reading.ts';
+import type { HeldDue, Observation, PointInfo } from '../reading.ts';
 import { type Schedule, SlotSet } from './slots.ts';
 
 export interface PolledPoint {
@@ -15,6 +15,8 @@ export interface Pending {
   readonly dueBootMs: number;
   /** It was opened while the clock was known to be wrong: `slotMs` is none. */
   readonly isWrong: boolean;
+  /** Nobody was there to ask for so long after it was due. */
+  readonly startedLateMs: number;
   readonly untilBootMs: number;
   /** From here on a missing session is told. */
   readonly patientUntilBootMs: number;
@@ -34,27 +36,37 @@ export interface PointState extends Omit<PolledPoint, 'schedule'> {
   done: SlotSet;
   /** While the clock is known to be wrong: what else goes by true slots. */
   own: { readonly schedule: Schedule; readonly done: SlotSet } | null;
-  /** While the clock is known to be wrong: when the readings were due that were good. Boot time. */
-  wrongDues: number[];
+  /** While the clock is known to be wrong: when the readings were due that were good. */
+  wrongDues: HeldDue[];
   /** Slots behind this one went by unasked, and get their record when it is known which; undefined: none did. */
   missedAfterMs: number | undefined;
   failing: boolean;
   badToldBootMs: number | null;
 }
 
-/** A point nobody has asked yet. `newestOnDiskMs`: of a counter, the newest slot that earlier runs of the process left. */
-export function newPoint(point: PolledPoint, newestOnDiskMs: number | undefined): PointState {
+/** What earlier runs of the process left of a device's counters. */
+export interface KeptOfPoints {
+  /** The newest slot on disk; undefined: none. */
+  readonly newestSlotMs: (point: string) => number | undefined;
+  /** When the readings were due that were made in this boot with a wrong clock and wait for their date. */
+  readonly heldDues: (point: string) => readonly HeldDue[];
+}
+
+/** A point nobody has asked yet. */
+export function newPoint(point: PolledPoint, kept: KeptOfPoints): PointState {
+  const isCounter = point.info.kind === 'counter';
+  const newestOnDiskMs = isCounter ? kept.newestSlotMs(point.info.point) : undefined;
   const done = new SlotSet(point.schedule);
   // Only itself: what lies before it is not known to be answered, and silence over hours is worse than a repeat.
   if (newestOnDiskMs !== undefined) done.add(newestOnDiskMs);
   return {
     ...point,
-    counter: point.info.kind === 'counter',
+    counter: isCounter,
     newestOnDiskMs,
     pending: null,
     done,
     own: null,
-    wrongDues: [],
+    wrongDues: isCounter ? [...kept.heldDues(point.info.point)] : [],
     missedAfterMs: newestOnDiskMs,
     failing: false,
     badToldBootMs: null,

@@ -1,11 +1,15 @@
 import type { Stamp } from '../clock.ts';
-import type { LaterSlot, Observation, Reading } from '../reading.ts';
+import type { HeldDue, LaterSlot, Observation, Reading } from '../reading.ts';
 import type { Pending, PointState } from './point-state.ts';
 import { fromFullHour, type Schedule, SlotSet } from './slots.ts';
 
 const HOUR_MS = 3_600_000;
 /** Oftener than this a counter is not read for the sake of a slot that may come to lie there. */
 const LEAST_MS = 30_000;
+/** A later answer than the buffer keeps the rule of (buffer/later-slot.ts) has no slot. */
+const MOST_LATE_MS = 655_000;
+/** Between two runs of the process the same instant may be told so much apart. */
+const ROUNDING_MS = 500;
 
 /**
  * When a counter is read while the clock is known to be wrong. Its true slots are not known, so it is read so often that one reading comes to lie
@@ -21,24 +25,32 @@ function wrongTimeSchedule({ everyMs }: Schedule, withinMs: number): Schedule {
 }
 
 /** From now on the clock is known to be wrong: the counter gets slots of its own. `untilWallMs`: up to where its true slots were looked at. */
-export function enterWrongTime(point: PointState, untilWallMs: number | undefined): void {
+export function enterWrongTime(point: PointState, untilWallMs: number | undefined, now: Stamp): void {
   const openSlotMs = point.pending?.slotMs ?? null;
   const lastMs = openSlotMs === null ? untilWallMs : openSlotMs - 1;
   if (lastMs !== undefined) point.missedAfterMs ??= point.schedule.slotAtOrBefore(lastMs);
   point.own = { schedule: point.schedule, done: point.done };
   point.schedule = wrongTimeSchedule(point.own.schedule, point.withinMs);
   point.done = new SlotSet(point.schedule);
+  // An earlier run of the process may have read it at the newest of them: two readings would answer one slot.
+  const newestMs = point.schedule.slotAtOrBefore(now.wallMs);
+  const newestDueMs = now.bootMs - (now.wallMs - newestMs);
+  if (point.wrongDues.some(({ dueBootMs }) => Math.abs(dueBootMs - newestDueMs) < ROUNDING_MS))
+    point.done.add(newestMs);
 }
 
-/** The clock is not known to be wrong any more: of what the counter was read meanwhile it is known now which slots it answers. */
-export function leaveWrongTime(point: PointState, now: Stamp): void {
-  if (point.own === null) return;
-  const { schedule, done } = point.own;
-  for (const dueBootMs of point.wrongDues) {
-    const slotMs = slotAnswered(schedule, point.schedule, dueBootMs, now);
-    if (slotMs !== null) done.add(slotMs);
+/** The clock is not known to be wrong any more: the counter goes by its own slots again. */
+export function leaveWrongTime(point: PointState): void {
+  if (point.own !== null) Object.assign(point, { ...point.own, own: null });
+}
+
+/** Of what was read while the clock was known to be wrong, by this or an earlier run of the process, it is known now which slots it answers. */
+export function answerWrongDues(point: PointState, now: Stamp): void {
+  for (const due of point.wrongDues) {
+    const slotMs = slotAnswered(point.schedule, due, now);
+    if (slotMs !== null) point.done.add(slotMs);
   }
-  Object.assign(point, { schedule, done, own: null, wrongDues: [] });
+  point.wrongDues = [];
 }
 
 /** An answer as a reading of its slot. That of a wrong clock is none: at most it follows later. */
@@ -46,21 +58,26 @@ export function slotted(point: PointState, pending: Pending, seen: Observation):
   const reading = { ...seen, slotMs: pending.slotMs };
   if (!pending.isWrong) return reading;
   if (!point.counter || seen.quality === 'bad' || point.own === null) return withoutSlot(reading, undefined);
-  return withoutSlot(reading, laterSlotOf(point.own.schedule, point.schedule, pending.dueBootMs, seen.at));
+  return withoutSlot(reading, laterSlotOf(point.own.schedule, point.schedule, pending, seen.at));
 }
 
-/** What the slot of such a reading follows from; undefined: from nothing. */
-function laterSlotOf(schedule: Schedule, wrong: Schedule, dueBootMs: number, at: Stamp): LaterSlot | undefined {
-  if (schedule.everyMs >= HOUR_MS) return undefined;
-  return { everyMs: schedule.everyMs, withinMs: wrong.everyMs, lateMs: at.bootMs - dueBootMs };
+/**
+ * What the slot of such a reading follows from; undefined: from nothing. One that was due before the start of the process answers no slot that lies further
+ * back than the first reading would: others come close behind, and no two may answer one slot.
+ */
+function laterSlotOf(schedule: Schedule, wrong: Schedule, pending: Pending, at: Stamp): LaterSlot | undefined {
+  const lateMs = at.bootMs - pending.dueBootMs;
+  const withinMs = wrong.everyMs - pending.startedLateMs;
+  if (schedule.everyMs >= HOUR_MS || lateMs > MOST_LATE_MS || withinMs <= 0) return undefined;
+  return { everyMs: schedule.everyMs, withinMs, lateMs };
 }
 
 /** The slot that a reading due at this boot time has answered, now that the time is known; null: none. */
-function slotAnswered(schedule: Schedule, wrong: Schedule, dueBootMs: number, now: Stamp): number | null {
+function slotAnswered(schedule: Schedule, { dueBootMs, withinMs }: HeldDue, now: Stamp): number | null {
   if (schedule.everyMs >= HOUR_MS) return null;
   const dueMs = now.wallMs - (now.bootMs - dueBootMs);
   const slotMs = schedule.slotAtOrBefore(dueMs);
-  return dueMs - slotMs < wrong.everyMs ? slotMs : null;
+  return dueMs - slotMs < withinMs ? slotMs : null;
 }
 
 function withoutSlot(reading: Reading, laterSlot: LaterSlot | undefined): Reading {

@@ -142,6 +142,41 @@ describe('a boot whose clock is known to be wrong', () => {
     ]);
   });
 
+  it('knows after a restart in it when its counters were due, until they have their time', async () => {
+    const laterSlot = { everyMs: 15 * minuteMs, withinMs: 5 * minuteMs, lateMs: 0 };
+    const dues = (): unknown => pi.buffer?.heldDues('EM-1', 'energy');
+    await pi.boots(0, 'unsynced');
+    await pi.reads({ laterSlot });
+    await pi.passes(5 * minuteMs);
+    await pi.reads({ laterSlot: { ...laterSlot, withinMs: minuteMs, lateMs: 2_000 } });
+    await pi.reads({ value: null, quality: 'bad' });
+    const [first, second] = [
+      { dueBootMs: 20_000, withinMs: 5 * minuteMs },
+      { dueBootMs: 20_000 + 5 * minuteMs - 2_000, withinMs: minuteMs },
+    ];
+    expect(dues()).toEqual([]);
+    pi.crashes();
+    await pi.starts();
+    expect(dues()).toEqual([first, second]);
+    // An end in order packs the newest slots behind them.
+    await pi.stops();
+    await pi.starts();
+    expect(dues()).toEqual([first, second]);
+    await pi.synchronises();
+    await pi.sends(3);
+    await pi.stops();
+    await pi.starts();
+    expect(dues()).toEqual([]);
+  });
+
+  it('leaves no dues to a boot behind it', async () => {
+    await pi.boots(0, 'unsynced');
+    await pi.reads({ laterSlot: { everyMs: 15 * minuteMs, withinMs: 5 * minuteMs, lateMs: 0 } });
+    pi.crashes();
+    await pi.boots(0, 'unsynced');
+    expect(pi.buffer?.heldDues('EM-1', 'energy')).toEqual([]);
+  });
+
   it('that ends without a right clock: its readings are sent at the next start with its time, marked, and no later one waits', async () => {
     await pi.boots(began - 2 * hourMs, 'synced');
     pi.trueMs = pi.clock.wallMs;

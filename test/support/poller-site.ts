@@ -1,6 +1,6 @@
 import type { PolledPoint } from '../../agent/schedule/point-state.ts';
 import { type KeptOfDevices, type Poller, type PollerHandover, startPoller } from '../../agent/poller/poller.ts';
-import type { GatewayEvent, PointInfo, Reading } from '../../agent/reading.ts';
+import type { HeldDue, GatewayEvent, PointInfo, Reading } from '../../agent/reading.ts';
 import { fromFullHour } from '../../agent/schedule/slots.ts';
 import { type Supervisor, startSupervisor } from '../../agent/supervisor.ts';
 import { FakeClock, settled } from './fake-clock.ts';
@@ -19,6 +19,7 @@ export function gauge(name: string, everyMs = 10 * second, kind: PointInfo['kind
 
 export const nothingKept: KeptOfDevices = {
   newestSlotMs: () => undefined,
+  heldDues: () => [],
   lastTotal: () => undefined,
   serialSeen: () => undefined,
   sawSerial: () => {},
@@ -91,6 +92,7 @@ export class PollerSite {
       kept: {
         ...nothingKept,
         newestSlotMs: (_, point) => this.#newestSlotMs(point),
+        heldDues: (_, point) => this.#heldDues(point),
         serialSeen: () => this.serial,
         sawSerial: (_, serial) => void (this.serial = serial),
       },
@@ -124,6 +126,14 @@ export class PollerSite {
 
   eventNames(): string[] {
     return this.events.map((event) => event.event);
+  }
+
+  #heldDues(point: string): HeldDue[] {
+    return this.readings.flatMap(({ point: { point: name }, laterSlot, at }) =>
+      name === point && laterSlot !== undefined && at.boot === this.clock.boot
+        ? [{ dueBootMs: at.bootMs - laterSlot.lateMs, withinMs: laterSlot.withinMs }]
+        : [],
+    );
   }
 
   #newestSlotMs(point: string): number | undefined {

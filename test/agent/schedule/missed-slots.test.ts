@@ -105,19 +105,49 @@ describe('a counter while the clock is known to be wrong', () => {
     s.clock.stepWall(-errorMs);
     s.clock.trust = 'synced';
     await s.clock.advance(30 * minute);
-    const offsetMs = s.clock.wallMs - s.clock.bootMs;
-    const slots = s.readings.flatMap(({ slotMs, laterSlot, at }) => {
-      if (slotMs !== null) return [slotMs];
-      if (laterSlot === undefined) return [];
-      const dueMs = at.bootMs + offsetMs - laterSlot.lateMs;
-      const slot = dueMs - (dueMs % laterSlot.everyMs);
-      return dueMs - slot < laterSlot.withinMs ? [slot] : [];
-    });
+    const slots = slotsOf(s);
     const expected = Array.from({ length: 15 }, (__, quarter) => trueStart + quarter * 15 * minute);
     expect(slots.toSorted((a, b) => a - b)).toEqual(expected);
     const bad = s.readings.filter(({ status }) => status === 'BadNoData').map(({ slotMs }) => slotMs);
     expect(bad).toEqual(expected.slice(1, 4));
   });
+
+  test.each([
+    [46, 2.5 * minute, []],
+    [46, 0, []],
+    [52, -hour, [65]],
+    [52, 2.5 * minute, [61, 77, 78]],
+    [47, 2 * second, [1, 2, 70]],
+  ])(
+    'with starts in it (off for %i min, %i ms wrong, starts after %j min): every slot gets exactly one record',
+    async (offMinutes, errorMs, starts) => {
+      const trueStart = Date.parse('2026-11-22T13:00:00Z');
+      const s = await site([counter('energy')]).start();
+      await s.stop();
+      await s.clock.advance(offMinutes * minute);
+      s.clock.boot = 'boot-2';
+      s.clock.trust = 'unsynced';
+      s.clock.stepWall(errorMs);
+      await s.start();
+      let passed = 0;
+      for (const after of starts) {
+        await s.clock.advance((after - passed) * minute);
+        passed = after;
+        await s.stop();
+        await s.start();
+      }
+      await s.clock.advance((131 - passed) * minute);
+      s.clock.stepWall(-errorMs);
+      s.clock.trust = 'synced';
+      await s.clock.advance(minute);
+      const answered = slotsOf(s);
+      const last = Math.floor((s.clock.wallMs - trueStart) / (15 * minute));
+      const expected = Array.from({ length: last + 1 }, (__, quarter) => trueStart + quarter * 15 * minute);
+      expect(answered.toSorted((a, b) => a - b).map(timeOf)).toEqual(expected.map(timeOf));
+      const bad = s.readings.filter(({ status }) => status === 'BadNoData').map(({ slotMs }) => slotMs);
+      expect(bad.length).toBeLessThanOrEqual(3);
+    },
+  );
 
   test('that was right before: its slots go on, and none is asked twice', async () => {
     const s = await site([counter('energy')]).start();
@@ -135,3 +165,17 @@ describe('a counter while the clock is known to be wrong', () => {
     expect(s.readings.filter(({ laterSlot }) => laterSlot !== undefined).length).toBeGreaterThanOrEqual(8);
   });
 });
+
+const timeOf = (ms: number): string => new Date(ms).toISOString().slice(11, 16);
+
+/** Of every reading the slot that it has, or will have when its time is known, worked out from what it says. */
+function slotsOf({ clock, readings }: PollerSite): number[] {
+  const offsetMs = clock.wallMs - clock.bootMs;
+  return readings.flatMap(({ slotMs, laterSlot, at }) => {
+    if (slotMs !== null) return [slotMs];
+    if (laterSlot === undefined) return [];
+    const dueMs = at.bootMs + offsetMs - laterSlot.lateMs;
+    const slot = dueMs - (dueMs % laterSlot.everyMs);
+    return dueMs - slot < laterSlot.withinMs ? [slot] : [];
+  });
+}
