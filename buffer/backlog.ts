@@ -1,4 +1,5 @@
 import type { Seq } from '../agent/reading.ts';
+import type { WrongBoot } from './dating.ts';
 import { laneOf } from './protocol.ts';
 import type { Described, ReadFrame, ReadFrames, ReadRequest } from './protocol.ts';
 import type { Settled } from './ranges.ts';
@@ -81,12 +82,13 @@ const isReady = ({ isExamined }: Shelf): boolean => isExamined;
 /** The newest packed slots, the segment that carries them, and all frames of the meter lane that came after, or wait for their date. */
 export function readNewestSlots(
   shelves: Shelves,
-  heldFrom: Seq,
+  boots: readonly WrongBoot[],
 ): {
   from: Shelf | null;
   slots: Uint8Array | null;
   slotFrames: ReadFrames;
 } {
+  const heldFrom = Math.min(...boots.map((boot) => boot.heldFrom ?? Infinity));
   for (const shelf of shelves.all.filter(isReady).toReversed()) {
     const slots = shelves.use(shelf, () => shelf.slots());
     if (slots)

@@ -70,7 +70,7 @@ export class ReadOnlyStart {
   }
 
   opened(): Opened {
-    const { slots, slotFrames } = readNewestSlots(this.#shelves);
+    const { slots, slotFrames } = readNewestSlots(this.#shelves, this.#onDisk ?? []);
     return {
       before: this.#hasOwner ? 'unclean' : 'none',
       isReadOnly: true,

@@ -124,8 +124,7 @@ export class Store {
   }
 
   opened(): Opened {
-    const heldFrom = Math.min(...this.#dating.boots.map((boot) => boot.heldFrom ?? Infinity));
-    const { from, slots, slotFrames } = readNewestSlots(this.#shelves, heldFrom);
+    const { from, slots, slotFrames } = readNewestSlots(this.#shelves, this.#dating.boots);
     this.#slotsFrom = from;
     this.#shelves.unlinkSettled(from);
     const before = this.#lock.isNew ? 'none' : this.#lock.before.clean ? 'clean' : 'unclean';
