@@ -36,10 +36,14 @@ export class FrameDecoder {
   }
 
   decode(stream: Stream, found: ReadFrames): DecodedFrame[] {
+    return [...this.decodeEach(stream, found)];
+  }
+
+  /** One frame after the other, for whoever keeps next to nothing of what may be hundreds of thousands of entries. */
+  *decodeEach(stream: Stream, found: ReadFrames): Generator<DecodedFrame, void> {
     for (const described of found.described) this.#learn(described);
-    const frames = found.frames.map((frame) => this.#decodeOne(stream, frame));
+    for (const frame of found.frames) yield this.#decodeOne(stream, frame);
     for (const segment of [...this.#segments.keys()].slice(0, -mostSegments)) this.#segments.delete(segment);
-    return frames;
   }
 
   #learn({ segment, packed, last }: Described): void {

@@ -175,7 +175,7 @@ class DurableBuffer implements Buffer {
       offsetOf: (boot, seq) => this.#held.offsetOf(boot, seq),
       undated: (one) => this.#heldDues.note(one),
     };
-    for (const { entries } of new FrameDecoder(dates, points).decode('meter-readings', opened.slotFrames))
+    for (const { entries } of new FrameDecoder(dates, points).decodeEach('meter-readings', opened.slotFrames))
       this.#slots.noteAll(entries);
     // By then whoever opened it can take its events.
     setImmediate(() => this.#held.watch());

@@ -55,3 +55,17 @@ it(
     expect(full.peakRssMb).toBeLessThan(empty.peakRssMb + 60);
   },
 );
+
+// The frames behind the newest packed slots are looked through at a start: 600 commits, however large.
+it(
+  'a start behind commits of a thousand readings needs no memory for all of them at once',
+  { timeout: 5 * minutes },
+  () => {
+    const home = mkdtempSync(join(tmpdir(), 'sluice-backlog-'));
+    onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+    const flood = fileURLToPath(new URL('../torture/flood.ts', import.meta.url));
+    const heap = ['--max-old-space-size=64', '--max-semi-space-size=4'];
+    const said = execFileSync(process.execPath, [...heap, flood, home, '1000000', 'outage'], { encoding: 'utf8' });
+    expect(JSON.parse(said.trim().split('\n').at(-1) ?? '')).toMatchObject({ appended: 1_000_000, sent: 1_000_000 });
+  },
+);
