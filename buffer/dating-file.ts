@@ -68,14 +68,20 @@ export class DatingFile {
   /** On disk when this returns, all or none. */
   keep(boots: readonly WrongBoot[]): void {
     if (boots.length === 0) return;
-    const db = this.#open();
-    const put = db.prepare('INSERT OR REPLACE INTO boots (boot, json, crc) VALUES (?, ?, ?)');
-    db.transaction(() => {
-      for (const one of boots) {
-        const json = JSON.stringify(one);
-        put.run(one.boot, json, crcOf(json));
-      }
-    }).immediate();
+    try {
+      const db = this.#open();
+      const put = db.prepare('INSERT OR REPLACE INTO boots (boot, json, crc) VALUES (?, ?, ?)');
+      db.transaction(() => {
+        for (const one of boots) {
+          const json = JSON.stringify(one);
+          put.run(one.boot, json, crcOf(json));
+        }
+      }).immediate();
+    } catch (error) {
+      // It may be of a file system that is gone: the next try opens the file that is there then.
+      this.#letGo();
+      throw error;
+    }
   }
 
   /** Never throws: on a full disk they are forgotten by a later start. */
@@ -95,6 +101,15 @@ export class DatingFile {
   close(): void {
     this.#db?.close();
     this.#db = null;
+  }
+
+  /** A handle that threw is never used again. */
+  #letGo(): void {
+    try {
+      this.close();
+    } catch {
+      this.#db = null;
+    }
   }
 
   #open(): Database.Database {

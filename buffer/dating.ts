@@ -143,6 +143,11 @@ export class Dating {
     return changed;
   }
 
+  /** No row on disk is another than what holds now, as far as they were taken. */
+  get isKept(): boolean {
+    return this.#changed.size === 0;
+  }
+
   /** They could not be kept. */
   giveBack(boots: readonly WrongBoot[]): void {
     for (const { boot } of boots) this.#changed.add(boot);

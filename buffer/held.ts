@@ -35,6 +35,8 @@ export class HeldReadings implements Dates {
   /** Commits that have not returned and bring rows. */
   #keeping = 0;
   #isWatching = false;
+  /** What a look has decided is not on disk yet. */
+  #isDeciding = false;
   #isHoldTold = false;
   #isTroubleTold = false;
 
@@ -101,6 +103,12 @@ export class HeldReadings implements Dates {
   committed(now: Stamp, kept: readonly WrongBoot[]): void {
     if (kept.length > 0) this.#keeping -= 1;
     this.#dating.committed(now);
+    // What a look had decided and could not keep went along: it is on disk, and no look finds it changed any more.
+    const isAllKept = this.#keeping === 0 && !this.#isDeciding && this.#dating.isKept;
+    if (kept.length > 0 && isAllKept && this.#until !== this.#dating.heldFrom) {
+      this.#until = this.#dating.heldFrom;
+      this.#parts.released();
+    }
     this.watch();
   }
 
@@ -130,6 +138,7 @@ export class HeldReadings implements Dates {
     for (const event of events) tell(event);
     const changed = this.#dating.takeChanged();
     if (changed.length === 0) return;
+    this.#isDeciding = true;
     try {
       // A decision that is on disk is not made again: what is to be told of it must be there before.
       if (events.length > 0) await told();
@@ -141,6 +150,8 @@ export class HeldReadings implements Dates {
         log(`buffer: how readings are dated could not be kept, they wait: ${messageOf(error)}`);
       this.#isTroubleTold = true;
       return;
+    } finally {
+      this.#isDeciding = false;
     }
     this.#until = this.#dating.heldFrom;
     released();
