@@ -1,11 +1,10 @@
 /** Fills a buffer with readings of 100 meters and ends; a process of its own. Parameters: the buffer's folder, how many readings. */
 import { openBuffer } from '../../buffer/open.ts';
 import { systemClock } from '../../agent/time/system-clock.ts';
-import { pointInfo, reading } from '../support/readings.ts';
+import { reading } from '../support/readings.ts';
+import { backlogPoints } from './backlog-site.ts';
 
 const [folder = '', count = '0'] = process.argv.slice(2);
-const meters = 100;
-const pointsEach = 30;
 const never = new AbortController().signal;
 
 const clock = systemClock({ source: () => Promise.resolve('synced'), builtAtMs: 0 });
@@ -16,16 +15,7 @@ const buffer = await openBuffer({
   clock,
   event: (event) => console.error(event.message),
 });
-const points = Array.from({ length: meters * pointsEach }, (_, at) =>
-  pointInfo({
-    hash: at.toString(16).padStart(12, '0'),
-    device: `EM-${Math.floor(at / pointsEach) + 1}`,
-    point: `value_${(at % pointsEach) + 1}`,
-    kind: 'gauge',
-    unit: 'V',
-    stream: 'sensor-values',
-  }),
-);
+const points = backlogPoints();
 for (let done = 0; done < Number(count); done += points.length) {
   const at = clock.now();
   const second = done / points.length;

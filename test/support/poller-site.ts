@@ -149,3 +149,21 @@ export class PollerSite {
 function time(wallMs: number): string {
   return new Date(wallMs).toISOString().slice(11, 19);
 }
+
+/** Sites that end with their test: hand `stopAll` to `afterEach`. */
+export function pollerSites(): {
+  readonly site: (points: readonly PolledPoint[], wall?: string) => PollerSite;
+  readonly stopAll: () => Promise<void>;
+} {
+  const open: PollerSite[] = [];
+  return {
+    site(points, wall) {
+      const made = new PollerSite(points, wall);
+      open.push(made);
+      return made;
+    },
+    async stopAll() {
+      await Promise.all(open.splice(0).map((each) => each.stop()));
+    },
+  };
+}

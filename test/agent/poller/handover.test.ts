@@ -1,19 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PolledPoint } from '../../../agent/schedule/point-state.ts';
-import { PollerSite, counter, gauge, minute, second } from '../../support/poller-site.ts';
+import { counter, gauge, minute, pollerSites, second } from '../../support/poller-site.ts';
 
-let open: PollerSite[] = [];
-
-function site(points: readonly PolledPoint[], wall?: string): PollerSite {
-  const made = new PollerSite(points, wall);
-  open.push(made);
-  return made;
-}
-
-afterEach(async () => {
-  await Promise.all(open.map((each) => each.stop()));
-  open = [];
-});
+const { site, stopAll } = pollerSites();
+afterEach(stopAll);
 
 describe('a poller that takes over from another of the same device', () => {
   test('asks nothing outside the schedule for points that were there before, and new ones at once', async () => {

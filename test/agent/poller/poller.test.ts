@@ -1,23 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PolledPoint } from '../../../agent/schedule/point-state.ts';
 import { LinkError } from '../../../agent/errors.ts';
 import { startPoller } from '../../../agent/poller/poller.ts';
 import type { Reading } from '../../../agent/reading.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { PollerSite, counter, gauge, minute, nothingKept, second } from '../../support/poller-site.ts';
+import { counter, gauge, minute, nothingKept, PollerSite, pollerSites, second } from '../../support/poller-site.ts';
 
-let open: PollerSite[] = [];
-
-function site(points: readonly PolledPoint[], wall?: string): PollerSite {
-  const made = new PollerSite(points, wall);
-  open.push(made);
-  return made;
-}
-
-afterEach(async () => {
-  await Promise.all(open.map((each) => each.stop()));
-  open = [];
-});
+const { site, stopAll } = pollerSites();
+afterEach(stopAll);
 
 describe('slots', () => {
   test('points of one instant are asked in one poll, each group at its own slots', async () => {

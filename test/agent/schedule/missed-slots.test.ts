@@ -1,20 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PolledPoint } from '../../../agent/schedule/point-state.ts';
-import { counter, gauge, minute, PollerSite, second } from '../../support/poller-site.ts';
+import { counter, gauge, minute, PollerSite, pollerSites, second } from '../../support/poller-site.ts';
 
 const hour = 60 * minute;
-let open: PollerSite[] = [];
-
-function site(points: readonly PolledPoint[], wall?: string): PollerSite {
-  const made = new PollerSite(points, wall);
-  open.push(made);
-  return made;
-}
-
-afterEach(async () => {
-  await Promise.all(open.map((each) => each.stop()));
-  open = [];
-});
+const { site, stopAll } = pollerSites();
+afterEach(stopAll);
 
 /** The process is off for so long. */
 async function off(s: PollerSite, ms: number): Promise<void> {
