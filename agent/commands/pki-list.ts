@@ -2,7 +2,7 @@ import type { PkiEntry } from '../../drivers/pki.ts';
 import { homeOf } from '../config/site-config.ts';
 import { fileArgument, type Command } from './command.ts';
 import { configured } from './configured.ts';
-import { pkiTools } from './pki.ts';
+import { pkiTools } from './pki-tools.ts';
 import { isoText, tableText } from './printing.ts';
 
 const whatFor: Readonly<Record<PkiEntry['kind'], string>> = {

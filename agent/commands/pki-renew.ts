@@ -1,7 +1,7 @@
 import { homeOf } from '../config/site-config.ts';
 import { fileArgument, type Command } from './command.ts';
 import { configured } from './configured.ts';
-import { pkiTools } from './pki.ts';
+import { pkiTools } from './pki-tools.ts';
 import { isoText } from './printing.ts';
 
 export const pkiRenew: Command = {
