@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { counter, gauge, minute, PollerSite, pollerSites, second } from '../../support/poller-site.ts';
+import { counter, gauge, minute, type PollerSite, pollerSites, second } from '../../support/poller-site.ts';
 
 const hour = 60 * minute;
 const { site, stopAll } = pollerSites();
