@@ -52,6 +52,8 @@ class Model {
   readonly folders: string[] = [];
   readonly accepted: Record<Lane, Seq[]> = { 'sensor-values': [], 'meter-readings': [] };
   readonly delivered: Record<Lane, Set<Seq>> = { 'sensor-values': new Set(), 'meter-readings': new Set() };
+  /** Delivered since the last commit: a crash may give it again. */
+  readonly #unwritten: Record<Lane, Set<Seq>> = { 'sensor-values': new Set(), 'meter-readings': new Set() };
   readonly lost: Record<Lane, number> = { 'sensor-values': 0, 'meter-readings': 0 };
   store!: Store;
   #encoder!: FrameEncoder;
@@ -83,12 +85,16 @@ class Model {
     }
     const described = this.#encoder.takeDescribed();
     this.store.commit({ frames, described, slots: new Uint8Array([1]), dating: [], maxBytes: null, drops });
+    for (const lane of lanes) this.#unwritten[lane].clear();
   }
 
   settle(lane: Lane, share: number): void {
     const kept = this.kept(lane);
     const some = kept.slice(0, Math.ceil(kept.length * share));
-    for (const seq of some) this.delivered[lane].add(seq);
+    for (const seq of some) {
+      this.delivered[lane].add(seq);
+      this.#unwritten[lane].add(seq);
+    }
     const last = some.at(-1);
     if (last !== undefined) this.store.settle(laneOf(lane), 1, last);
   }
@@ -112,6 +118,8 @@ class Model {
     cpSync(this.folders.at(-1) ?? '', copy, { recursive: true, filter: (file) => !file.endsWith('-shm') });
     this.store.close([]);
     this.open(copy);
+    for (const lane of lanes)
+      for (const seq of this.kept(lane)) if (this.#unwritten[lane].delete(seq)) this.delivered[lane].delete(seq);
   }
 
   /** What a reader who begins at the beginning is given, without its counting as given. */
