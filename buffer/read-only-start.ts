@@ -12,11 +12,10 @@ import { waitsForDate } from './protocol.ts';
 import type { DamagedFrame, DeadLetter, Opened, ReadFrames, ReadRequest, Space, StoreOptions } from './protocol.ts';
 import { quarantineFolder } from './quarantine.ts';
 import { Settled } from './ranges.ts';
+import { seqsAhead } from './segment-files.ts';
 import { Shelves } from './shelves.ts';
 import { newEpoch, Store } from './store.ts';
 
-/** More than any segment whose end cannot be read now may hold. */
-const seqsAhead = 10_000_000;
 /** Dead letters may take so much of memory. */
 const mostLetterBytes = 4 * 1024 * 1024;
 

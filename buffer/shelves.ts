@@ -9,7 +9,7 @@ import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
 import { SealedList } from './sealed-list.ts';
 import type { Extent } from './segment-format.ts';
-import { fileTails, parseSegmentName } from './segment-files.ts';
+import { endBefore, fileTails, parseSegmentName } from './segment-files.ts';
 import { isDamage, isSalvageable, isUnreadable, mayPass } from './segment-errors.ts';
 import { Shelf } from './shelf.ts';
 import { Untold } from './untold.ts';
@@ -98,7 +98,7 @@ export class Shelves {
     });
     for (const [at, shelf] of shelves.entries()) {
       const [parsed, next] = [names[at]?.parsed, names[at + 1]?.parsed];
-      shelf.knownEnd = next === undefined ? end : (next?.first ?? 0) - 1;
+      shelf.knownEnd = parsed && next ? endBefore(next, parsed) : end;
       const facts = known[at] ?? null;
       if (facts !== null) {
         shelf.take(facts);

@@ -1,3 +1,5 @@
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Reading } from '../../agent/reading.ts';
 import { lockOnReadOnlyDisk } from '../../buffer/lock.ts';
@@ -77,6 +79,33 @@ describe.skipIf(noReadOnlyDisk !== undefined)('what lies on a read-only disk', (
     expect(again.map(({ repeat }) => repeat)).toEqual([true, true, false]);
     expect(again.slice(0, 2)).toEqual(before.slice(4));
     expect(folder.told('loss')).toEqual([]);
+  });
+
+  it('leaves numbers out, which no later start takes for lost', async () => {
+    const owner = await folder.opened();
+    await owner.append('meter-readings', values(0, 6));
+    disk.takes(folder.crashed());
+    const older = readdirSync(disk.place.path).find((name) => /^\d{12}-.*\.db$/.test(name)) ?? '';
+    const buffer = await folder.opened(disk.place);
+    void buffer.append('meter-readings', values(6, 8));
+    await given(buffer);
+    disk.remount('rw');
+    await expect(buffer.failed).resolves.toMatchObject({ code: 'DISK_BACK' });
+    await buffer.close(soon());
+    const restart = async (): Promise<void> => {
+      const next = await folder.opened(disk.place);
+      await next.append('gateway-events', [{ key: 'start', json: '{}', at: new FakeClock().now() }]);
+      await next.close(soon());
+    };
+    await restart();
+    await restart();
+    expect(folder.told('loss')).toEqual([]);
+    // Nor where it is all that tells where a ruined segment ended.
+    const file = join(disk.place.path, older);
+    writeFileSync(file, new Uint8Array(statSync(file).size));
+    rmSync(join(disk.place.path, 'sealed.list'));
+    await drained(await folder.opened(disk.place), 'meter-readings', 2);
+    expect(folder.told('loss').map(({ facts }) => facts)).toMatchObject([{ firstSeq: 1, lastSeq: 6, count: 6 }]);
   });
 
   it('tells its newest slots, totals, serial numbers and right time, and keeps those of what was delivered from memory', async () => {
