@@ -75,12 +75,14 @@ export class LaneReader {
         await more(signal);
         continue;
       }
+      const ahead = left !== null && from < left.last ? left : null;
+      const end = Math.min(before ?? Infinity, ahead?.first ?? Infinity);
       const found = await read(
         {
           lane: this.#lane,
           after: from,
           most: mostEntries,
-          before: before ?? left?.first ?? null,
+          before: end === Infinity ? null : end,
           known: this.#decoder.known(),
         },
         signal,
@@ -88,8 +90,11 @@ export class LaneReader {
       if (found === null) continue;
       const entries = this.#decoded(found);
       from = found.through;
-      // What memory has let go without its being on disk was delivered.
-      if (found.frames.length === 0 && isVolatile() && before === null) from = Math.max(from, this.recent.base);
+      if (found.frames.length === 0) {
+        // What is left alone is passed over; what memory has let go without its being on disk was delivered.
+        const passed = ahead?.first === end ? ahead.last : isVolatile() ? this.recent.base : 0;
+        from = Math.max(from, Math.min(passed, (before ?? Infinity) - 1));
+      }
       if (entries.length > 0) return this.#batch(after + 1, from, entries);
     }
   }

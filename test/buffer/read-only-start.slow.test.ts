@@ -7,6 +7,7 @@ import { BufferFolder, soon } from '../support/buffer-folder.ts';
 import { drained, given, valueOf, values } from '../support/drained.ts';
 import { began, Pi } from '../support/pi.ts';
 import { noReadOnlyDisk, ReadOnlyDisk } from '../support/read-only-disk.ts';
+import { reading } from '../support/readings.ts';
 
 const minuteMs = 60_000;
 
@@ -164,6 +165,45 @@ describe.skipIf(noReadOnlyDisk !== undefined)('a start on a read-only disk with 
     disk.remount('rw');
     const again = await given(await folder.opened({ ...disk.place, clock: pi.clock }));
     expect(again.map((entry) => ({ ...entry, repeat: true }))).toEqual(pi.sent.slice(1));
+  });
+
+  it('leaves what this boot held before alone for as long as it runs, also when it was held long enough', async () => {
+    const pi = new Pi(folder);
+    await pi.boots(0, 'unsynced');
+    await pi.buffer?.append('gateway-events', [{ key: 'start', json: '{}', at: pi.clock.now() }]);
+    await pi.reads();
+    pi.crashes();
+    cpSync(folder.crashed(), disk.place.path, { recursive: true });
+    disk.remount('ro');
+    await pi.starts({ ...disk.place, holdMs: 48_000 });
+    for (let at = 0; at < 4; at++) {
+      reads(pi);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      await pi.passes(20_000);
+    }
+    await pi.sends(2);
+    expect(pi.sent.map(({ value, clock }) => [value, clock])).toEqual([
+      [1, 'unsynced'],
+      [2, 'unsynced'],
+    ]);
+    await pi.stops();
+  });
+
+  it('leaves readings alone whose dates cannot be told, also while its own wait', async () => {
+    const pi = new Pi(folder);
+    await pi.boots(0, 'unsynced');
+    await pi.reads();
+    pi.crashes();
+    cpSync(folder.crashed(), disk.place.path, { recursive: true });
+    writeFileSync(join(disk.place.path, 'dating.db-journal'), 'cut short');
+    disk.remount('ro');
+    const { clock } = pi;
+    const buffer = await folder.opened({ ...disk.place, clock });
+    void buffer.append('meter-readings', [reading({ at: clock.now() })]).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    // The forwarder comes when its broker is there: by then something waits.
+    const first = buffer.next('meter-readings', 0, 10, AbortSignal.timeout(200));
+    await expect(first).rejects.toMatchObject({ name: 'TimeoutError' });
   });
 
   it('leaves all readings on the disk alone where it cannot be told how they are dated', async () => {
