@@ -13,6 +13,7 @@ import type { DamagedFrame, DeadLetter, Opened, ReadFrames, ReadRequest, Space, 
 import { quarantineFolder } from './quarantine.ts';
 import { Settled } from './ranges.ts';
 import { seqsAhead } from './segment-files.ts';
+import type { Shelf } from './shelf.ts';
 import { Shelves } from './shelves.ts';
 import { newEpoch, Store } from './store.ts';
 
@@ -44,6 +45,8 @@ export class ReadOnlyStart {
   #letterBytes = 0;
   /** What the store would tell again. */
   readonly #told = new Set<string>();
+  /** Segments of which frames could not be decoded. */
+  readonly #undecodable = new Set<string>();
 
   /** Throws BufferError: `BUFFER_IN_USE`, `SEGMENT_UNREACHABLE`. */
   constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
@@ -114,8 +117,9 @@ export class ReadOnlyStart {
     if (last >= this.#nextSeq) this.#delivered[lane]?.add(Math.max(first, this.#nextSeq), last);
   }
 
-  /** A reader could not make sense of a frame: it counts as settled, and its file is kept, since nothing is removed here. */
+  /** A reader could not make sense of a frame: it counts as settled, and its file is kept. */
   tellDamaged({ lane, segment, first, last, why }: DamagedFrame): void {
+    this.#undecodable.add(segment);
     const shelf = this.#shelves.all.find(({ name }) => name === segment);
     const count = (shelf && this.#shelves.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
     this.#shelves.tellLost(lane, first, last, count, `frames in segment ${segment} cannot be decoded (${why})`);
@@ -145,10 +149,14 @@ export class ReadOnlyStart {
     const { path } = this.#options;
     if (isReadOnly(path)) throw new BufferError('READ_ONLY', `the file system of ${path} is read-only`);
     this.#shelves.park();
+    const isHarmed = ({ isDistrusted, name }: Shelf): boolean => isDistrusted || this.#undecodable.has(name);
+    const harmed = new Set(this.#shelves.all.filter(isHarmed).map(({ name }) => name));
     const as = { epoch: this.#epoch, nextSeq: this.#nextSeq, settled: this.#settled };
     const store = new Store({ ...this.#options, as }, (event) => {
       if (!this.#told.has(saidBy(event))) this.#tell(event);
     });
+    // What was told of them says that they are kept; to the store they may look sound, and all of them delivered.
+    store.keepFiles(harmed);
     store.opened();
     store.date([...this.#dated.values()]);
     for (const letter of this.#letters) store.reject(letter);

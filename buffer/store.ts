@@ -290,6 +290,11 @@ export class Store {
     this.settle(frame.lane, frame.first, frame.last);
   }
 
+  /** Of these segments more was told as lost than the files themselves may show. */
+  keepFiles(names: ReadonlySet<string>): void {
+    for (const shelf of this.#shelves.all) if (names.has(shelf.name)) this.#undecodable.keepFile(shelf);
+  }
+
   reject(letter: DeadLetter): void {
     this.#dead.add(letter);
     this.settle(letter.lane, letter.seq, letter.seq);

@@ -21,11 +21,7 @@ export class Undecodable {
   /** A reader could not make sense of it. */
   note({ lane, segment, first, last, why }: DamagedFrame): void {
     const shelf = this.#shelves.all.find(({ name }) => name === segment);
-    if (shelf && !shelf.isDamaged) {
-      shelf.isDamaged = true;
-      // A later start knows nothing of it: it would be removed like any other when the rest is delivered.
-      if (shelf.isSealed && !shelf.isDistrusted) this.#keep(shelf);
-    }
+    if (shelf) this.keepFile(shelf);
     const count = (shelf && this.#shelves.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
     const before = this.#found;
     if (before?.segment === segment && before.lane === lane)
@@ -50,7 +46,12 @@ export class Undecodable {
     );
   }
 
-  #keep(shelf: Shelf): void {
+  /** For people, whatever becomes of the segment. */
+  keepFile(shelf: Shelf): void {
+    if (shelf.isDamaged) return;
+    shelf.isDamaged = true;
+    // A later start knows nothing of it: it would be removed like any other when the rest is delivered.
+    if (!shelf.isSealed || shelf.isDistrusted) return;
     try {
       this.#quarantine.keep(shelf.file);
     } catch {

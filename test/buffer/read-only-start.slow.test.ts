@@ -74,6 +74,32 @@ describe.skipIf(noReadOnlyDisk !== undefined)('damage on a read-only disk', () =
     expect(folder.told('loss')).toHaveLength(1);
   });
 
+  it('leaves its file to people, also where all else of it is delivered before the disk is back', async () => {
+    const owner = await folder.opened();
+    for (let at = 0; at < 6; at++) await owner.append('meter-readings', values(at, at + 1));
+    await owner.close(soon());
+    const [name = ''] = folder.segments();
+    const later = await folder.opened();
+    await later.append('meter-readings', values(6, 7));
+    await later.close(soon());
+    const file = join(folder.path, name);
+    const bytes = readFileSync(file);
+    const at = bytes.indexOf(frameOf(file, 3));
+    bytes[at + 5] = (bytes[at + 5] ?? 0) ^ 0x40;
+    writeFileSync(file, bytes);
+    disk.takes(folder.path);
+    const buffer = await folder.opened(disk.place);
+    expect((await drained(buffer, 'meter-readings', 6)).map(valueOf)).toEqual([0, 1, 3, 4, 5, 6]);
+    expect(folder.told('loss')[0]?.message).toMatch(/The file is kept in the folder quarantine\.$/);
+    void buffer.append('meter-readings', values(7, 8));
+    disk.remount('rw');
+    await expect(buffer.failed).resolves.toMatchObject({ code: 'DISK_BACK' });
+    await buffer.close(soon());
+    await (await folder.opened(disk.place)).close(soon());
+    expect(readFileSync(join(disk.place.path, 'quarantine', name))).toEqual(bytes);
+    expect(folder.told('loss')).toHaveLength(1);
+  });
+
   it('fails no start: a segment of a newer version, a foreign file and an empty one are left to the next', async () => {
     const owner = await folder.opened();
     await owner.append('meter-readings', values(0, 1));
