@@ -37,6 +37,9 @@ export interface Undated {
   readonly seq: Seq;
   readonly point: PointInfo;
   readonly due: HeldDue;
+  /** When it was made, and what its slot follows from (`packLaterSlot`). */
+  readonly bootMs: number;
+  readonly packed: number;
 }
 
 export interface Dates {
@@ -260,7 +263,14 @@ export function decodeFrame(bytes: Uint8Array, context: FrameContext): Kept[] {
     };
     const date = dateOf(anchor, seq, seen, context.dates);
     if (date.clock === 'unsynced' && seen.slotMs !== null && seen.slotMs < 0)
-      context.dates?.undated?.({ boot: anchor.boot, seq, point, due: heldDueOf(seen.slotMs, seen.bootMs) });
+      context.dates?.undated?.({
+        boot: anchor.boot,
+        seq,
+        point,
+        due: heldDueOf(seen.slotMs, seen.bootMs),
+        bootMs: seen.bootMs,
+        packed: seen.slotMs,
+      });
     return {
       form: 'reading',
       epoch,

@@ -1,7 +1,9 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import type { Kept, KeptReading, Note, Reading } from '../agent/reading.ts';
+import type { Kept, KeptReading, Note, Reading, Seq } from '../agent/reading.ts';
 import type { LastTotal } from './buffer.ts';
 import type { TrustedInstant } from './dating.ts';
+import type { Dates, Numbered, Undated } from './frame.ts';
+import { laterSlotMs, packLaterSlot } from './later-slot.ts';
 import type { Wear } from './wear.ts';
 
 /**
@@ -12,6 +14,8 @@ export class NewestSlots {
   readonly #slots = new Map<string, number>();
   readonly #totals = new Map<string, LastTotal>();
   readonly #serials = new Map<string, string>();
+  /** Per counter the newest reading of a wrong clock, whose slot is known with its date. */
+  readonly #undated = new Map<string, Omit<Undated, 'due'>>();
 
   /** The newest instant at which the wall clock was right. */
   #trusted: TrustedInstant | null = null;
@@ -35,6 +39,42 @@ export class NewestSlots {
       if (entry.slotMs !== null) this.#noteSlot(name, entry.slotMs);
       if (entry.quality === 'good' && entry.value !== null) this.#totals.set(name, totalOf(entry, entry.value));
     }
+  }
+
+  noteUndated(one: Omit<Undated, 'due'>): void {
+    const { device, point, kind } = one.point;
+    if (kind === 'counter') this.#undated.set(nameOf(device, point), one);
+  }
+
+  /** Readings appended up to `seq`; their slots follow with `date`. */
+  noteLater(entries: readonly (Reading | Note)[], seq: Seq): void {
+    for (const entry of entries) {
+      const packed = 'point' in entry && entry.laterSlot !== undefined ? packLaterSlot(entry.laterSlot) : null;
+      if (packed === null || !('point' in entry)) continue;
+      const { boot, bootMs } = entry.at;
+      this.noteUndated({ boot, seq, point: entry.point, bootMs, packed });
+    }
+  }
+
+  /** As they are committed: asked with a wrong clock, and known by now which slots they answer. */
+  noteCorrected(entries: readonly Numbered[]): void {
+    for (const { entry } of entries)
+      if ('point' in entry && entry.laterSlot !== undefined && entry.slotMs !== null)
+        this.#noteSlot(nameOf(entry.point.device, entry.point.point), entry.slotMs);
+  }
+
+  /** Takes over the slots of readings that have their date by now. True: there were some. */
+  date(dates: Dates): boolean {
+    let isAny = false;
+    for (const [name, { boot, seq, bootMs, packed }] of this.#undated) {
+      const offsetMs = dates.offsetOf(boot, seq);
+      if (offsetMs === null) continue;
+      this.#undated.delete(name);
+      const slotMs = laterSlotMs(packed, bootMs + offsetMs);
+      if (slotMs !== null) this.#noteSlot(name, slotMs);
+      isAny = true;
+    }
+    return isAny;
   }
 
   get(device: string, point: string): number | undefined {

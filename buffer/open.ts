@@ -108,8 +108,8 @@ class DurableBuffer implements Buffer {
   #isBackTold = false;
   readonly #again = Promise.withResolvers<Error>();
   #wantsSlots: boolean;
-  /** A serial number that no packed slots hold yet. */
-  #hasNewSerial = false;
+  /** A serial number, or a slot of a late date, that no packed slots hold yet. */
+  #isUnpacked = false;
   #closing: Promise<void> | null = null;
   readonly #closed = new AbortController();
   #wake: (() => void)[] = [];
@@ -173,7 +173,10 @@ class DurableBuffer implements Buffer {
     this.#heldDues = new HeldDues(options.clock.now().boot, opened.dating);
     const dates: Dates = {
       offsetOf: (boot, seq) => this.#held.offsetOf(boot, seq),
-      undated: (one) => this.#heldDues.note(one),
+      undated: (one) => {
+        this.#heldDues.note(one);
+        this.#slots.noteUndated(one);
+      },
     };
     for (const { entries } of new FrameDecoder(dates, points).decodeEach('meter-readings', opened.slotFrames))
       this.#slots.noteAll(entries);
@@ -218,6 +221,7 @@ class DurableBuffer implements Buffer {
       this.#waitingBytes += bytes;
     }
     this.#slots.noteAll(entries);
+    this.#slots.noteLater(entries, this.#nextSeq - 1);
     this.#schedule();
     return gathering.promise;
   }
@@ -277,7 +281,7 @@ class DurableBuffer implements Buffer {
   sawSerial(device: string, serial: string): void {
     if (this.#slots.serial(device) === serial) return;
     this.#slots.noteSerial(device, serial);
-    this.#hasNewSerial = true;
+    this.#isUnpacked = true;
   }
 
   get newestTrustedMs(): number {
@@ -431,13 +435,14 @@ class DurableBuffer implements Buffer {
     const frames = lanes.map(({ stream, entries }) => this.#encoder.encode(anchor, stream, entries));
     const described = this.#encoder.takeDescribed();
     if (anchor.trust === 'synced') this.#slots.noteTrusted(anchor);
+    for (const { entries } of ofReadings) this.#slots.noteCorrected(entries);
     const isWaiting = this.#isReadOnlyStart && this.#volatile.isOn;
     const maxBytes = isWaiting ? null : this.#quota.newBytes;
     const slots =
-      !isWaiting && (this.#wantsSlots || this.#hasNewSerial || maxBytes !== null)
+      !isWaiting && (this.#wantsSlots || this.#isUnpacked || maxBytes !== null)
         ? this.#slots.pack(this.#wearNow())
         : null;
-    this.#hasNewSerial = false;
+    this.#isUnpacked = false;
     const commit = { frames, described, slots, dating, maxBytes, drops: gathering.drops };
     return { gathering, anchor, lanes, commit, shown: new Set() };
   }
@@ -504,6 +509,7 @@ class DurableBuffer implements Buffer {
 
   /** Readings that had to wait for their date may be sent. */
   #release(): void {
+    if (this.#slots.date(this.#held)) this.#isUnpacked = true;
     if (this.#isInMemory()) {
       this.#volatile.unblock();
       if (this.#writing) this.#show(this.#writing);

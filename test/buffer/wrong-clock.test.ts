@@ -379,3 +379,38 @@ describe('where nobody can say that the clock is wrong', () => {
     expect(folder.told('clock-step')).toEqual([]);
   });
 });
+
+describe('the slots that readings of a wrong clock turn out to answer', () => {
+  const later = { slotMs: null, laterSlot: { everyMs: minuteMs, withinMs: minuteMs, lateMs: 0 } };
+
+  it.each([
+    ['the process that dated them', false],
+    ['an earlier process of that boot, killed', true],
+  ])('are known to the start after a stop, read by %s', async (_, isKilled) => {
+    await pi.boots(0, 'unsynced');
+    await pi.reads(later);
+    if (isKilled) {
+      pi.crashes();
+      await pi.starts();
+    }
+    await pi.passes(3 * minuteMs);
+    await pi.synchronises();
+    await pi.sends(1);
+    await pi.buffer?.append('gateway-events', [{ key: 'stop', json: '{}', at: pi.clock.now() }]);
+    await pi.stops();
+    await pi.starts();
+    expect(pi.sent[0]?.slotMs).toBe(began);
+    expect(pi.buffer?.newestSlotMs('EM-1', 'energy')).toBe(began);
+  });
+
+  it('are known to the start after a stop, committed when the clock was right already', async () => {
+    await pi.boots(0, 'unsynced');
+    const at = pi.clock.now();
+    await pi.synchronises();
+    await pi.reads({ at, ...later });
+    await pi.buffer?.append('gateway-events', [{ key: 'stop', json: '{}', at: pi.clock.now() }]);
+    await pi.stops();
+    await pi.starts();
+    expect(pi.buffer?.newestSlotMs('EM-1', 'energy')).toBe(began);
+  });
+});
