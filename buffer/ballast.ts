@@ -48,7 +48,15 @@ export class Ballast {
     } catch (error) {
       return isFullDisk(error);
     } finally {
+      this.#removeProbe(probe);
+    }
+  }
+
+  #removeProbe(probe: string): void {
+    try {
       rmSync(probe, { force: true });
+    } catch {
+      // The disk that failed a write may fail this as well; the next probe takes its place.
     }
   }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -29,6 +29,14 @@ describe('the ballast', () => {
     nowMs = 31_000;
     ballast.keep(700_000);
     expect([statSync(file).size, ballast.bytes]).toEqual([700_000, 700_000]);
+  });
+
+  it('stays, and fails nobody, where the disk lets nobody look for room nor remove what was written for that', () => {
+    const ballast = new Ballast(folder);
+    ballast.keep(65_536);
+    mkdirSync(join(folder, 'probe'));
+    expect(ballast.releaseAfter(new Error('EIO'))).toBe(false);
+    expect(ballast.bytes).toBe(65_536);
   });
 
   it('shrinks with the quota at once, and is known to the next start', () => {
