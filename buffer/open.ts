@@ -49,12 +49,17 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
     },
     volatile: (isOn) => latest.onVolatile(isOn),
   });
+  let lock: Server | null = null;
   try {
+    // Also where the disk can be written: an owner that began when it could not has no other lock yet.
+    lock = await lockWithoutWriting(options.path).catch(onlyInUse);
     const opened = await thread.call('open', { path: options.path, maxBytes: options.maxBytes });
     latest.space = opened;
-    const lock = opened.isReadOnly ? await lockWithoutWriting(options.path) : null;
+    if (opened.isReadOnly) lock ??= await lockWithoutWriting(options.path);
+    else lock = closed(lock);
     return new DurableBuffer(options, thread, opened, latest, lock);
   } catch (error) {
+    closed(lock);
     await thread.terminate();
     if (!(error instanceof BufferError) || error.code !== 'BUFFER_FAILED') throw error;
     throw new BufferError(
@@ -62,6 +67,17 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
       `the buffer in ${options.path} cannot be opened: ${error.message}. What lies there is kept; look at the disk (\`dmesg\`, \`df\`)`,
     );
   }
+}
+
+/** Whatever else is wrong with the folder, the writer says. */
+function onlyInUse(error: unknown): null {
+  if (error instanceof BufferError) throw error;
+  return null;
+}
+
+function closed(lock: Server | null): null {
+  lock?.close();
+  return null;
 }
 
 /** What the writer said last of its files: with each commit, and between. */

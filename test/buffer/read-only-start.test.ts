@@ -148,6 +148,12 @@ describe.skipIf(noReadOnlyDisk !== undefined)('what lies on a read-only disk', (
     disk.takes(folder.path);
     const first = await folder.opened(disk.place);
     await expect(folder.opened(disk.place)).rejects.toMatchObject({ code: 'BUFFER_IN_USE' });
+    void first.append('meter-readings', values(0, 1)).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    // It looks once a second whether it can write.
+    disk.remount('rw');
+    await expect(folder.opened(disk.place)).rejects.toMatchObject({ code: 'BUFFER_IN_USE' });
+    await expect(first.failed).resolves.toMatchObject({ code: 'DISK_BACK' });
     await first.close(soon());
     await folder.opened(disk.place);
   });
