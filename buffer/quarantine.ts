@@ -38,10 +38,10 @@ export class Quarantine {
     return this.#bytes;
   }
 
-  /** Looks anew where it takes more than its share: people move files out of it. True: it takes less or more than was known. */
+  /** Looks anew where it takes any room: people move files out of it. True: it takes less or more than was known. */
   recount(): boolean {
     const before = this.#bytes;
-    if (before > this.#maxBytes * quarantineShare) this.trim();
+    if (before > 0) this.trim();
     return this.#bytes !== before;
   }
 

@@ -14,7 +14,7 @@ const spaceEveryMs = 200;
 const retryEveryMs = 1_000;
 /** Between the steps in which damaged segments are examined: commits and reads go before. */
 const mendEveryMs = 100;
-/** Between looks at a quarantine that takes more than its share: what people move out of it is room. */
+/** Between looks at the quarantine: what people move out of it is room. */
 const quarantineEveryMs = 1_000;
 /** After a step that failed. */
 const mendAgainMs = 60_000;

@@ -42,6 +42,14 @@ it.each(['stop', 'thin'] as const)(
   },
 );
 
+it('what people move out of it is room, however little of the quota it took', async () => {
+  const file = newerSegment(200_000);
+  const buffer = await folder.opened({ maxBytes });
+  expect(buffer.stats().quarantineBytes).toBe(200_000);
+  rmSync(file);
+  await expect.poll(() => buffer.stats().quarantineBytes, { timeout: 5_000 }).toBe(0);
+});
+
 it('says that it is full as soon as any reading is refused: under `thin` sensor values are the first', async () => {
   newerSegment(770_000);
   const buffer = await folder.opened({ maxBytes, whenFull: 'thin' });
