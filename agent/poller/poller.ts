@@ -116,6 +116,9 @@ export function startPoller(options: PollerOptions): Poller {
   tally.keepOnly(new Set(device.points.map(({ info }) => info.point)));
   /** The session on which the device was asked who it is. */
   let identifiedOn: Session | null = null;
+  /** The session whose end is waited for, once for all naps: one that lives for months must not gather them. */
+  let watched: Session | null = null;
+  let napping: AbortController | null = null;
 
   /** Resolves when all is on disk; polls do not wait for that. */
   async function send(some: readonly Reading[]): Promise<void> {
@@ -235,6 +238,22 @@ export function startPoller(options: PollerOptions): Poller {
     return clock.sleep(ms, stopping.signal);
   }
 
+  /** Ends with the session: what comes by itself is missing from then on, and an outage may be over before the next look. */
+  async function napWhileOpen(session: Session, ms: number): Promise<void> {
+    const own = new AbortController();
+    const stop = (): void => own.abort(null);
+    napping = own;
+    if (watched !== session) {
+      watched = session;
+      void session.ended.then(() => napping?.abort(null));
+    }
+    stopping.signal.addEventListener('abort', stop, { once: true });
+    if (stopping.signal.aborted) stop();
+    await clock.sleep(ms, own.signal).catch(ignore);
+    stopping.signal.removeEventListener('abort', stop);
+    napping = null;
+  }
+
   async function napOrSession(ms: number): Promise<void> {
     const either = new AbortController();
     const stop = (): void => either.abort(stopping.signal.reason);
@@ -269,7 +288,7 @@ export function startPoller(options: PollerOptions): Poller {
       const napMs = Math.min(look.napMs, quiet.napMs);
       pulse.within(napMs);
       if (session !== null && look.ask !== null) await poll(session, look.ask);
-      else if (session !== null) await nap(napMs);
+      else if (session !== null) await napWhileOpen(session, napMs);
       else await napOrSession(napMs);
     }
   }

@@ -25,6 +25,9 @@ export const nothingKept: KeptOfDevices = {
   sawSerial: () => {},
 };
 
+/** `pushed`: its values come by themselves. */
+export type SitePoint = PolledPoint & { readonly pushed?: boolean };
+
 /** One device behind a scripted driver, with the real poller and supervisor, on a clock that the test moves. */
 export class PollerSite {
   readonly clock: FakeClock;
@@ -36,10 +39,10 @@ export class PollerSite {
   serial: string | undefined;
   /** How many readings there were at each start. */
   readonly starts: number[] = [];
-  #points: readonly PolledPoint[];
+  #points: readonly SitePoint[];
   #running: { poller: Poller; supervisor: Supervisor } | null = null;
 
-  constructor(points: readonly PolledPoint[], wall = '2026-11-22T13:00:00Z') {
+  constructor(points: readonly SitePoint[], wall = '2026-11-22T13:00:00Z') {
     this.#points = points;
     this.clock = new FakeClock(wall);
     this.driver = new ScriptedDriver(this.clock);
@@ -71,7 +74,7 @@ export class PollerSite {
   }
 
   /** Another poller takes over on the same connection, for these points; nobody polls for `pauseMs` between the two. */
-  async takeOver(points: readonly PolledPoint[], pauseMs = 0): Promise<void> {
+  async takeOver(points: readonly SitePoint[], pauseMs = 0): Promise<void> {
     if (this.#running === null) throw new Error('start() first');
     const { poller, supervisor } = this.#running;
     const before = await poller.stop();
@@ -152,7 +155,7 @@ function time(wallMs: number): string {
 
 /** Sites that end with their test: hand `stopAll` to `afterEach`. */
 export function pollerSites(): {
-  readonly site: (points: readonly PolledPoint[], wall?: string) => PollerSite;
+  readonly site: (points: readonly SitePoint[], wall?: string) => PollerSite;
   readonly stopAll: () => Promise<void>;
 } {
   const open: PollerSite[] = [];

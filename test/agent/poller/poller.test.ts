@@ -368,6 +368,22 @@ describe('a device', () => {
   });
 });
 
+describe('a point whose values come by themselves', () => {
+  test('is bad two seconds after its link was lost, though it is open again before anything was due', async () => {
+    const s = await site([{ ...gauge('level'), pushed: true }]).start();
+    await s.clock.advance(11 * second);
+    s.driver.opening = () => 'connect ECONNREFUSED';
+    s.driver.dropLink();
+    await s.clock.advance(1_900);
+    expect(s.told('level')).toEqual([]);
+    await s.clock.advance(2_100);
+    expect(s.told('level')).toEqual(['- BadNotConnected']);
+    s.driver.opening = () => null;
+    await s.clock.advance(20 * second);
+    expect(s.told('level')).toEqual(['- BadNotConnected']);
+  });
+});
+
 describe('a poll', () => {
   test('that never ends is given up after three minutes, and says nothing about the device', async () => {
     const s = site([gauge('power', minute)]);
