@@ -105,7 +105,9 @@ function judged(
  * send the whole array, and an array of one would pass for the element that was asked for.
  */
 export function elementOf(wire: WireValue | null, index: readonly number[] | null): WireValue | null {
-  if (wire === null || index === null || !wire.isArray) return wire;
+  if (wire === null || index === null) return wire;
+  // An array that was never filled has no elements on the wire, not even none.
+  if (!wire.isArray || wire.value === null || wire.value === undefined) return null;
   const elements = Array.from(wire.value as ArrayLike<unknown>);
   const sizes = wire.dimensions ?? [elements.length];
   if (sizes.length !== index.length || index.some((at, dimension) => at >= (sizes[dimension] ?? 0))) return null;

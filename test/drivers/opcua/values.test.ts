@@ -93,8 +93,14 @@ describe('an element of an array', () => {
     [matrix, [0, 3]],
     [matrix, [2, 0]],
     [matrix, [1]],
+    [{ ...row, value: null }, [0]],
   ])('is missing beyond its bounds', (wire, index) => {
     expect(elementOf(wire, index)).toBeNull();
+  });
+
+  it('is missing where the node is no array (any more): its one value is not that of an element', () => {
+    expect(elementOf(of('Int32', 7), [3])).toBeNull();
+    expect(elementOf(of('Int32', 7), null)).toMatchObject({ value: 7 });
   });
 });
 
