@@ -49,11 +49,17 @@ export class Items {
     this.#handles = handles;
   }
 
-  /** The server watches them already. */
+  /**
+   * The server watches them already, or did not take them. What was said of them last may not be what is said of them now: meanwhile they may have been told as not
+   * connected, so all is said once more.
+   */
   adopt(items: ReadonlyMap<number, Item>): void {
     for (const [handle, item] of items) {
       this.#items.set(handle, item);
-      if (item.itemId === null && takesNoMore(item.status)) this.#options.unwatched(item);
+      if (isUnwatched(item)) {
+        item.last = null;
+        this.#options.unwatched(item);
+      } else item.status = '';
     }
   }
 
@@ -155,6 +161,9 @@ export class Items {
     }
   }
 }
+
+/** The server has no room for it: it is read instead. */
+export const isUnwatched = ({ itemId, status }: Item): boolean => itemId === null && takesNoMore(status);
 
 /** As the library writes a NodeId: `ns=0;i=11`. */
 function typeOf(seen: Seen | undefined): string | null {

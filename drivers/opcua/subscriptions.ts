@@ -8,7 +8,7 @@ import type { Item, Left, Live, Wanted } from './handover.ts';
 import { afterGap, lostData, observePushed } from './observe.ts';
 import type { OpcUaPoint } from './plan.ts';
 import { revisedText } from './revised.ts';
-import { Items, vanished } from './items.ts';
+import { Items, isUnwatched, vanished } from './items.ts';
 import { missingBefore, numberAfter } from './sequence.ts';
 import { ServiceFault, isOneTooMany, takesNoMore } from './service-fault.ts';
 import { StandIn } from './stand-in.ts';
@@ -166,7 +166,7 @@ export class Subscriptions {
     this.#items.adopt(items);
     this.#live.set(subscriptionId, { ...live, heardBootMs: host.clock.now().bootMs, expected });
     this.#silent.add(subscriptionId);
-    for (const item of items.values()) if (item.itemId !== null) this.#unheard.add(item);
+    for (const item of items.values()) if (!isUnwatched(item)) this.#unheard.add(item);
     for (const sequenceNumber of kept) this.#acknowledge.push({ subscriptionId, sequenceNumber });
     if (hasLost) await this.#tellLost(subscriptionId);
     for (const message of missed) await this.#keep(message);

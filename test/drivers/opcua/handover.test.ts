@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
+import { observationOf } from '../../../agent/reading.ts';
 import { Subscriptions } from '../../../drivers/opcua/subscriptions.ts';
 import type { Left, Wanted } from '../../../drivers/opcua/handover.ts';
+import type { StandInRead } from '../../../drivers/opcua/stand-in.ts';
 import type { ServerNow } from '../../../drivers/opcua/wire.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { ScriptedWire } from './scripted-wire.ts';
@@ -27,7 +29,13 @@ interface Run {
   readonly said: () => string[];
 }
 
-async function run(left: Left | null, prepare: (wire: ScriptedWire) => void = () => {}): Promise<Run> {
+const unread: StandInRead = () => new Promise(() => {});
+
+async function run(
+  left: Left | null,
+  prepare: (wire: ScriptedWire) => void = () => {},
+  read: StandInRead = unread,
+): Promise<Run> {
   const wire = new ScriptedWire();
   wire.openedAt = server;
   prepare(wire);
@@ -38,7 +46,7 @@ async function run(left: Left | null, prepare: (wire: ScriptedWire) => void = ()
     wire,
     host,
     complete: (point) => point,
-    read: () => new Promise(() => {}),
+    read,
     heard: () => {},
     failed: ({ message }) => failures.push(message),
   });
@@ -49,8 +57,8 @@ async function run(left: Left | null, prepare: (wire: ScriptedWire) => void = ()
 }
 
 /** A session that ended after `a` 1 and `b` 2 in the messages 1 and 2. */
-async function before(): Promise<Left> {
-  const { wire, subscriptions } = await run(null);
+async function before(prepare?: (wire: ScriptedWire) => void, read?: StandInRead): Promise<Left> {
+  const { wire, subscriptions } = await run(null, prepare, read);
   await wire.send(wire.message(1, 'a', 1, sourceMs));
   await wire.send(wire.message(2, 'b', 2, sourceMs));
   subscriptions.stop();
@@ -148,4 +156,38 @@ it('points of which nothing came after it was handed on are watched anew', async
   expect(wire.unmonitored).toEqual([102, 103]);
   expect([...wire.handles.keys()].toSorted()).toEqual(['ns=1;s=a', 'ns=1;s=b', 'ns=1;s=c']);
   expect(failures).toEqual([]);
+});
+
+it('a point that the server refused is said to be refused once more: it may have been told as not connected meanwhile', async () => {
+  const isGone = (wire: ScriptedWire): void => void wire.gone.add('ns=1;s=c');
+  const { wire, said } = await run(await before(isGone), (one) => {
+    isGone(one);
+    one.handles.set('ns=1;s=a', 1).set('ns=1;s=b', 2);
+    one.handsOn = { status: 'Good', available: [] };
+  });
+  await wire.send(wire.message(3, 'a', 3));
+  await wire.send(wire.message(4, 'b', 4));
+  await clock.advance(5_000);
+  await settled();
+  expect(said()).toEqual(['a 3', 'b 4', 'c BadNodeIdUnknown']);
+});
+
+it('a point that is read in place of being watched is said once more, though it did not change', async () => {
+  const full = (wire: ScriptedWire): void => void wire.full.add('ns=1;s=c');
+  const read: StandInRead = (found) =>
+    Promise.resolve(
+      found.map(({ point }) =>
+        observationOf(point.info, clock.now(), { value: 7, text: null, quality: 'good', status: 'Good' }),
+      ),
+    );
+  const { said } = await run(
+    await before(full, read),
+    (one) => {
+      full(one);
+      one.handsOn = { status: 'Good', available: [] };
+    },
+    read,
+  );
+  await settled();
+  expect(said()).toEqual(['c 7']);
 });

@@ -11,6 +11,7 @@ import { ServiceFault } from '../../../drivers/opcua/service-fault.ts';
 import { settled } from '../../support/fake-clock.ts';
 
 const good = { code: 0, name: 'Good' };
+const tooMany = { code: 0x80db0000, name: 'BadTooManyMonitoredItems' };
 const unknown = { code: 0x80340000, name: 'BadNodeIdUnknown' };
 
 /** The server's side of a session, of which messages are lost, come late or twice, and of which nodes vanish: no real one does that when it is told to. */
@@ -28,6 +29,8 @@ export class ScriptedWire implements Wire {
   readonly acknowledged: number[] = [];
   readonly unmonitored: number[] = [];
   readonly gone = new Set<string>();
+  /** What it has no room to watch. */
+  readonly full = new Set<string>();
   /** What it still has. */
   readonly kept = new Map<number, Published>();
   #waiting: ((message: Published) => void)[] = [];
@@ -42,7 +45,7 @@ export class ScriptedWire implements Wire {
     Promise.resolve({ subscriptionId: 7, publishingMs: 1_000, silentAfterMs: 10_000 });
   monitor(_: number, targets: readonly MonitoredTarget[]): ReturnType<Wire['monitor']> {
     const created = targets.map(({ nodeId, clientHandle }) => {
-      const status = this.gone.has(nodeId) ? unknown : good;
+      const status = this.gone.has(nodeId) ? unknown : this.full.has(nodeId) ? tooMany : good;
       if (status === good) this.handles.set(nodeId, clientHandle);
       return { status, itemId: clientHandle + 100, samplingMs: 1_000, queueSize: 100 };
     });
