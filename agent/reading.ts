@@ -56,6 +56,8 @@ export interface Observation {
   readonly raw: string | null;
   /** The source says it may have sent this before. */
   readonly repeat: boolean;
+  /** The source kept it while the link was lost, and sends what is true now behind it, whether it changed or not. */
+  readonly isLate?: true;
 }
 
 /** An observation with nothing beside its value: dated by the gateway, no words, no exception. */

@@ -49,6 +49,7 @@ export class PushedPoints {
   /**
    * The source sent these; what of it is news. A source that was asked anew says once more what it said last. What became true before the gap that it ends
    * is dated at its arrival, since it is true then: by its own time the bad reading would stay the newest of the point until it changes.
+   * What the source kept meanwhile was true at its own time, ends no gap, and was perhaps over when it arrived.
    */
   took(seen: readonly Observation[], now: Stamp): readonly Observation[] {
     const newest = new Map(seen.map((observation) => [observation.point.point, observation]));
@@ -57,9 +58,10 @@ export class PushedPoints {
       const state = this.#points.get(name);
       if (state === undefined) return [];
       if (state.sent !== null && isSame(state.sent, observation)) return [];
+      const isBad = observation.quality === 'bad';
+      if (observation.isLate && !isBad && state.bad?.timeMs === null) return [observation];
       state.sent = observation;
       state.toldBootMs = now.bootMs;
-      const isBad = observation.quality === 'bad';
       state.bad = isBad ? observation : null;
       if (isBad && observation.timeMs === null) state.badBootMs = now.bootMs;
       const isOlder = !isBad && newest.get(name) === observation && isBefore(observation, state.badBootMs, now);

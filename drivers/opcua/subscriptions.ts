@@ -166,10 +166,11 @@ export class Subscriptions {
     this.#items.adopt(items);
     this.#live.set(subscriptionId, { ...live, heardBootMs: host.clock.now().bootMs, expected });
     this.#silent.add(subscriptionId);
-    for (const item of items.values()) if (!isUnwatched(item)) this.#unheard.add(item);
     for (const sequenceNumber of kept) this.#acknowledge.push({ subscriptionId, sequenceNumber });
     if (hasLost) await this.#tellLost(subscriptionId);
-    for (const message of missed) await this.#keep(message);
+    for (const message of missed) await this.#keep(message, true);
+    // Only now: what the points are at present is none of these messages.
+    for (const item of items.values()) if (!isUnwatched(item)) this.#unheard.add(item);
   }
 
   /** Of these nobody knows what they were meanwhile, unless the first value is the last one once more. */
@@ -248,10 +249,12 @@ export class Subscriptions {
     await host.push(lost, this.#stopping.signal);
   }
 
-  async #keep({ subscriptionId, sequenceNumber, changes }: Published): Promise<void> {
+  /** `isLate`: the server kept it for whoever claims the subscription; the present values come behind it. */
+  async #keep({ subscriptionId, sequenceNumber, changes }: Published, isLate = false): Promise<void> {
     const { host } = this.#options;
     const at = host.clock.now();
-    const seen = changes.flatMap(({ clientHandle, seen: one }) => this.#observe(clientHandle, one, at));
+    const observed = changes.flatMap(({ clientHandle, seen: one }) => this.#observe(clientHandle, one, at));
+    const seen = isLate ? observed.map((one): Observation => ({ ...one, isLate })) : observed;
     if (seen.length > 0) await host.push(seen, this.#stopping.signal);
     if (sequenceNumber !== null) this.#acknowledge.push({ subscriptionId, sequenceNumber });
   }

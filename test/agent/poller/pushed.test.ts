@@ -79,6 +79,23 @@ it('dates what was true before a gap at its arrival, so that the gap is not the 
   expect(points.took([after], at(110_000))).toEqual([after]);
 });
 
+it('leaves what a source kept while the link was lost at its own time, and takes the present value for the end of the gap', () => {
+  const points = new PushedPoints([level], at(0));
+  points.look(at(0), true);
+  points.look(at(100_000), false);
+  expect(points.look(at(103_000), false).write).toHaveLength(1);
+  const changed = (value: number, secondsAgo: number): Observation => {
+    const timeMs = clock.now().wallMs - secondsAgo * 1_000;
+    return { ...seen(level, value, timeMs), timeMs, timeSource: 'device' };
+  };
+  const [first, second] = [changed(1, 12), changed(2, 9)];
+  const late = [first, second].map((one): Observation => ({ ...one, isLate: true }));
+  // A message each, at 110 s: they were true at 98 s and 101 s.
+  expect(late.map((one) => points.took([one], at(110_000)))).toEqual(late.map((one) => [one]));
+  expect(points.took([second], at(110_100))).toEqual([{ ...second, timeMs: null, timeSource: 'gateway' }]);
+  expect(points.took([second], at(110_200))).toEqual([]);
+});
+
 it('knows nothing of points that it does not have', () => {
   const points = new PushedPoints([level], at(0));
   expect(points.took([seen(pointInfo({ point: 'other' }), 1, 1)], at(0))).toEqual([]);

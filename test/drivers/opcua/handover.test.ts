@@ -74,8 +74,10 @@ it('messages that the lost link did not bring are asked for in their order, and 
       .set(4, one.message(4, 'c', 4))
       .set(2, one.message(2, 'b', 2));
   });
+  expect(host.seen.map(({ isLate }) => isLate)).toEqual([true, true]);
   expect(said()).toEqual(['a 3', 'c 4']);
   await wire.send(wire.message(5, 'a', 5));
+  expect(host.seen.map(({ isLate }) => isLate)).toEqual([undefined]);
   expect(said()).toEqual(['a 5']);
   expect(wire.acknowledged.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5]);
   expect(host.said).toEqual([]);
