@@ -32,7 +32,7 @@ interface Options {
 const lookMs = 1_000;
 /** A claimed subscription speaks at its next publishing, and this much later at most. */
 const claimSilenceMs = 2_000;
-/** A connection that was away for so long has been told as not connected (agent/pushed.ts, with room to spare). */
+/** A connection that was away for so long has been told as not connected (agent/poller/pushed.ts, with room to spare). */
 const toldAwayMs = 3_000;
 
 /**
