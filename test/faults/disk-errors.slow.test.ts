@@ -109,7 +109,7 @@ describe.skipIf(noShim !== undefined)('a daemon on a disk', () => {
     async () => {
       const random = randomFrom(seed);
       for (let kill = 0; kill < 40; kill++) {
-        const at = 1 + below(10 ** (1 + random() * 1.5), random);
+        const at = 1 + below(10 ** (1.4 + random() * 1.4), random);
         shim.setRules([`* * nth=${at} exit`]);
         site.daemon.start(shim.env);
         const code = await Promise.race([site.daemon.ended, sleep(10_000, 'runs on')]);

@@ -109,8 +109,8 @@ describe.skipIf(missing !== undefined)(
       const wrong = polls.flatMap(({ id, value, time, clock }) => {
         const [from, to] = served.get(value ?? 0) ?? [NaN, NaN];
         const at = Date.parse(time);
-        // What lies between the answer and its stamp on a machine under load.
-        return at >= from - 50 && at <= to + 500 ? [] : [`${id} ${clock}: ${at - from}, ${at - to}`];
+        // What lies between the answer and its stamp on a machine under load; the clock was an hour off.
+        return at >= from - 50 && at <= to + 2_000 ? [] : [`${id} ${clock}: ${at - from}, ${at - to}`];
       });
       expect(wrong).toEqual([]);
       expect(new Set(polls.map(({ clock }) => clock))).toEqual(new Set(['corrected', 'synced']));
