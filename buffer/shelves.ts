@@ -30,7 +30,8 @@ export class Shelves {
   readonly #sealed: SealedList;
   readonly #tell: (event: GatewayEvent) => void;
   readonly #settled: readonly Settled[];
-  readonly #untold: Untold;
+  /** Damage of WALs by segment, from before SQLite opens the file: that takes every trace of it away. */
+  readonly #untold: Untold<WalDamage>;
   #all: Shelf[] = [];
   /** Something counts as settled that no segment says yet. */
   hasToldMore = false;
@@ -52,7 +53,7 @@ export class Shelves {
     this.#sealed = new SealedList(folder);
     this.#quarantine = quarantine;
     this.#settled = settled;
-    this.#untold = new Untold(folder);
+    this.#untold = new Untold(folder, 'untold.json');
     this.#tell = tell;
     this.#isReadOnly = isReadOnly;
   }

@@ -88,7 +88,7 @@ export class Store {
     this.#dating = new DatingFile(options.path, quarantined);
     this.#quarantine = new Quarantine(options.path, options.maxBytes, tell);
     this.#shelves = new Shelves(options.path, this.#quarantine, this.#settled, tell);
-    this.#undecodable = new Undecodable(this.#shelves, this.#quarantine);
+    this.#undecodable = new Undecodable(options.path, this.#shelves, this.#quarantine);
     this.#mending = new Mending({
       shelves: this.#shelves,
       undecodable: this.#undecodable,
@@ -110,6 +110,7 @@ export class Store {
     for (const [lane, { position, ranges }] of (options.as?.settled ?? []).entries())
       for (const { first, last } of [{ first: 1, last: position }, ...ranges]) this.#settled[lane]?.add(first, last);
     this.#shelves.takeStock(clean ? floor - 1 : null);
+    this.#undecodable.tellEarlier();
     // Then every number in use must be known.
     if (options.as)
       for (const shelf of this.#shelves.all.filter(({ isExamined, isCondemned }) => !isExamined && !isCondemned))
@@ -192,7 +193,10 @@ export class Store {
     this.#unwritten = 0;
     this.#shelves.hasToldMore = false;
     // The first of them carries what the start told.
-    if (commit.frames.some(({ lane }) => lane === laneOf('gateway-events'))) this.#shelves.toldWals();
+    if (commit.frames.some(({ lane }) => lane === laneOf('gateway-events'))) {
+      this.#shelves.toldWals();
+      this.#undecodable.committed();
+    }
     this.#commitsSinceSlots += 1;
     if (commit.slots) {
       this.#slotsFrom = active;

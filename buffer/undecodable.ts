@@ -2,16 +2,44 @@ import type { DamagedFrame } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Shelf } from './shelf.ts';
 import type { Shelves } from './shelves.ts';
+import { Untold } from './untold.ts';
 
-/** Frames that are sound by their CRC and yet cannot be decoded: told as lost, in one event for many, and their files kept. */
+type Found = DamagedFrame & { readonly count: number };
+/** Commits with events behind the telling: the first may have been under way. */
+const commitsUntilTold = 2;
+
+/** Frames that are sound by their CRC and yet cannot be decoded: told as lost, in one event for many, and their files kept. They count as delivered with the batch behind them,
+ * so what is not told yet lies on disk. */
 export class Undecodable {
   readonly #shelves: Shelves;
   readonly #quarantine: Quarantine;
-  #found: (DamagedFrame & { readonly count: number }) | null = null;
+  readonly #untold: Untold<Found>;
+  /** What is there on disk. */
+  readonly #kept = new Map<string, Found>();
+  #found: Found | null = null;
+  #frames = 0;
+  #commits = 0;
 
-  constructor(shelves: Shelves, quarantine: Quarantine) {
+  constructor(folder: string, shelves: Shelves, quarantine: Quarantine) {
     this.#shelves = shelves;
     this.#quarantine = quarantine;
+    this.#untold = new Untold(folder, 'undecodable.json');
+  }
+
+  /** What an earlier start did not come to tell, with the events of this one's start. */
+  tellEarlier(): void {
+    for (const [key, found] of this.#untold.found()) {
+      this.#kept.set(key, found);
+      this.#tellOne(found);
+    }
+    this.#commits = commitsUntilTold - 1;
+  }
+
+  /** A commit with events returned. Never throws. */
+  committed(): void {
+    if (this.#kept.size === 0 || this.isUntold || ++this.#commits < commitsUntilTold) return;
+    this.#kept.clear();
+    this.#untold.forget();
   }
 
   get isUntold(): boolean {
@@ -29,14 +57,27 @@ export class Undecodable {
     else {
       this.tell();
       this.#found = { lane, segment, first, last, why, count };
+      this.#frames = 0;
     }
+    // A whole segment may be like that: not a sync for each.
+    if (Number.isInteger(Math.log2(++this.#frames))) this.#keep(this.#found);
   }
 
   tell(): void {
     const found = this.#found;
     this.#found = null;
     if (found === null) return;
-    const { lane, segment, first, last, count, why } = found;
+    this.#keep(found);
+    this.#commits = 0;
+    this.#tellOne(found);
+  }
+
+  #keep(found: Found): void {
+    this.#kept.set(`${found.segment} ${found.lane} ${found.first}`, found);
+    this.#untold.keep(this.#kept);
+  }
+
+  #tellOne({ lane, segment, first, last, count, why }: Found): void {
     this.#shelves.tellLost(
       lane,
       first,

@@ -2,33 +2,31 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { syncFolder } from './folder.ts';
-import type { WalDamage } from './wal-damage.ts';
 
-const fileName = 'untold.json';
 const checkBytes = 8;
 
 /**
- * Damage of WALs, by segment, from before SQLite opens the file until the events that tell it are committed: the opening takes every trace of it away, and a
- * kill in between would leave nobody who knows. A file of its own, since the lock must not be let go of for it.
+ * What was found and would leave no trace, until the events that tell it are committed: a kill in between would leave nobody who knows. A file of its own, since
+ * the lock must not be let go of for it.
  */
-export class Untold {
+export class Untold<Found> {
   readonly #folder: string;
   readonly #file: string;
   #isThere = false;
 
-  constructor(folder: string) {
+  constructor(folder: string, fileName: string) {
     this.#folder = folder;
     this.#file = join(folder, fileName);
   }
 
   /** What an earlier start did not come to tell. */
-  found(): ReadonlyMap<string, WalDamage> {
+  found(): ReadonlyMap<string, Found> {
     try {
       const text = readFileSync(this.#file, 'utf8');
       this.#isThere = true;
       const json = text.slice(checkBytes);
       if (text.slice(0, checkBytes) !== check(json)) return new Map();
-      return new Map(Object.entries(JSON.parse(json) as Record<string, WalDamage>));
+      return new Map(Object.entries(JSON.parse(json) as Record<string, Found>));
     } catch {
       // None, or nothing that can be read now.
       return new Map();
@@ -36,8 +34,8 @@ export class Untold {
   }
 
   /** Durable when it returns; where the disk takes nothing, a start goes on without. */
-  keep(damage: ReadonlyMap<string, WalDamage>): void {
-    const json = JSON.stringify(Object.fromEntries(damage));
+  keep(found: ReadonlyMap<string, Found>): void {
+    const json = JSON.stringify(Object.fromEntries(found));
     try {
       const handle = openSync(`${this.#file}.tmp`, 'w');
       try {
@@ -50,7 +48,15 @@ export class Untold {
       this.#isThere = true;
       syncFolder(this.#folder);
     } catch {
+      this.#cleared();
+    }
+  }
+
+  #cleared(): void {
+    try {
       rmSync(`${this.#file}.tmp`, { force: true });
+    } catch {
+      // The next one writes over it.
     }
   }
 

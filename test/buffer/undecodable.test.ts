@@ -1,0 +1,59 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GatewayEvent } from '../../agent/reading.ts';
+import { FrameEncoder } from '../../buffer/encoder.ts';
+import { laneOf } from '../../buffer/protocol.ts';
+import { Store } from '../../buffer/store.ts';
+import { BufferFolder } from '../support/buffer-folder.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const at = new FakeClock().now();
+let folder: BufferFolder;
+beforeEach(() => {
+  folder = new BufferFolder();
+});
+afterEach(() => folder.remove());
+
+function opened(path: string): {
+  store: Store;
+  told: GatewayEvent[];
+  commit: (stream: 'gateway-events' | 'asset-metadata') => void;
+} {
+  const told: GatewayEvent[] = [];
+  const store = new Store({ path, maxBytes: 1_000_000 }, (event) => told.push(event));
+  const encoder = new FrameEncoder();
+  let seq = store.opened().nextSeq;
+  return {
+    store,
+    told,
+    commit(stream) {
+      const frames = [encoder.encode(at, stream, [{ seq: seq++, entry: { at, key: 'k', json: '{}' } }])];
+      store.commit({ frames, described: encoder.takeDescribed(), slots: null, dating: [], maxBytes: null, drops: [] });
+    },
+  };
+}
+
+describe('a frame that cannot be decoded', () => {
+  it('is told by the next start, if a kill came before the event was committed; and only then', () => {
+    const { store, told, commit } = opened(folder.path);
+    commit('asset-metadata');
+    const segment = '000000000001-none';
+    store.tellDamaged({ lane: laneOf('meter-readings'), segment, first: 5, last: 9, why: 'no such version' });
+    // It carries the settlement, and no event.
+    commit('asset-metadata');
+    const afterKill = opened(folder.crashed());
+    expect(afterKill.told).toMatchObject([
+      { event: 'loss', facts: { stream: 'meter-readings', firstSeq: 5, lastSeq: 9, count: 5 } },
+    ]);
+    afterKill.commit('gateway-events');
+    afterKill.store.close([]);
+    expect(told).toEqual([]);
+    store.mend();
+    expect(told).toHaveLength(1);
+    // The one that was under way, perhaps, and the one that takes the event along.
+    commit('gateway-events');
+    expect(opened(folder.crashed()).told).toHaveLength(1);
+    commit('gateway-events');
+    expect(opened(folder.crashed()).told).toEqual([]);
+    store.close([]);
+  });
+});
