@@ -55,6 +55,9 @@ export class Subscriptions {
   readonly #acknowledge: Acknowledged[] = [];
   readonly #stopping = new AbortController();
   #listening = 0;
+  /** Messages on their way to the disk, each with its listener. */
+  #held = 0;
+  #deafSinceMs: number | null = null;
   /** Messages are taken up one after the other, in the order of their arrival. */
   #taken: Promise<void> = Promise.resolve();
 
@@ -192,13 +195,25 @@ export class Subscriptions {
         const before = this.#taken;
         const mine = before.then(() => this.#take(message));
         this.#taken = mine.catch(() => {});
-        await mine;
+        this.#hold(1);
+        await mine.finally(() => this.#hold(-1));
       }
     } catch (error) {
       this.#listening--;
       // The others go on.
       if (isOneTooMany(error) && this.#listening > 0) return;
       if (!this.#stopping.signal.aborted) failed(asLinkError(error));
+    }
+  }
+
+  /** While nobody listens, since what was heard is not on disk yet, silence is ours and not the server's. */
+  #hold(by: 1 | -1): void {
+    this.#held += by;
+    const { bootMs } = this.#options.host.clock.now();
+    if (this.#held === this.#listening) this.#deafSinceMs ??= bootMs;
+    else if (this.#deafSinceMs !== null) {
+      for (const live of this.#live.values()) live.heardBootMs += bootMs - this.#deafSinceMs;
+      this.#deafSinceMs = null;
     }
   }
 
@@ -280,6 +295,7 @@ export class Subscriptions {
         await host.clock.sleep(lookMs, this.#stopping.signal);
         const { bootMs } = host.clock.now();
         await this.#lookAtClaimed(bootMs);
+        if (this.#deafSinceMs !== null) continue;
         for (const { heardBootMs, silentAfterMs } of this.#live.values()) {
           if (bootMs - heardBootMs <= silentAfterMs) continue;
           failed(

@@ -41,8 +41,9 @@ export class ScriptedWire implements Wire {
   translate = (): Promise<never> => new Promise(() => {});
   browse = (): Promise<never> => new Promise(() => {});
   browseOn = (): Promise<never> => new Promise(() => {});
-  subscribe = (): ReturnType<Wire['subscribe']> =>
-    Promise.resolve({ subscriptionId: 7, publishingMs: 1_000, silentAfterMs: 10_000 });
+  /** That of five seconds is 8. */
+  subscribe = (publishingMs: number): ReturnType<Wire['subscribe']> =>
+    Promise.resolve({ subscriptionId: publishingMs === 5_000 ? 8 : 7, publishingMs, silentAfterMs: 10_000 });
   monitor(_: number, targets: readonly MonitoredTarget[]): ReturnType<Wire['monitor']> {
     const created = targets.map(({ nodeId, clientHandle }) => {
       const status = this.gone.has(nodeId) ? unknown : this.full.has(nodeId) ? tooMany : good;

@@ -5,7 +5,10 @@ import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { ScriptedWire } from './scripted-wire.ts';
 import { Listener, planOf } from './support.ts';
 
-async function started(gone: readonly string[] = []): Promise<{
+async function started(
+  gone: readonly string[] = [],
+  intervals: Readonly<Record<string, number>> = {},
+): Promise<{
   wire: ScriptedWire;
   host: Listener;
   subscriptions: Subscriptions;
@@ -16,7 +19,15 @@ async function started(gone: readonly string[] = []): Promise<{
   for (const name of gone) wire.gone.add(`ns=1;s=${name}`);
   const names = ['a', 'b', 'c'];
   const plan = planOf(4840, [
-    { id: 'PLC', points: Object.fromEntries(names.map((name) => [name, { nodeId: `nsu=urn:site:plc;s=${name}` }])) },
+    {
+      id: 'PLC',
+      points: Object.fromEntries(
+        names.map((name) => [
+          name,
+          { nodeId: `nsu=urn:site:plc;s=${name}`, ...(intervals[name] ? { publishingInterval: intervals[name] } : {}) },
+        ]),
+      ),
+    },
   ]);
   const host = new Listener(new FakeClock());
   const failures: string[] = [];
@@ -54,6 +65,24 @@ describe('messages of a subscription', () => {
     await settled();
     expect(said()).toEqual(['a 1', 'a 2']);
     expect(wire.acknowledged).toContain(1);
+  });
+
+  it('that wait for a slow disk end no session; silence behind them does', async () => {
+    // Another subscription has its say when somebody listens again.
+    const { wire, host, failures } = await started([], { c: 5_000 });
+    const clock = host.clock as FakeClock;
+    let written = (): void => {};
+    host.push = () => new Promise((resolve) => (written = resolve));
+    for (let number = 1; number <= 10; number++) await wire.send(wire.message(number, 'a', number));
+    await clock.advance(60_000);
+    expect(failures).toEqual([]);
+    host.push = () => Promise.resolve();
+    written();
+    await settled();
+    await clock.advance(5_000);
+    expect(failures).toEqual([]);
+    await clock.advance(60_000);
+    expect(failures).toEqual([expect.stringMatching(/^nothing was heard of a subscription for 1\d s$/)]);
   });
 
   it('that did not arrive are asked for once more, and come in their place', async () => {
