@@ -186,7 +186,7 @@ describe('looking into a buffer', () => {
         view.close();
       }
       const foreign = readdirSync(site.path).filter(
-        (name) => !/^(lock\.db|ballast|sealed\.list|\d+-1-[0-9a-z]{8}\.db(-wal|-shm)?)$/.test(name),
+        (name) => !/^(lock\.db|ballast|sealed\.list|\d+-1-[0-9a-z]{8}\.db(-wal|-shm|-journal)?)$/.test(name),
       );
       expect(foreign).toEqual([]);
     } finally {
