@@ -208,6 +208,17 @@ export function offsetIn(boot: WrongBoot | undefined, seq: Seq): number | null {
   return boot.sync.wallMs - boot.sync.bootMs;
 }
 
+/**
+ * What is to be kept of a boot. `row` may have been begun by a start that could not read what lies on disk (`kept`): of readings made before it that one alone
+ * knows, and as long as they wait or have their date, the same holds for those behind them.
+ */
+export function joinedRows(kept: WrongBoot | undefined, row: WrongBoot): WrongBoot {
+  if (kept === undefined || row.first.seq <= kept.first.seq) return row;
+  if (kept.heldFrom !== null || kept.sync !== null) return kept;
+  const { first, trustedBefore, givenUpBootMs } = kept;
+  return { ...row, first, trustedBefore, givenUpBootMs };
+}
+
 /** Told when a boot begins to hold. */
 export function holding({ boot, first }: WrongBoot, holdMs: number): GatewayEvent {
   return {

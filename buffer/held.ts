@@ -11,6 +11,8 @@ export const defaultHoldMs = 24 * 3_600_000;
 export interface HeldParts {
   readonly clock: Clock;
   readonly holdMs: number;
+  /** What was kept could not be read: nothing is decided before a start that can. */
+  readonly isUnknown: boolean;
   /** Nothing that comes now lies on disk: what is decided is kept in memory, and written before it. */
   readonly isInMemory: () => boolean;
   /** Resolves when they are on disk, or, in memory, will be before what they date. */
@@ -114,7 +116,7 @@ export class HeldReadings implements Dates {
 
   /** Goes on until nothing waits and nothing is left to tell. */
   watch(): void {
-    if (this.#isWatching || this.#parts.closed.aborted) return;
+    if (this.#isWatching || this.#parts.isUnknown || this.#parts.closed.aborted) return;
     this.#isWatching = true;
     void this.#watch().finally(() => {
       this.#isWatching = false;

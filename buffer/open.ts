@@ -172,6 +172,7 @@ class DurableBuffer implements Buffer {
       {
         clock: options.clock,
         holdMs: options.holdMs ?? defaultHoldMs,
+        isUnknown: !opened.isDatingKnown,
         isInMemory: () => this.#isInMemory(),
         keep: (boots) => thread.call('date', boots),
         tell: options.event,

@@ -4,7 +4,7 @@ import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { readBacklog, readNewestSlots } from './backlog.ts';
 import { Ballast } from './ballast.ts';
 import { DatingFile } from './dating-file.ts';
-import { offsetIn } from './dating.ts';
+import { joinedRows, offsetIn } from './dating.ts';
 import type { WrongBoot } from './dating.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { isReadOnly, makeFolder } from './folder.ts';
@@ -239,8 +239,9 @@ export class Store {
   }
 
   date(boots: readonly WrongBoot[]): void {
-    this.#dating.keep(boots);
-    this.#noteBoots(boots);
+    const rows = boots.map((boot) => joinedRows(this.#boots.get(boot.boot), boot));
+    this.#dating.keep(rows);
+    this.#noteBoots(rows);
   }
 
   /** What all of is delivered, and told, is forgotten. */

@@ -232,6 +232,42 @@ describe.skipIf(noReadOnlyDisk !== undefined)('a start on a read-only disk with 
     await expect(first).rejects.toMatchObject({ name: 'TimeoutError' });
   });
 
+  it.each(['held', 'dated'] as const)(
+    'changes nothing in how readings of its boot are dated that were %s before, where that cannot be told',
+    async (before) => {
+      const pi = new Pi(folder);
+      await pi.boots(0, 'unsynced');
+      await pi.buffer?.append('gateway-events', [{ key: 'start', json: '{}', at: pi.clock.now() }]);
+      await pi.reads();
+      await pi.reads();
+      if (before === 'dated') {
+        await pi.synchronises();
+        await pi.sends(2);
+      }
+      pi.crashes();
+      cpSync(folder.crashed(), disk.place.path, { recursive: true });
+      writeFileSync(join(disk.place.path, 'dating.db-journal'), 'cut short');
+      disk.remount('ro');
+      if (before === 'dated') {
+        pi.clock.stepWall(-3_600_000);
+        pi.clock.trust = 'unsynced';
+      }
+      await pi.starts(disk.place);
+      reads(pi);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      await pi.sendsNothing();
+      disk.remount('rw');
+      await expect(pi.buffer?.failed).resolves.toMatchObject({ code: 'DISK_BACK' });
+      await pi.stops();
+      await pi.starts(disk.place);
+      await pi.synchronises();
+      await pi.sends(3);
+      expect(pi.errors()).toEqual([0, 0, 0]);
+      expect(pi.sent.map(({ clock }) => clock)).toEqual(['corrected', 'corrected', 'corrected']);
+      await pi.stops();
+    },
+  );
+
   it('leaves all readings on the disk alone where it cannot be told how they are dated', async () => {
     const pi = new Pi(folder);
     await pi.boots(0, 'unsynced');
