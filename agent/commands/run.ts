@@ -43,6 +43,7 @@ SIGTERM or SIGINT: stops polling, sends what it can within ${drainMs / 1000} s, 
       about: `appends a line for every commit of a lane, when it has returned: epoch, stream, sequence numbers.
 For audits: whoever holds it can prove that nothing accepted was lost`,
     },
+    json: { about: 'the log is one JSON object a line, on a terminal and in the journal too' },
   },
   examples: [
     { line: 'sluice run', about: 'as the service does' },
@@ -57,7 +58,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     const warnings: string[] = [];
     let config = configured(args, io, { noSecrets: false, again: true, warning: (text) => warnings.push(text) });
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
-    const log = openLog({ stream: io.stderr, clock, env: io.env });
+    const log = openLog({ stream: io.stderr, clock, env: io.env, json: args.values['json'] === true });
     for (const text of warnings) log.warning(text, {}, null);
     const notify = openNotify({ env: io.env, pid: process.pid, clock, log });
     // However far the start has come by then.

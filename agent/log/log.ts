@@ -27,14 +27,17 @@ export interface LogOptions {
   readonly stream: LogStream;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** JSON wherever it goes. */
+  readonly json?: boolean;
 }
 
 /** A line with its newline. */
 type Format = (line: LogLine) => string;
 
-/** Lines for people on a terminal, lines with a priority for the journal, one JSON object a line elsewhere. */
-export function openLog({ stream, clock, env }: LogOptions): OpenLog {
-  const format = formatFor(stream, env, () => new Date(clock.now().wallMs).toISOString());
+/** Lines for people on a terminal, lines with a priority for the journal, one JSON object a line elsewhere, or everywhere. */
+export function openLog({ stream, clock, env, json = false }: LogOptions): OpenLog {
+  const now = (): string => new Date(clock.now().wallMs).toISOString();
+  const format = json ? asJson(now) : formatFor(stream, env, now);
   const droppedLine = (count: number): string =>
     format({
       severity: 'warning',

@@ -63,6 +63,20 @@ describe('a line of the log', () => {
     await log.close(1_000);
     expect(text).toBe('13:15:00 ERROR full\n');
   });
+
+  it('is a JSON object there too, when that is asked for', async () => {
+    let text = '';
+    const stream = { write: (more: string | Uint8Array) => (text += String(more)), isTTY: true };
+    const log = openLog({ stream, clock, env: {}, json: true });
+    log.error('full', { lane: 'meter-readings' });
+    await log.close(1_000);
+    expect(JSON.parse(text)).toEqual({
+      level: 50,
+      time: '2026-11-22T13:15:00.000Z',
+      lane: 'meter-readings',
+      msg: 'full',
+    });
+  });
 });
 
 describe('a device that comes and goes', () => {
