@@ -13,6 +13,7 @@ interface ConnectionSettings {
   readonly securityPolicy?: SecurityPolicy;
   readonly username?: string;
   readonly password?: Secret;
+  readonly allowUnencryptedPassword?: boolean;
   readonly userCertificate?: string;
   readonly userKey?: string;
   readonly timeout?: number;
@@ -103,7 +104,7 @@ function securityOf(
 }
 
 function identityOf(settings: ConnectionSettings, wrong: ReadonlySet<string>, tell: Told): Identity {
-  const { username, password, userCertificate, userKey, securityMode = defaults.securityMode } = settings;
+  const { username, password, allowUnencryptedPassword, userCertificate, userKey } = settings;
   if (['username', 'password', 'userCertificate', 'userKey'].some((key) => wrong.has(key)))
     return { type: 'anonymous' };
   if (username !== undefined && userCertificate !== undefined)
@@ -122,18 +123,41 @@ function identityOf(settings: ConnectionSettings, wrong: ReadonlySet<string>, te
       userCertificate === undefined ? 'userKey' : 'userCertificate',
       'userCertificate and userKey belong together; add the other one',
     );
+  if (allowUnencryptedPassword !== undefined && username === undefined)
+    tell('error', 'allowUnencryptedPassword', 'allowUnencryptedPassword has no username beside it; drop it');
   if (username !== undefined && password !== undefined) {
-    if (securityMode !== 'SignAndEncrypt')
-      tell(
-        'warning',
-        'password',
-        'password goes over a connection that is not encrypted, unless the server asks for it encrypted; set securityMode to SignAndEncrypt',
-      );
-    return { type: 'userName', username, password };
+    if (!wrong.has('allowUnencryptedPassword') && !wrong.has('securityMode')) judgeClear(settings, tell);
+    return { type: 'userName', username, password, mayBeClear: allowUnencryptedPassword === true };
   }
   if (userCertificate !== undefined && userKey !== undefined)
     return { type: 'certificate', cert: userCertificate, key: userKey };
   return { type: 'anonymous' };
+}
+
+/** What a server takes is not known before it is asked: without security the file has to say what may happen. */
+function judgeClear(
+  { securityMode = defaults.securityMode, allowUnencryptedPassword }: ConnectionSettings,
+  tell: Told,
+): void {
+  if (securityMode === 'None' && allowUnencryptedPassword === undefined)
+    tell(
+      'error',
+      'password',
+      'securityMode is None, so password may go over the network unencrypted; set securityMode to SignAndEncrypt, or say what is allowed: "allowUnencryptedPassword": false (it goes only to a server that takes it encrypted all the same) or true (anybody on the network may read it)',
+    );
+  if (allowUnencryptedPassword !== true) return;
+  if (securityMode === 'SignAndEncrypt')
+    tell(
+      'error',
+      'allowUnencryptedPassword',
+      'allowUnencryptedPassword is true; with "securityMode": "SignAndEncrypt" all is encrypted; drop it',
+    );
+  else
+    tell(
+      'warning',
+      'allowUnencryptedPassword',
+      'allowUnencryptedPassword is true; where the server does not take the password encrypted, anybody on the network can read it; set securityMode to SignAndEncrypt',
+    );
 }
 
 function buildPoint({ info, settings: all, stated, pushed }: PlannedPoint, tell: Told): OpcUaPoint | undefined {

@@ -51,13 +51,11 @@ export async function prepareEntry(
   let own: Own | null = null;
   if (securityMode !== 'None' || identity.type !== 'anonymous') {
     promised = await discover(plan, host, opened);
-    const choice = userOf(promised, identity.type);
-    if (typeof choice === 'string') throw new LinkError(choice);
+    const choice = chosenUser(promised, plan);
     // Ours first: whoever is told to trust the server finds there what the server has to trust.
     if (securityMode !== 'None') own = await ownOf(host, signal);
     // A proof by a user certificate is for this server's certificate only, and tells no secret.
-    if (own !== null || (identity.type === 'userName' && choice.effective !== 'None'))
-      await meet(promised, plan, host, inUse);
+    if (own !== null || (identity.type === 'userName' && choice.isEncrypted)) await meet(promised, plan, host, inUse);
   }
   signal.throwIfAborted();
   if (securityMode !== 'None' && securityPolicy !== 'None' && promised !== null && own !== null) {
@@ -92,17 +90,31 @@ export async function prepareEntry(
       throw new LinkError(
         'what the server said of itself before the connection was secured is not what it says now: somebody between may have changed it',
       );
-    const choice = userOf(offer, identity.type);
-    if (typeof choice === 'string') throw new LinkError(choice);
-    if (identity.type === 'userName' && choice.effective === 'None' && securityMode !== 'SignAndEncrypt')
+    const choice = chosenUser(offer, plan);
+    if (isInClear(choice, plan))
       host.log?.(
-        `${endpoint}: the password goes over the network in clear: the server offers no way to encrypt it; set securityMode to SignAndEncrypt`,
+        `${endpoint}: the password goes over the network in clear, as allowUnencryptedPassword allows: the server offers no way to encrypt it; set securityMode to SignAndEncrypt`,
       );
     keepOnly(descriptions, choice);
     return user;
   }
   return { client, inUse, connect };
 }
+
+/** As whom the server is told it. Throws LinkError where it takes no such users, and where a password would go in clear that may not. */
+function chosenUser(offer: Offer, plan: EntryPlan): UserChoice {
+  const { endpoint, identity } = plan;
+  const choice = userOf(offer, identity.type);
+  if (typeof choice === 'string') throw new LinkError(choice);
+  if (identity.type === 'userName' && !identity.mayBeClear && isInClear(choice, plan))
+    throw new LinkError(
+      `password is not sent: the server takes it unencrypted only; set securityMode to SignAndEncrypt (sluice scan ${endpoint} shows whether it offers that), or write "allowUnencryptedPassword": true where anybody on the network may read it`,
+    );
+  return choice;
+}
+
+const isInClear = ({ isEncrypted }: UserChoice, { identity, securityMode }: EntryPlan): boolean =>
+  identity.type === 'userName' && !isEncrypted && securityMode !== 'SignAndEncrypt';
 
 /** What it offers of the wanted security. */
 async function discover(plan: EntryPlan, host: EntryHost, opened: (client: OPCUAClient) => void): Promise<Offer> {

@@ -11,7 +11,13 @@ export type SecurityPolicy = (typeof securityPolicies)[number];
 
 export type Identity =
   | { readonly type: 'anonymous' }
-  | { readonly type: 'userName'; readonly username: string; readonly password: Secret }
+  | {
+      readonly type: 'userName';
+      readonly username: string;
+      readonly password: Secret;
+      /** Whether it may go where nothing encrypts it. */
+      readonly mayBeClear: boolean;
+    }
   | { readonly type: 'certificate'; readonly cert: string; readonly key: string };
 
 /** One endpoint with all its devices: plain data, defaults filled in. */

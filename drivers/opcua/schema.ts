@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { allowed, doc, duration, durationText, file, oneOf, secret, text } from '../../agent/config/grammar.ts';
+import { allowed, doc, duration, durationText, file, flag, oneOf, secret, text } from '../../agent/config/grammar.ts';
 import type { DriverSchema } from '../driver.ts';
 import { buildPlan, isSubscribed } from './build-plan.ts';
 import { defaults } from './defaults.ts';
@@ -56,6 +56,13 @@ const connection = {
   ),
   username: v.optional(doc(text(), 'User name at the server. Nobody (anonymous) unless stated.')),
   password: v.optional(doc(secret(), 'Its password.', { examples: ['${file:/etc/sluice/secrets/plc}'] })),
+  allowUnencryptedPassword: v.optional(
+    doc(
+      flag(),
+      'Whether the password may go over the network unencrypted, so that anybody on it can read it. To be stated with `"securityMode": "None"`: `false` for a server that takes the password encrypted all the same, `true` for one that does not. Unless it is `true`, no password is sent so: the connection is refused instead.',
+      { examples: [false] },
+    ),
+  ),
   userCertificate: v.optional(
     doc(file(), 'Instead of a user name: the certificate of the user, PEM.', {
       examples: ['/etc/sluice/plc-user.pem'],

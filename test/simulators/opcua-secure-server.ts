@@ -1,10 +1,10 @@
 /**
  * A server of node-opcua's own with every policy and user, in a process of its own. Nothing of this project's code takes part.
  *
- * Usage: opcua-secure-server.ts PORT CERTIFICATE KEY FOLDER [POLICY…] [-strict] [-clear]
+ * Usage: opcua-secure-server.ts PORT CERTIFICATE KEY FOLDER [POLICY…] [-strict] [-clear] [-unheard]
  *
  * Prints `ready`; ends after five minutes, or when its standard input does. The user is `ana`, her password `not-in-any-log`. `-strict`: it knows no client.
- * `-clear`: it takes user names without encryption. `-both`: that way too. `-turncoat`: only after the second question for its endpoints (the library asks twice a connection). `-stranger=FILE`: it shows that certificate (DER) in
+ * `-clear`: it takes user names without encryption. `-unheard`: by a policy that nobody knows. `-both`: that way too. `-turncoat`: only after the second question for its endpoints (the library asks twice a connection). `-stranger=FILE`: it shows that certificate (DER) in
  * its sessions. Prints `token ALGORITHM` for every user name that arrives.
  */
 import { readFileSync } from 'node:fs';
@@ -55,11 +55,13 @@ space.registerNamespace('urn:site:plc').addVariable({
   value: new Variant({ dataType: DataType.Double, value: 1.5 }),
 });
 const tokens = server.endpoints.flatMap((endpoint) => endpoint.endpointDescriptions());
-function clear(): void {
+function takeBy(policyUri: string): void {
   for (const { userIdentityTokens } of tokens)
-    for (const token of userIdentityTokens ?? []) token.securityPolicyUri = SecurityPolicy.None;
+    for (const token of userIdentityTokens ?? []) token.securityPolicyUri = policyUri;
 }
+const clear = (): void => takeBy(SecurityPolicy.None);
 if (words.includes('-clear')) clear();
+if (words.includes('-unheard')) takeBy(SecurityPolicy.None.replace('#None', '#Unheard'));
 if (words.includes('-both'))
   for (const description of tokens)
     description.userIdentityTokens = (description.userIdentityTokens ?? []).flatMap((token) =>

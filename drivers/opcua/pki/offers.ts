@@ -66,8 +66,10 @@ export const userWords = {
 };
 
 export interface UserChoice extends UserOffer {
-  /** By which policy its secret is encrypted; `None`: not at all by itself. */
+  /** By which policy its secret is to be encrypted; `None`: not at all by itself. */
   readonly effective: string;
+  /** Whether that can be done: a policy that nobody knows, or a server without a certificate, leaves a secret in clear. */
+  readonly isEncrypted: boolean;
 }
 
 /** How the user is told to the server: the strongest way it offers, never a weaker one. A text: it takes no such users. */
@@ -75,6 +77,7 @@ export function userOf({ users, policyUri, certificate }: Offer, type: Identity[
   const fitting = users
     .filter((user) => user.type === type)
     .map((user) => ({ ...user, effective: policyName(user.policyUri === '' ? policyUri : user.policyUri) }))
+    .map((user) => ({ ...user, isEncrypted: certificate !== null && byStrength.indexOf(user.effective) > 0 }))
     .toSorted((a, b) => byStrength.indexOf(b.effective) - byStrength.indexOf(a.effective));
   const [strongest] = fitting;
   if (strongest?.type === 'certificate' && (strongest.effective === 'None' || certificate === null))

@@ -102,6 +102,10 @@ const beyond: readonly { readonly told: RegExp; readonly why: string }[] = [
   { told: /publishingInterval is "10ms"; allowed/, why: 'a bound on a number with a unit' },
   { told: /; it needs "securityMode"|; "securityMode": "\w+" needs another/, why: 'a contradiction between keys' },
   { told: /username has no password beside it/, why: 'a contradiction between keys' },
+  {
+    told: /password may go over the network unencrypted|allowUnencryptedPassword (?:is true; with|has no username)/,
+    why: 'a contradiction between keys',
+  },
 ];
 
 const reasonFor = ({ message }: Problem) => beyond.find(({ told }) => told.test(message));

@@ -25,10 +25,16 @@ describe.skipIf(noAsyncua !== undefined)(`a server of asyncua${noAsyncua ? ` (${
     ).toEqual(expected);
   });
 
-  it('takes a user name though it has no certificate to encrypt the password with, and that is told', async () => {
-    const user = { username: 'ana', password: new Secret('not-in-any-log') };
-    const plan = planOf(plant.port, [{ id: 'PLC', points: { level: points['p0'] ?? {} } }], { mode: 'poll' }, user);
+  it('takes a user name though it has no certificate to encrypt the password with: only where the file allows it, and that is told', async () => {
+    const planWith = (allowUnencryptedPassword: boolean) => {
+      const user = { username: 'ana', password: new Secret('not-in-any-log'), allowUnencryptedPassword };
+      return planOf(plant.port, [{ id: 'PLC', points: { level: points['p0'] ?? {} } }], { mode: 'poll' }, user);
+    };
     const host = new Listener();
+    await expect(driver.open(planWith(false), host, never)).rejects.toThrow(
+      /password is not sent: the server takes it unencrypted only; .* "allowUnencryptedPassword": true/,
+    );
+    const plan = planWith(true);
     const session = await driver.open(plan, host, never);
     const [seen] = await session.poll({ device: 'PLC', points: pointsOf(plan, 'PLC'), dueMs: 0 }, never);
     await session.close();

@@ -88,7 +88,7 @@ const numbersOf = (said: readonly unknown[]): number[] => said.filter((one) => t
 const jumps = (numbers: readonly number[]): number =>
   numbers.slice(1).filter((one, at) => one !== (numbers[at] ?? 0) + 1).length;
 
-const reader = { username: 'reader', password: new Secret('any') };
+const reader = { username: 'reader', password: new Secret('any'), allowUnencryptedPassword: true };
 // asyncua hands them on as well, and then sends what they say to the session that is gone.
 const handingOn = makers.filter(([maker]) => maker !== 'asyncua');
 describe.each(handingOn)('after a cut of the network, subscriptions that %s hands on', (maker, missing) => {

@@ -53,7 +53,7 @@ describe.skipIf(noOpenssl !== undefined).each(makers)('a server of %s with secur
   }
   const users = (): Readonly<Record<string, Settings>> => ({
     nobody: {},
-    name: { username: 'ana', password: new Secret('not-in-any-log') },
+    name: { username: 'ana', password: new Secret('not-in-any-log'), allowUnencryptedPassword: false },
     certificate: { userCertificate: user.cert, userKey: user.key },
   });
 

@@ -187,7 +187,7 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
         const { port } = relay;
         const secret = new Secret(password);
         for (const securityMode of ['None', 'Sign', 'SignAndEncrypt']) {
-          const settings = { securityMode, username: 'ana', password: secret };
+          const settings = { securityMode, username: 'ana', password: secret, allowUnencryptedPassword: false };
           const text = await refused(settings, { port });
           if (text !== 'opened') {
             expect(text).toContain('not trusted yet');
@@ -218,7 +218,7 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
 
   it('gets no password once it takes back that it can encrypt it', { timeout: 30_000 }, async () => {
     server = await serve(plc, folder, policies);
-    const settings = { username: 'ana', password: new Secret(password) };
+    const settings = { username: 'ana', password: new Secret(password), allowUnencryptedPassword: false };
     await trusting(settings);
     const { port } = server;
     await server.end();
@@ -231,17 +231,34 @@ describe.skipIf(noOpenssl !== undefined)(`a server with security (${noOpenssl ??
     const stranger = join(folder, 'stranger.der');
     writeFileSync(stranger, openssl.make({ name: 'PLC-7', ownKey: true }).der);
     server = await serve(plc, folder, [...policies, `-stranger=${stranger}`]);
-    const settings = { username: 'ana', password: new Secret(password) };
+    const settings = { username: 'ana', password: new Secret(password), allowUnencryptedPassword: false };
     await trusting(settings);
     expect((await open(settings)).value).toBe(1.5);
   });
 
-  it('gets a password in clear only where it knows no other way, and that is told', { timeout: 30_000 }, async () => {
-    server = await serve(plc, folder, [...policies, '-clear']);
-    const { value, listener } = await open({ username: 'ana', password: new Secret(password) });
-    expect(value).toBe(1.5);
-    expect(listener.said.join()).toContain('the password goes over the network in clear');
-    expect(listener.said.join()).not.toContain(password);
+  it(
+    'gets a password in clear only where it knows no other way and the file allows it, and that is told',
+    { timeout: 30_000 },
+    async () => {
+      server = await serve(plc, folder, [...policies, '-clear']);
+      const settings = { username: 'ana', password: new Secret(password) };
+      expect(await refused({ ...settings, allowUnencryptedPassword: false })).toContain('password is not sent');
+      // Signed, not encrypted.
+      const signed = { ...settings, securityMode: 'Sign' };
+      expect(await refused(signed)).toContain('password is not sent');
+      expect(server.said()).not.toContain('token');
+      const { value, listener } = await open({ ...settings, allowUnencryptedPassword: true });
+      expect(value).toBe(1.5);
+      expect(listener.said.join()).toContain('the password goes over the network in clear');
+      expect(listener.said.join()).not.toContain(password);
+    },
+  );
+
+  it('gets no password by a policy that nobody knows', { timeout: 30_000 }, async () => {
+    server = await serve(plc, folder, [...policies, '-unheard']);
+    const settings = { username: 'ana', password: new Secret(password), allowUnencryptedPassword: false };
+    expect(await refused(settings)).toContain('password is not sent');
+    expect(server.said()).not.toContain('token');
   });
 
   it(
