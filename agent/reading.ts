@@ -84,6 +84,14 @@ export function unanswered(point: PointInfo, status: string, at: Stamp): Observa
   return observationOf(point, at, { value: null, text: null, quality: 'bad', status });
 }
 
+/** The source says once more what it said last, by its own time. */
+export const isRepeated = (before: Observation, after: Observation): boolean =>
+  after.deviceTimeMs !== null &&
+  before.deviceTimeMs === after.deviceTimeMs &&
+  before.value === after.value &&
+  before.text === after.text &&
+  before.status === after.status;
+
 /** An observation with the slot it answers. Set by the poller; null for pushed values and for the look at the start. Unix ms. */
 export interface Reading extends Observation {
   readonly slotMs: number | null;

@@ -1,5 +1,5 @@
 import type { Stamp } from '../clock.ts';
-import { unanswered } from '../reading.ts';
+import { isRepeated, unanswered } from '../reading.ts';
 import type { Observation, PointInfo, Reading } from '../reading.ts';
 
 /** A link that drops comes back within this, or what was missed is told. */
@@ -57,7 +57,7 @@ export class PushedPoints {
       const { point: name } = observation.point;
       const state = this.#points.get(name);
       if (state === undefined) return [];
-      if (state.sent !== null && isSame(state.sent, observation)) return [];
+      if (state.sent !== null && isRepeated(state.sent, observation)) return [];
       const isBad = observation.quality === 'bad';
       if (observation.isLate && !isBad && state.bad?.timeMs === null) return [observation];
       state.sent = observation;
@@ -100,14 +100,4 @@ export class PushedPoints {
 /** Boot time is compared: the wall clock may have stepped since. */
 function isBefore({ timeMs }: Observation, bootMs: number | null, now: Stamp): boolean {
   return timeMs !== null && bootMs !== null && timeMs - now.wallMs < bootMs - now.bootMs;
-}
-
-function isSame(before: Observation, after: Observation): boolean {
-  return (
-    after.deviceTimeMs !== null &&
-    before.deviceTimeMs === after.deviceTimeMs &&
-    before.value === after.value &&
-    before.text === after.text &&
-    before.status === after.status
-  );
 }

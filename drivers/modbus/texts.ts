@@ -1,18 +1,16 @@
+import { foreignText } from '../foreign-text.ts';
 import { swapsBytes } from './types.ts';
 import type { ByteOrder } from './types.ts';
 
 /**
  * The text in a string's registers: two bytes each, the high one first unless `byteOrder` swaps them; words are never reordered. It ends at the first NUL,
- * white space at its end is dropped. UTF-8; bytes that are none are taken as Latin-1 (ISO 8859-1), all of them. A control character becomes U+FFFD,
- * so that nobody overlooks it and no terminal obeys it.
+ * white space at its end is dropped. UTF-8; bytes that are none are taken as Latin-1 (ISO 8859-1), all of them. No control character is in it.
  */
 export function textOfWords(words: Buffer, byteOrder: ByteOrder): string {
   const bytes = swapsBytes(byteOrder) ? Buffer.from(words).swap16() : words;
   const end = bytes.indexOf(0);
   const told = end === -1 ? bytes : bytes.subarray(0, end);
-  return decoded(told)
-    .trimEnd()
-    .replaceAll(/\p{Cc}/gu, '\uFFFD');
+  return foreignText(decoded(told).trimEnd());
 }
 
 /** The words of a text, padded with NUL; bytes that do not fit are left out. */

@@ -71,11 +71,3 @@ export function claimable(
     }),
   );
 }
-
-/** The source says once more what it said last: nothing was missed between. */
-export const isRepeated = (before: Observation, after: Observation): boolean =>
-  after.deviceTimeMs !== null &&
-  before.deviceTimeMs === after.deviceTimeMs &&
-  before.value === after.value &&
-  before.text === after.text &&
-  before.status === after.status;

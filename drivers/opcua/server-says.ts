@@ -1,5 +1,6 @@
 import { contentHash } from '../../agent/config/canonical.ts';
 import type { PointInfo } from '../../agent/reading.ts';
+import { foreignText } from '../foreign-text.ts';
 import { unitOf } from './engineering-unit.ts';
 import type { OpcUaPoint } from './plan.ts';
 
@@ -87,7 +88,7 @@ function integerText(value: unknown): string | null {
 
 function textOf(said: unknown): string {
   const text = isObject(said) ? said['text'] : said;
-  return typeof text === 'string' ? text.replaceAll(/\p{Cc}/gu, '\uFFFD').slice(0, longestName) : '';
+  return typeof text === 'string' ? foreignText(text).slice(0, longestName) : '';
 }
 
 /** A range of 0 to 0 is one that nobody has set. */

@@ -1,9 +1,10 @@
 import { LinkError, messageOf } from '../../agent/errors.ts';
+import { isRepeated } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
 import { claim } from './claim.ts';
 import type { Claimed } from './claim.ts';
-import { AnewError, isRepeated } from './handover.ts';
+import { AnewError } from './handover.ts';
 import type { Item, Left, Live, Wanted } from './handover.ts';
 import { afterGap, lostData, observePushed } from './observe.ts';
 import type { OpcUaPoint } from './plan.ts';

@@ -1,6 +1,7 @@
 import type { Quality } from '../../agent/reading.ts';
 import { decimalOf, equal, numberOf, plus, shortestDecimal, textOf, times } from '../decimal.ts';
 import type { Decimal } from '../decimal.ts';
+import { foreignText } from '../foreign-text.ts';
 
 /** Built-in types (OPC UA Part 6, table 1). */
 export const builtIn = {
@@ -155,28 +156,25 @@ function wide(value: unknown, isSigned: boolean): Scalar | null {
   return { number: isSigned ? BigInt.asIntN(64, whole) : whole, isWide: true, word: null };
 }
 
-/** Control characters become U+FFFD: no terminal obeys a server. */
-const clean = (text: string): string => text.replaceAll(/\p{Cc}/gu, '\uFFFD');
-
 function textOfType(dataType: number, value: unknown): string | null {
   switch (dataType) {
     case builtIn.String:
     case builtIn.Guid:
     case builtIn.XmlElement:
-      return typeof value === 'string' ? clean(value) : null;
+      return typeof value === 'string' ? foreignText(value) : null;
     case builtIn.DateTime:
       return value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : null;
     case builtIn.ByteString:
       return Buffer.isBuffer(value) ? value.toString('hex') : null;
     case builtIn.LocalizedText: {
       const text = (value as { text?: unknown }).text;
-      return typeof text === 'string' ? clean(text) : null;
+      return typeof text === 'string' ? foreignText(text) : null;
     }
     case builtIn.QualifiedName:
-      return clean(String(value));
+      return foreignText(String(value));
     case builtIn.NodeId:
     case builtIn.ExpandedNodeId:
-      return clean(String(value).replace(/^ns=0;/, ''));
+      return foreignText(String(value).replace(/^ns=0;/, ''));
     case builtIn.StatusCode: {
       const name = (value as { name?: unknown }).name;
       return typeof name === 'string' ? name : null;

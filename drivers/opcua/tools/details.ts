@@ -1,4 +1,5 @@
 import type { Observation } from '../../../agent/reading.ts';
+import { foreignText } from '../../foreign-text.ts';
 import type { ToolHost } from '../../tools.ts';
 import { describe } from '../descriptions.ts';
 import { observeRead } from '../observe.ts';
@@ -109,7 +110,7 @@ export async function readAll(
 
 export function textIn(seen: Seen | undefined): string | null {
   const value = seen?.wire?.value as { text?: unknown } | null | undefined;
-  return typeof value?.text === 'string' ? value.text.replaceAll(/\p{Cc}/gu, '\uFFFD') : null;
+  return typeof value?.text === 'string' ? foreignText(value.text) : null;
 }
 
 /** A NodeId or a qualified name, as the library writes it. */

@@ -1,4 +1,5 @@
 import { UsageError } from '../../../agent/errors.ts';
+import { foreignText } from '../../foreign-text.ts';
 import type { Finding, ProbeOptions, ToolHost } from '../../tools.ts';
 import type { OpcUaPlan } from '../plan.ts';
 import type { Seen } from '../wire.ts';
@@ -187,15 +188,12 @@ async function serverFound(talk: Talk, host: ToolHost): Promise<Finding> {
       {
         head: [],
         rows: [
-          ['product', product.replaceAll(/\p{Cc}/gu, '\uFFFD')],
+          ['product', foreignText(product)],
           ['state', state],
           ['runs since', said.startTime?.toISOString() ?? '-'],
           ['its clock', `${said.currentTime?.toISOString() ?? '-'}${ageText(said.currentTime?.getTime(), host)}`],
           ['in one request', `${limits.reads} reads, ${limits.monitoredItems} monitored items`],
-          ...wire.namespaces.map((uri, at) => [
-            at === 0 ? 'namespaces' : '',
-            `${at}  ${uri.replaceAll(/\p{Cc}/gu, '\uFFFD')}`,
-          ]),
+          ...wire.namespaces.map((uri, at) => [at === 0 ? 'namespaces' : '', `${at}  ${foreignText(uri)}`]),
         ],
       },
       'A node: add ?nodeId=… to the URL. What there is: sluice browse URL',

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { LinkError, UsageError, messageOf } from '../../../agent/errors.ts';
+import { foreignText } from '../../foreign-text.ts';
 import type { Finding, ScanOptions, ToolHost } from '../../tools.ts';
 import { splitEndpoint } from '../endpoint.ts';
 import { askOffers } from '../entry.ts';
@@ -54,9 +55,7 @@ async function asked(endpoint: string, timeoutMs: number, host: ToolHost): Promi
   try {
     return await Promise.race([answer, late]);
   } catch (error) {
-    const said = messageOf(error)
-      .replaceAll(/\s+/g, ' ')
-      .replaceAll(/\p{Cc}/gu, '\uFFFD');
+    const said = foreignText(messageOf(error).replaceAll(/\s+/g, ' '));
     // The library names a timeout that did not pass.
     const why = said.includes('waiting for data') ? 'it ended the connection' : said;
     throw new LinkError(
@@ -68,7 +67,7 @@ async function asked(endpoint: string, timeoutMs: number, host: ToolHost): Promi
   }
 }
 
-const cleaned = (text: string | null): string => (text ?? '').replaceAll(/\p{Cc}/gu, '\uFFFD').slice(0, 200);
+const cleaned = (text: string | null): string => foreignText(text ?? '').slice(0, 200);
 const strengthOf = ({ mode, policyUri }: Offer): number =>
   modes.indexOf(mode) * 10 + byStrength.indexOf(policyName(policyUri));
 

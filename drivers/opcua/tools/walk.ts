@@ -1,3 +1,4 @@
+import { foreignText } from '../../foreign-text.ts';
 import { nodeIdText } from '../node-id.ts';
 import type { BrowseAsk, Browsed, Reference } from '../wire-space.ts';
 import type { Talk } from './at-place.ts';
@@ -77,7 +78,7 @@ export async function walk(
           depth,
           nodeId,
           text,
-          name: clean(displayName || name),
+          name: foreignText(displayName || name),
           browseName,
           nodeClass,
         });
@@ -139,5 +140,3 @@ export function textOf(nodeId: string, namespaces: readonly string[]): string {
   const [, index = '0', identifier = nodeId] = /^ns=(\d+);(.*)$/s.exec(nodeId) ?? [];
   return nodeIdText(Number(index), identifier, namespaces);
 }
-
-const clean = (text: string): string => text.replaceAll(/\p{Cc}/gu, '\uFFFD');
