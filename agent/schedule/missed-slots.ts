@@ -22,12 +22,13 @@ interface Gap {
   readonly done: SlotSet;
   nextMs: number;
   readonly untilMs: number;
+  /** Slots from `nextMs` on. */
+  left: number;
 }
 
 /** Slots of counters that went by while nobody polled: each gets its record, in its own time, after the first poll. */
 export class MissedSlots {
-  readonly #gaps: Gap[] = [];
-  #count = 0;
+  #gaps: Gap[] = [];
 
   get isEmpty(): boolean {
     return this.#gaps.length === 0;
@@ -35,7 +36,7 @@ export class MissedSlots {
 
   /** So few that they are written before the first poll: then no kill comes between them and a newer slot. */
   get areFew(): boolean {
-    return this.#count <= BATCH;
+    return this.#gaps.reduce((sum, { left }) => sum + left, 0) <= BATCH;
   }
 
   /** Those of one counter behind `afterMs`, up to `uptoMs`. Gives the span of those that are too many. */
@@ -44,8 +45,7 @@ export class MissedSlots {
     const [first] = slots;
     const last = slots.at(-1);
     if (first === undefined || last === undefined) return [];
-    this.#gaps.push({ point, schedule, done, nextMs: first, untilMs: last });
-    this.#count += slots.length;
+    this.#gaps.push({ point, schedule, done, nextMs: first, untilMs: last, left: slots.length });
     const counted = { counters: 1, everyMs: schedule.everyMs };
     const spans: MissedSpan[] = [];
     if (more) spans.push({ ...counted, isWritten: false, afterMs, beforeMs: first });
@@ -62,7 +62,7 @@ export class MissedSlots {
       const slotMs = gap.nextMs;
       if (slotMs >= gap.untilMs) this.#gaps.shift();
       else gap.nextMs = gap.schedule.slotAfter(slotMs);
-      this.#count--;
+      gap.left--;
       if (gap.done.has(slotMs)) continue;
       gap.done.add(slotMs);
       taken.push({ point: gap.point, slotMs });
@@ -72,8 +72,7 @@ export class MissedSlots {
 
   /** Of points that are not polled any more. */
   keepOnly(points: ReadonlySet<string>): void {
-    for (let at = this.#gaps.length - 1; at >= 0; at--)
-      if (!points.has(this.#gaps[at]?.point.point ?? '')) this.#gaps.splice(at, 1);
+    this.#gaps = this.#gaps.filter(({ point }) => points.has(point.point));
   }
 }
 

@@ -70,6 +70,14 @@ describe('slots that went by while the gateway was off', () => {
     expect(new Set(s.readings.map(({ slotMs }) => slotMs)).size).toBe(10 * 96 + 1);
     expect(s.readings).toHaveLength(10 * 96 + 1);
   });
+
+  test('a reload that takes away the point with the many leaves the few others, which wait no more', async () => {
+    const s = await site([counter('quick', minute, 30 * second), counter('energy')]).start();
+    await off(s, 6 * hour + 2 * minute);
+    expect(s.told('energy')).not.toContain('14:00:00 BadNoData');
+    await s.takeOver([counter('energy')]);
+    expect(s.told('energy').filter((told) => told.includes('BadNoData'))).toHaveLength(23);
+  });
 });
 
 describe('a counter while the clock is known to be wrong', () => {
