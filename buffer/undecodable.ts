@@ -51,6 +51,8 @@ export class Undecodable {
     const shelf = this.#shelves.all.find(({ name }) => name === segment);
     if (shelf) this.keepFile(shelf);
     const count = (shelf && this.#shelves.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
+    // By what made room before a reader came to it.
+    if (shelf?.noteLost(lane, { first, last, count }) === false) return;
     const before = this.#found;
     if (before?.segment === segment && before.lane === lane)
       this.#found = { ...before, last, count: before.count + count };

@@ -2,9 +2,10 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Note, Reading, Seq, Stream } from '../../agent/reading.ts';
+import type { GatewayEvent, Note, Reading, Seq, Stream } from '../../agent/reading.ts';
 import type { Batch, Buffer } from '../../buffer/buffer.ts';
 import { FrameEncoder } from '../../buffer/encoder.ts';
+import { laneOf } from '../../buffer/protocol.ts';
 import type { Drop, RoomMade } from '../../buffer/protocol.ts';
 import { Store } from '../../buffer/store.ts';
 import { BufferFolder } from '../support/buffer-folder.ts';
@@ -20,10 +21,12 @@ let store: Store;
 let encoder: FrameEncoder;
 let seq: Seq;
 let copies: string[];
+let news: GatewayEvent[];
 
 beforeEach(() => {
   site = new BufferFolder();
-  store = new Store({ path: site.path, maxBytes }, () => undefined);
+  news = [];
+  store = new Store({ path: site.path, maxBytes }, (event) => news.push(event));
   encoder = new FrameEncoder();
   seq = store.opened().nextSeq;
   copies = [];
@@ -134,4 +137,27 @@ describe('a power cut while room is made', () => {
     store = new Store({ path: site.path, maxBytes }, () => undefined);
     expect(store.opened().nextSeq).toBe(seq);
   });
+});
+
+it('a frame that nobody can decode is told once, by what makes room or by a reader, whoever comes first', () => {
+  const lane = laneOf('sensor-values');
+  for (let n = 0; n < 2; n++) {
+    const [first, last] = [seq, seq + 9];
+    seq = last + 1;
+    const frame = { lane, first, last, count: 10, body: new Uint8Array([99, 0]), points: [] };
+    const rest = { described: [], slots: null, dating: [], maxBytes: null, drops: [] };
+    store.commit({ frames: [frame], ...rest });
+  }
+  for (let n = 0; n < 12; n++) commit({ 'sensor-values': values(1000) });
+  const segment = site.segments()[0]?.slice(0, -'.db'.length) ?? '';
+  const why = 'no such version';
+  store.tellDamaged({ lane, segment, first: 1, last: 10, why });
+  store.mend();
+  expect(toTheEnd(room()).did).toBe('drop');
+  store.tellDamaged({ lane, segment, first: 11, last: 20, why });
+  store.mend();
+  expect(news.map(({ event, facts }) => [event, facts?.['firstSeq'], facts?.['lastSeq']])).toEqual([
+    ['loss', 1, 10],
+    ['loss', 11, 20],
+  ]);
 });
