@@ -14,6 +14,8 @@ export interface Item extends Wanted {
   readonly subscriptionId: number;
   /** null: the server refused it. */
   itemId: number | null;
+  /** How often the server samples it; as asked until it says. */
+  samplingMs: number;
   /** What was said of it last. */
   status: string;
   /** At the last look; null: not looked yet, or the server does not say. */

@@ -143,6 +143,7 @@ export class Items {
           continue;
         }
         item.itemId = given.itemId;
+        item.samplingMs = Math.max(item.subscribed.samplingMs, given.samplingMs);
         this.#options.watched(item);
         revised.push({ device: item.point.info.device, point: item.point.info.point, asked: item.subscribed, given });
       }

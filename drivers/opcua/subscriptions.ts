@@ -4,6 +4,7 @@ import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
 import { claim } from './claim.ts';
 import type { Claimed } from './claim.ts';
+import { DeafItems } from './deaf-items.ts';
 import { AnewError } from './handover.ts';
 import type { Item, Left, Live, Wanted } from './handover.ts';
 import { afterGap, lostData, observePushed } from './observe.ts';
@@ -45,6 +46,7 @@ export class Subscriptions {
   readonly #options: Options;
   readonly #items: Items;
   readonly #standIn: StandIn;
+  readonly #deaf: DeafItems;
   readonly #live = new Map<number, Live>();
   /** Claimed, and not heard of since. */
   readonly #silent = new Set<number>();
@@ -64,9 +66,10 @@ export class Subscriptions {
 
   constructor(options: Options) {
     this.#options = options;
-    const { wire, host, read, failed, connection } = options;
+    const { wire, host, read, failed, connection, complete } = options;
     const { signal } = this.#stopping;
     this.#standIn = new StandIn({ connection, host, read, signal, failed: (error) => failed(asLinkError(error)) });
+    this.#deaf = new DeafItems({ wire, host, signal, complete });
     this.#items = new Items({
       wire,
       host,
@@ -86,7 +89,13 @@ export class Subscriptions {
     // The fastest first: where the server takes too few, the slower ones may go with them.
     for (const [publishingMs, group] of groups.toSorted(([a], [b]) => a - b)) {
       const subscriptionId = await this.#subscribe(publishingMs);
-      const items = group.map((one) => ({ ...one, itemId: null, dataType: null, last: null }));
+      const items = group.map((one) => ({
+        ...one,
+        itemId: null,
+        dataType: null,
+        last: null,
+        samplingMs: one.subscribed.samplingMs,
+      }));
       if (typeof subscriptionId === 'string') {
         for (const item of items) this.#standIn.add({ ...item, subscriptionId: 0, status: subscriptionId });
         continue;
@@ -122,9 +131,21 @@ export class Subscriptions {
     }
   }
 
-  /** Which nodes have vanished, which are there again. */
-  recheck(): Promise<void> {
-    return this.#items.recheck();
+  /** Which nodes have vanished, which are there again, and which items have gone deaf. */
+  async recheck(): Promise<void> {
+    const { connection, host } = this.#options;
+    await this.#items.recheck();
+    const held = this.#items.all().map(([handle, item]) => ({ handle, item }));
+    const deaf = await this.#deaf.find(held, this.#live);
+    const [first] = deaf;
+    // What waits for the disk may be what is missed.
+    if (first === undefined || this.#held > 0) return;
+    const { device, point } = first.item.point.info;
+    host.log?.(
+      `Connection ${connection}: the server sends nothing of ${device}.${point}${deaf.length === 1 ? '' : ` and ${deaf.length - 1} more`}, though it has changed (a node that was made anew?): it is watched anew, and what was missed is told as a gap`,
+    );
+    for (const { item } of deaf) if (item.last !== null) this.#doubtful.set(item.point, item.last);
+    await this.#items.renew(deaf);
   }
 
   stop(): void {

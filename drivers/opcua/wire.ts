@@ -117,8 +117,8 @@ export interface Wire {
   readonly inUse: readonly InUse[];
   /** What the server is now. `signal` gives up waiting. */
   server(signal: AbortSignal): Promise<ServerNow>;
-  /** Values, in the order of the question. `signal` gives up waiting. */
-  read(targets: readonly Target[], signal: AbortSignal): Promise<readonly Seen[]>;
+  /** Values, in the order of the question. `signal` gives up waiting. `cached`: what the server has will do, no device needs to be asked for it. */
+  read(targets: readonly Target[], signal: AbortSignal, cached?: boolean): Promise<readonly Seen[]>;
   /** Where ways by browse names lead, in the order of the question. */
   translate(asks: readonly PathAsk[]): Promise<readonly PathFound[]>;
   /** What stands below nodes, at most `most` of each in one answer. */
@@ -143,6 +143,8 @@ const closeMs = 1_500;
 const lifetimeMs = 60_000;
 /** A publish request waits for as long as nothing happens; who watches the silence is `subscriptions.ts`. */
 const publishMs = 2 ** 31 - 1;
+/** Asks for what is in the server's cache (OPC UA Part 4, 5.11.2: the largest Int32). */
+const anyAgeMs = 2 ** 31 - 1;
 /** A sign of life at least so often. */
 const keepAliveMs = 5_000;
 
@@ -282,7 +284,7 @@ class OpenWire implements Wire {
     return { namespaces: namesOf(names?.wire?.value), startedMs: timeOf(started?.wire?.value) };
   }
 
-  read(targets: readonly Target[], signal?: AbortSignal): Promise<readonly Seen[]> {
+  read(targets: readonly Target[], signal?: AbortSignal, cached = false): Promise<readonly Seen[]> {
     return inHalves(
       targets,
       async (some) => {
@@ -290,7 +292,7 @@ class OpenWire implements Wire {
           nodeId: this.#nodeOf(nodeId),
           attributeId,
         }));
-        const values = await this.#live(() => this.#session.read(nodes, 0), signal);
+        const values = await this.#live(() => this.#session.read(nodes, cached ? anyAgeMs : 0), signal);
         return values.map(seenOf);
       },
       (most) => (this.mostReads = Math.min(this.mostReads, most)),

@@ -4,6 +4,7 @@ import type {
   Published,
   Seen,
   ServerNow,
+  Target,
   Transferred,
   Wire,
 } from '../../../drivers/opcua/wire.ts';
@@ -36,8 +37,20 @@ export class ScriptedWire implements Wire {
   #waiting: ((message: Published) => void)[] = [];
 
   server = (): Promise<never> => new Promise(() => {});
-  read = (targets: readonly { nodeId: string }[]): Promise<Seen[]> =>
-    Promise.resolve(targets.map(({ nodeId }) => seenOf(null, this.gone.has(nodeId) ? unknown : good)));
+  /** What a read of them shows; of all others nothing. */
+  readonly values = new Map<string, Seen>();
+  /** Each read of values, and whether the server's cache would do. */
+  readonly reads: { readonly nodeIds: readonly string[]; readonly cached: boolean }[] = [];
+  read(targets: readonly Target[], _?: AbortSignal, cached = false): Promise<Seen[]> {
+    const ofValues = targets.filter(({ attributeId }) => attributeId === undefined);
+    if (ofValues.length > 0) this.reads.push({ nodeIds: ofValues.map(({ nodeId }) => nodeId), cached });
+    return Promise.resolve(
+      targets.map(({ nodeId, attributeId }) => {
+        if (this.gone.has(nodeId)) return seenOf(null, unknown);
+        return (attributeId === undefined ? this.values.get(nodeId) : undefined) ?? seenOf(null, good);
+      }),
+    );
+  }
   translate = (): Promise<never> => new Promise(() => {});
   browse = (): Promise<never> => new Promise(() => {});
   browseOn = (): Promise<never> => new Promise(() => {});
@@ -90,7 +103,7 @@ export class ScriptedWire implements Wire {
   }
 }
 
-function seenOf(value: number | null, status: Seen['status'], sourceMs: number | null = null): Seen {
+export function seenOf(value: number | null, status: Seen['status'] = good, sourceMs: number | null = null): Seen {
   const wire = value === null ? null : { dataType: 11, isArray: false, dimensions: null, value };
   return { wire, status, overflowed: false, sourceMs, serverMs: null };
 }
