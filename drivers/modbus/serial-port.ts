@@ -1,9 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, read as readFd } from 'node:fs';
+import { promisify } from 'node:util';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { BytePort } from './byte-port.ts';
 import type { SerialLine } from './plan.ts';
 import { holdersOf, holdersText } from './port-holders.ts';
 import type { PortHolder } from './port-holders.ts';
+
+const readFrom = promisify(readFd);
 
 /** What the binding said, without the "Error:" that it puts before its texts. */
 function plain(cause: unknown): Error {
@@ -45,12 +48,27 @@ export async function openSerialPort(line: SerialLine, signal: AbortSignal): Pro
   let isClosed = false;
   let heard: ((bytes: Buffer) => void) | undefined;
 
+  /** Not the binding's own read: where nothing came it reads again at once, and a line that was hung up gives nothing for ever. A quiet one says EAGAIN. */
+  async function readSome(room: Buffer): Promise<number> {
+    for (;;) {
+      if (port.fd === null) throw new Error('the port is closed');
+      try {
+        return (await readFrom(port.fd, room, 0, room.length, null)).bytesRead;
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN' && port.isOpen)) throw error;
+      }
+      await new Promise<void>((resolve, reject) => {
+        port.poller.once('readable', (error) => (error === null ? resolve() : reject(error)));
+      });
+    }
+  }
+
   async function read(): Promise<void> {
     const room = Buffer.alloc(1024);
     try {
       for (;;) {
-        const { bytesRead } = await port.read(room, 0, room.length);
-        if (bytesRead === 0) throw new Error('nothing can be read any more');
+        const bytesRead = await readSome(room);
+        if (bytesRead === 0) throw new Error('the line was hung up');
         heard?.(Buffer.from(room.subarray(0, bytesRead)));
       }
     } catch (error) {

@@ -83,11 +83,6 @@ describe.skipIf(noSocat !== undefined)(
       const lost = supervisor.current()?.ended;
       await first.close();
       rmSync(path(), { force: true });
-      // As a site does, it goes on asking.
-      await supervisor
-        .current()
-        ?.poll({ device: 'M', points: pointsOf(plan(), 'M'), dueMs: 0 }, AbortSignal.timeout(5000))
-        .catch(() => undefined);
       expect(await lost).toBeInstanceOf(Error);
       // Another line is there all the time, with a meter of the same number: nobody looks for it.
       await expect(read(1500)).rejects.toThrow('timeout');
