@@ -63,8 +63,11 @@ export function driverConformance(name: string, makeBench: () => Promise<DriverB
       const end = clock.bootMs + longMs;
       const settled = promise.finally(() => (state.done = true));
       settled.catch(() => {});
-      // Answers come in real time; only when none comes is it time to move the clock.
-      await Promise.race([settled.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 100))]);
+      // Answers come in real time; only when the peer is asked nothing more is it time to move the clock.
+      for (let asked = -1; !state.done && asked !== bench.asked().length;) {
+        asked = bench.asked().length;
+        await Promise.race([settled.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 100))]);
+      }
       while (!state.done && clock.bootMs < end) {
         await clock.advance(50);
         await new Promise((resolve) => setTimeout(resolve, 1));

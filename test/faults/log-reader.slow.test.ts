@@ -27,5 +27,5 @@ describe.skipIf(noPython !== undefined)('a log whose reader never wakes', () => 
     daemon.tell('close');
     await site.pollsOn();
     expect(await site.ended(daemon)).toEqual(inOrder);
-  }, 60_000);
+  }, 120_000);
 });

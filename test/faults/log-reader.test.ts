@@ -30,7 +30,7 @@ describe.skipIf(noPython !== undefined)('a log whose reader sleeps', () => {
     // Besides them some lines about the configuration and about connections that opened.
     expect(missing + lost).toBeGreaterThanOrEqual(LogSite.silentDevices);
     expect(missing + lost).toBeLessThanOrEqual(LogSite.silentDevices + 3 * LogSite.silentPanels + 5);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('a log on a full disk', () => {

@@ -108,7 +108,7 @@ export class LogSite {
     const least = (): number => Math.min(...this.#panels.map(({ requests }) => requests.length));
     const asked = least();
     // Each is asked twice: a gateway's word for silence is retried.
-    await vi.waitUntil(() => least() - asked >= 2 * devicesEach, { timeout: 30_000 });
+    await vi.waitUntil(() => least() - asked >= 2 * devicesEach, { timeout: 60_000 });
     await this.pollsOn();
   }
 

@@ -104,14 +104,14 @@ describe.skipIf(missing !== undefined)(
       const stderr = { write: (text: string) => void (log += text) };
       const out = join(folder, 'out');
       const daemon = runWith({ signal: stop.signal, stderr, stdout: stderr }, 'run', site());
-      await expect.poll(() => log, { timeout: 5000 }).toContain(told(holder));
+      await expect.poll(() => log, { timeout: 15_000 }).toContain(told(holder));
       expect(line.requests).toHaveLength(0);
       await letGo(holder);
-      await expect.poll(() => line.requests.length, { timeout: 9000 }).toBeGreaterThan(0);
+      await expect.poll(() => line.requests.length, { timeout: 15_000 }).toBeGreaterThan(0);
       stop.abort();
       expect(await daemon).toMatchObject({ code: 0 });
       expect(existsSync(out)).toBe(true);
-    }, 20_000);
+    }, 45_000);
 
     it('is known by what it is, not by its name; nobody else is named, and not this process', async () => {
       expect(await holdersOf(path)).toEqual([]);
