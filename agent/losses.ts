@@ -26,8 +26,10 @@ export class Losses {
     return this.#refused;
   }
 
-  /** These were refused. Told at once when it begins, then once a minute. */
-  refused(readings: readonly Reading[], reason: string): void {
+  /** These were refused. Told at once when it begins, then once a minute. What only says that something was lost is not counted as one more. */
+  refused(all: readonly Reading[], reason: string): void {
+    const readings = all.filter(({ status }) => status !== 'BadDataLost');
+    if (readings.length === 0) return;
     const now = this.#clock.now();
     if (this.#devices.size === 0) this.#fromMs = now.wallMs;
     this.#toMs = now.wallMs;

@@ -50,6 +50,8 @@ export interface Left {
   /** Whether subscriptions of this server speak when they were handed on. */
   readonly mayClaim: boolean;
   readonly subscriptions: readonly LeftSubscription[];
+  /** What the buffer had no room for. */
+  readonly unkept: readonly Observation[];
   /** Of each point what came last. */
   readonly last: ReadonlyMap<OpcUaPoint, Observation>;
 }

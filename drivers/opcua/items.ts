@@ -2,14 +2,16 @@ import { unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
 import type { Item } from './handover.ts';
+import type { OpcUaPoint } from './plan.ts';
 import type { Revised } from './revised.ts';
 import { ServiceFault, takesNoMore } from './service-fault.ts';
 import { builtIn } from './values.ts';
-import type { CreatedItem, MonitoredTarget, Seen, Wire } from './wire.ts';
+import type { CreatedItem, MonitoredTarget, Seen, Target, Wire } from './wire.ts';
 
 interface Options {
   readonly wire: Wire;
   readonly host: DriverHost;
+  readonly push: (seen: readonly Observation[]) => Promise<void>;
   readonly signal: AbortSignal;
   /** The server watches no more than it does: it stays with the item, whose status says why. */
   readonly unwatched: (item: Item) => void;
@@ -63,12 +65,25 @@ export class Items {
     }
   }
 
+  /** Points whose nodes are not there, as far as is known. */
+  vanished(): readonly OpcUaPoint[] {
+    return [...this.#items.values()].flatMap(({ point, status }) => (vanished.test(status) ? [point] : []));
+  }
+
+  /** Their nodes are others now; the next look finds them. */
+  move(moved: ReadonlyMap<OpcUaPoint, Target>): void {
+    for (const [handle, item] of this.#items) {
+      const target = moved.get(item.point);
+      if (target !== undefined) this.#items.set(handle, { ...item, target, dataType: null });
+    }
+  }
+
   /**
    * Tells which nodes have vanished, once, and asks again for those that are there, or that the server refused. One that changes its type was made anew, between two looks: what
    * watched the old one may watch nothing.
    */
   async recheck(): Promise<void> {
-    const { wire, host } = this.#options;
+    const { wire, host, push } = this.#options;
     const items = [...this.#items].flatMap(([handle, item]) => (item.target === null ? [] : [{ handle, item }]));
     const again: { handle: number; item: Item }[] = [];
     const gone: Observation[] = [];
@@ -92,7 +107,7 @@ export class Items {
         }
       }
     }
-    if (gone.length > 0) await host.push(gone, this.#options.signal);
+    if (gone.length > 0) await push(gone);
     await this.renew(again);
   }
 
@@ -109,7 +124,7 @@ export class Items {
 
   /** Asks for all of them; pushes what is refused, unless that was said last. Resolves with what the server makes of the others. */
   async monitor(items: readonly Item[]): Promise<Revised[]> {
-    const { wire, host } = this.#options;
+    const { wire, host, push } = this.#options;
     const refused: Observation[] = [];
     const refuse = (item: Item, status: string): void => {
       if (item.status !== status) refused.push(unanswered(item.point.info, status, host.clock.now()));
@@ -148,7 +163,7 @@ export class Items {
         revised.push({ device: item.point.info.device, point: item.point.info.point, asked: item.subscribed, given });
       }
     }
-    if (refused.length > 0) await host.push(refused, this.#options.signal);
+    if (refused.length > 0) await push(refused);
     return revised;
   }
 

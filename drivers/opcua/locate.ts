@@ -6,10 +6,36 @@ import type { BrowseName } from './wire-space.ts';
 /** The folder that every browse path begins in (OPC UA Part 5, 8.2.4). */
 export const objectsFolder = 'ns=0;i=85';
 
-/** Where this server has each point; null: nowhere. What a path says twice or not at all is told. */
+type Guide = Pick<Wire, 'namespaces' | 'mostPaths' | 'translate'>;
+
+/** Whether it is found by a way of names: such a one may lead somewhere later, or elsewhere. */
+export const isByPath = ({ node }: OpcUaPoint): boolean => 'browsePath' in node;
+
+/** As `lookFor`; what leads nowhere is told. `browse`: the command that shows what there is. */
 export async function locate(
   points: readonly OpcUaPoint[],
-  wire: Pick<Wire, 'namespaces' | 'mostPaths' | 'translate'>,
+  wire: Guide,
+  browse: string,
+  log: (message: string) => void,
+): Promise<ReadonlyMap<OpcUaPoint, Target | null>> {
+  const found = await lookFor(points, wire, log);
+  const lost = points.filter((point) => isByPath(point) && found.get(point) === null);
+  if (lost.length > 0)
+    log(
+      `${lost
+        .slice(0, 5)
+        .map(({ info, node }) => `${info.device} ${info.point}: ${node.text} leads nowhere on this server`)
+        .join(
+          '; ',
+        )}${lost.length > 5 ? `; ${lost.length - 5} more like that` : ''}; looked for again every minute; what there is: ${browse}`,
+    );
+  return found;
+}
+
+/** Where this server has each point; null: nowhere. What a path says twice is told. */
+export async function lookFor(
+  points: readonly OpcUaPoint[],
+  wire: Guide,
   log: (message: string) => void,
 ): Promise<ReadonlyMap<OpcUaPoint, Target | null>> {
   const found = new Map<OpcUaPoint, Target | null>();
@@ -38,16 +64,6 @@ export async function locate(
         );
     }
   }
-  const lost = points.filter((point) => !('nodeId' in point.node) && found.get(point) === null);
-  if (lost.length > 0)
-    log(
-      `${lost
-        .slice(0, 5)
-        .map(({ info, node }) => `${info.device} ${info.point}: ${node.text} leads nowhere on this server`)
-        .join(
-          '; ',
-        )}${lost.length > 5 ? `; ${lost.length - 5} more like that` : ''}; look with: sluice browse ENDPOINT --under /`,
-    );
   return found;
 }
 

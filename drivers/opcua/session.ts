@@ -5,12 +5,15 @@ import type { DriverHost, PollJob, Session } from '../driver.ts';
 import { describe } from './descriptions.ts';
 import { AnewError } from './handover.ts';
 import type { Left } from './handover.ts';
-import { locate } from './locate.ts';
+import { vanished } from './items.ts';
+import { isByPath, locate, lookFor } from './locate.ts';
 import { keepLookout } from './lookout.ts';
 import type { OpcUaPlan, OpcUaPoint } from './plan.ts';
 import { expiryRemarks } from './pki/expiry.ts';
+import { browseCommand } from './pki/refusal.ts';
 import { ReadQueue } from './read-queue.ts';
 import type { Found } from './read-queue.ts';
+import { ServiceFault } from './service-fault.ts';
 import type { StandInRead } from './stand-in.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { withUnit } from './server-says.ts';
@@ -29,8 +32,10 @@ export class OpcUaSession implements Session {
   readonly #end = Promise.withResolvers<Error | undefined>();
   readonly #wire: Wire;
   readonly #host: DriverHost;
-  readonly #targets: ReadonlyMap<OpcUaPoint, Target | null>;
-  readonly #found: ReadonlyMap<string, ReadonlyMap<string, Found>>;
+  readonly #targets: Map<OpcUaPoint, Target | null>;
+  readonly #found: ReadonlyMap<string, Map<string, Found>>;
+  /** Polled points whose nodes were not there. */
+  readonly #vanished = new Set<OpcUaPoint>();
   readonly #stopping = new AbortController();
   /** Points as the server completes them. */
   #described: ReadonlyMap<OpcUaPoint, OpcUaPoint> = new Map();
@@ -46,7 +51,7 @@ export class OpcUaSession implements Session {
   private constructor(plan: OpcUaPlan, wire: Wire, host: DriverHost, targets: ReadonlyMap<OpcUaPoint, Target | null>) {
     this.#wire = wire;
     this.#host = host;
-    this.#targets = targets;
+    this.#targets = new Map(targets);
     this.#found = new Map(
       plan.devices.map(({ id, points }) => [
         id,
@@ -65,7 +70,7 @@ export class OpcUaSession implements Session {
     this.#subscriptions = new Subscriptions({ connection: plan.connection, wire, host, complete, read, heard, failed });
     this.ended = this.#end.promise;
     void wire.ended.then((error) => this.#finish(error));
-    const recheck = (): Promise<void> => this.#subscriptions.recheck();
+    const recheck = (): Promise<void> => this.#recheck();
     const { timeoutMs } = plan;
     void keepLookout({ wire, host, timeoutMs, heard, silent, recheck, failed }, this.#stopping.signal);
   }
@@ -80,9 +85,10 @@ export class OpcUaSession implements Session {
     let session: OpcUaSession | null = null;
     try {
       const points = plan.devices.flatMap((device) => device.points);
-      const targets = await locate(points, wire, (message) => host.log?.(message));
+      const browse = browseCommand(plan.connection, host.home?.file);
+      const targets = await locate(points, wire, browse, (message) => host.log?.(message));
       session = new OpcUaSession(plan, wire, host, targets);
-      await session.#describe();
+      await session.#describe(targets);
       const subscribed = [...session.#found.values()]
         .flatMap((ofDevice) => [...ofDevice.values()])
         .flatMap((found) =>
@@ -102,6 +108,7 @@ export class OpcUaSession implements Session {
     const known = this.#found.get(device);
     const found = points.flatMap((info) => known?.get(info.point) ?? []);
     const seen = await this.#reads.read(found, dueMs, signal);
+    for (const [at, { point }] of found.entries()) if (vanished.test(seen[at]?.status ?? '')) this.#vanished.add(point);
     let next = 0;
     // With what was asked as the point: a reload may have given it another description.
     return points.map((info) => {
@@ -142,11 +149,47 @@ export class OpcUaSession implements Session {
     await this.#wire.close(this.#keeps);
   }
 
+  /** What a browse path did not find, or does not find any more, may be there by now, as another node. */
+  async #recheck(): Promise<void> {
+    const gone = new Set([...this.#subscriptions.vanished(), ...this.#vanished]);
+    this.#vanished.clear();
+    const lost = [...this.#targets].filter(
+      ([point, target]) => isByPath(point) && (target === null || gone.has(point)),
+    );
+    const moved = await this.#moved(lost);
+    for (const [point, target] of moved) {
+      this.#targets.set(point, target);
+      this.#found.get(point.info.device)?.set(point.info.point, { point, target });
+    }
+    if (moved.size > 0) await this.#describe(moved);
+    await this.#subscriptions.recheck(moved);
+  }
+
+  async #moved(lost: readonly (readonly [OpcUaPoint, Target | null])[]): Promise<ReadonlyMap<OpcUaPoint, Target>> {
+    try {
+      const found = await lookFor(
+        lost.map(([point]) => point),
+        this.#wire,
+        (message) => this.#host.log?.(message),
+      );
+      return new Map(
+        lost.flatMap(([point, before]) => {
+          const target = found.get(point) ?? null;
+          return target === null || target.nodeId === before?.nodeId ? [] : [[point, target]];
+        }),
+      );
+    } catch (error) {
+      if (error instanceof ServiceFault) return new Map();
+      throw error;
+    }
+  }
+
   /** Resolves at the latest after `describeMs`. Values are right without it. */
-  async #describe(): Promise<void> {
+  async #describe(targets: ReadonlyMap<OpcUaPoint, Target | null>): Promise<void> {
     const known = (async () => {
       try {
-        this.#described = await describe(this.#targets, this.#wire, this.#stopping.signal);
+        const described = await describe(targets, this.#wire, this.#stopping.signal);
+        this.#described = new Map([...this.#described, ...described]);
         this.#host.described?.(
           [...this.#targets].flatMap(([point, target]) => {
             const { device, point: name, unit } = (this.#described.get(point) ?? point).info;

@@ -3,6 +3,7 @@ import type { DriverHost } from '../driver.ts';
 import type { Item } from './handover.ts';
 import type { OpcUaPoint } from './plan.ts';
 import type { Found } from './read-queue.ts';
+import type { Target } from './wire.ts';
 
 /** One observation for each, in order. Rejects when the link is lost. */
 export type StandInRead = (found: readonly Found[], dueMs: number, signal: AbortSignal) => Promise<Observation[]>;
@@ -10,6 +11,8 @@ export type StandInRead = (found: readonly Found[], dueMs: number, signal: Abort
 interface Options {
   readonly connection: string;
   readonly host: DriverHost;
+  /** Where what changed goes. */
+  readonly push: (seen: readonly Observation[]) => Promise<void>;
   readonly read: StandInRead;
   readonly signal: AbortSignal;
   readonly failed: (error: unknown) => void;
@@ -37,6 +40,14 @@ export class StandIn {
 
   remove({ point }: Item): void {
     this.#items.delete(point);
+  }
+
+  /** Their nodes are others now. */
+  move(moved: ReadonlyMap<OpcUaPoint, Target>): void {
+    for (const [point, target] of moved) {
+      const one = this.#items.get(point);
+      if (one !== undefined) this.#items.set(point, { ...one, item: { ...one.item, target } });
+    }
   }
 
   /** Tells of them, once, and reads them from now on. */
@@ -74,7 +85,7 @@ export class StandIn {
   }
 
   async #read(due: readonly { readonly item: Item; dueMs: number }[], bootMs: number): Promise<void> {
-    const { host, read, signal } = this.#options;
+    const { push, read, signal } = this.#options;
     const seen = await read(
       due.map(({ item }) => item),
       bootMs,
@@ -90,7 +101,7 @@ export class StandIn {
       item.last = observation;
       news.push(observation);
     }
-    if (news.length > 0) await host.push(news, signal);
+    if (news.length > 0) await push(news);
   }
 }
 

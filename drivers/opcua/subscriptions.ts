@@ -15,7 +15,8 @@ import { missingBefore, numberAfter } from './sequence.ts';
 import { ServiceFault, isOneTooMany, takesNoMore } from './service-fault.ts';
 import { StandIn } from './stand-in.ts';
 import type { StandInRead } from './stand-in.ts';
-import type { Acknowledged, Published, Seen, ServerNow, Wire } from './wire.ts';
+import { Unkept } from './unkept.ts';
+import type { Acknowledged, Published, Seen, ServerNow, Target, Wire } from './wire.ts';
 
 interface Options {
   readonly connection: string;
@@ -47,6 +48,7 @@ export class Subscriptions {
   readonly #items: Items;
   readonly #standIn: StandIn;
   readonly #deaf: DeafItems;
+  readonly #unkept: Unkept;
   readonly #live = new Map<number, Live>();
   /** Claimed, and not heard of since. */
   readonly #silent = new Set<number>();
@@ -68,11 +70,21 @@ export class Subscriptions {
     this.#options = options;
     const { wire, host, read, failed, connection, complete } = options;
     const { signal } = this.#stopping;
-    this.#standIn = new StandIn({ connection, host, read, signal, failed: (error) => failed(asLinkError(error)) });
     this.#deaf = new DeafItems({ wire, host, signal, complete });
+    this.#unkept = new Unkept(host, signal);
+    const push = (seen: readonly Observation[]): Promise<void> => this.#unkept.push(seen);
+    this.#standIn = new StandIn({
+      connection,
+      host,
+      push,
+      read,
+      signal,
+      failed: (error) => failed(asLinkError(error)),
+    });
     this.#items = new Items({
       wire,
       host,
+      push,
       signal,
       unwatched: (item) => this.#standIn.add(item),
       watched: (item) => this.#standIn.remove(item),
@@ -131,9 +143,17 @@ export class Subscriptions {
     }
   }
 
-  /** Which nodes have vanished, which are there again, and which items have gone deaf. */
-  async recheck(): Promise<void> {
+  /** Points whose nodes are not there, as far as is known. */
+  vanished(): readonly OpcUaPoint[] {
+    return this.#items.vanished();
+  }
+
+  /** Which nodes have vanished, which are there again, which items have gone deaf, and what the buffer had no room for. `moved`: points whose nodes are others now. */
+  async recheck(moved: ReadonlyMap<OpcUaPoint, Target> = new Map()): Promise<void> {
     const { connection, host } = this.#options;
+    await this.#unkept.again();
+    this.#standIn.move(moved);
+    this.#items.move(moved);
     await this.#items.recheck();
     const held = this.#items.all().map(([handle, item]) => ({ handle, item }));
     const deaf = await this.#deaf.find(held, this.#live);
@@ -166,6 +186,7 @@ export class Subscriptions {
         live,
         items: new Map(bySubscription.get(subscriptionId)),
       })),
+      unkept: this.#unkept.all(),
       last: new Map(this.#items.all().flatMap(([, { point, last }]) => (last === null ? [] : [[point, last]]))),
     };
   }
@@ -173,6 +194,7 @@ export class Subscriptions {
   /** Takes up what the session before left behind, with what its lost link did not bring. Resolves with the points of it. */
   async #claim(found: readonly Wanted[], left: Left): Promise<ReadonlySet<OpcUaPoint>> {
     const { wire, host, connection } = this.#options;
+    this.#unkept.adopt(left.unkept);
     this.#items.countFrom(left.handles);
     this.#mayClaim = left.mayClaim;
     const wanted = new Map(found.map((one) => [one.point, one]));
@@ -283,7 +305,7 @@ export class Subscriptions {
       .all()
       .filter(([, item]) => item.subscriptionId === subscriptionId && item.itemId !== null)
       .map(([, { point }]) => lostData(point, at));
-    await host.push(lost, this.#stopping.signal);
+    await this.#unkept.push(lost);
   }
 
   /** `isLate`: the server kept it for whoever claims the subscription; the present values come behind it. */
@@ -292,7 +314,7 @@ export class Subscriptions {
     const at = host.clock.now();
     const observed = changes.flatMap(({ clientHandle, seen: one }) => this.#observe(clientHandle, one, at));
     const seen = isLate ? observed.map((one): Observation => ({ ...one, isLate })) : observed;
-    if (seen.length > 0) await host.push(seen, this.#stopping.signal);
+    if (seen.length > 0) await this.#unkept.push(seen);
     if (sequenceNumber !== null) this.#acknowledge.push({ subscriptionId, sequenceNumber });
   }
 

@@ -9,9 +9,15 @@ const defaultFile = '/etc/sluice/sluice.json';
 
 /** What to type, for the configuration that is in use. */
 export function commandFor(words: string, file: string | undefined): string {
-  const named = file === undefined || file === defaultFile ? '' : ` ${/\s/.test(file) ? `'${file}'` : file}`;
-  return `sluice pki ${words}${named}`;
+  return `sluice pki ${words}${stated(file, '')}`;
 }
+
+/** What shows the nodes of a connection. */
+export const browseCommand = (connection: string, file: string | undefined): string =>
+  `sluice browse --connection ${connection}${stated(file, ' --config')}`;
+
+const stated = (file: string | undefined, option: string): string =>
+  file === undefined || file === defaultFile ? '' : `${option} ${/\s/.test(file) ? `'${file}'` : file}`;
 
 /** Why the server is not spoken to, and what to do about it; null: it is. */
 export function refusalOf(verdict: Verdict, file: string | undefined): string | null {

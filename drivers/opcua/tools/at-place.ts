@@ -1,7 +1,7 @@
 import { LinkError } from '../../../agent/errors.ts';
 import type { PointInfo } from '../../../agent/reading.ts';
 import type { ToolHost } from '../../tools.ts';
-import { locate } from '../locate.ts';
+import { lookFor } from '../locate.ts';
 import type { OpcUaPlan, OpcUaPoint, Place } from '../plan.ts';
 import type { Target, Wire } from '../wire.ts';
 import { openWire } from '../wire.ts';
@@ -66,6 +66,6 @@ export function pointAt(place: Place, name: string): OpcUaPoint {
 /** Where this server has the place; null: nowhere. What a path leads to twice is told. */
 export async function whereIs(place: Place, { wire, answer }: Talk, host: ToolHost): Promise<Target | null> {
   const point = pointAt(place, place.text);
-  const found = await answer(locate([point], wire, (message) => host.tell(message.trim())));
+  const found = await answer(lookFor([point], wire, (message) => host.tell(message.trim())));
   return found.get(point) ?? null;
 }

@@ -94,7 +94,7 @@ it('messages that the server has no more are a gap of every point', async () => 
 
 it('a message that was not kept when the link was lost is asked for once more', async () => {
   const first = await run(null);
-  first.host.push = () => Promise.reject(new Error('the buffer is full'));
+  first.host.push = () => Promise.reject(new Error('nobody takes values now'));
   await first.wire.send(first.wire.message(1, 'a', 1));
   const left = await first.subscriptions.left(server, clock.now().bootMs);
   const { said } = await run(left, (wire) => {
