@@ -1,147 +1,145 @@
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
-import Database from 'better-sqlite3';
+import { DatingRows, datingRowsIn } from './dating-rows.ts';
+import type { SoundRows } from './dating-rows.ts';
 import type { WrongBoot } from './dating.ts';
+import { isDamage } from './segment-errors.ts';
 import { sizeOf } from './segment-files.ts';
 
-export const datingFile = 'dating.db';
+/** The second is a copy of the first, which is written before it and believed before it. */
+export const datingFiles = ['dating.db', 'dating-copy.db'] as const;
 
-/** The boots in a file that nobody writes to. Damaged rows are left out. Throws what SQLite throws. */
-export function datingIn(file: string): WrongBoot[] {
-  const db = new Database(file, { fileMustExist: true });
-  try {
-    return soundRows(db).boots;
-  } finally {
-    db.close();
-  }
+/** The boots in a folder whose files nobody writes to; `at`: where the copy of such a file lies. */
+export function datingIn(folder: string, at: (file: string) => string): WrongBoot[] {
+  const files = datingFiles.map((name) => join(folder, name)).filter((file) => existsSync(file));
+  return merged(files.map((file) => datingRowsIn(at(file), false)));
 }
 
 /** The boots in a folder that cannot be written, as a start that could write would find them. null: that cannot be told now. */
 export function datingOnReadOnlyDisk(folder: string): WrongBoot[] | null {
-  const file = join(folder, datingFile);
-  if (!existsSync(file)) return [];
-  try {
-    const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 });
-    try {
-      return soundRows(db).boots;
-    } finally {
-      db.close();
-    }
-  } catch (error) {
-    // For one, a write that was cut short: rolling it back takes writing.
-    return isDamaged(error) ? [] : null;
-  }
+  let isUnknown = false;
+  const found = datingFiles
+    .map((name) => join(folder, name))
+    .map((file) => {
+      try {
+        return existsSync(file) ? datingRowsIn(file, true) : null;
+      } catch {
+        // For one, a write that was cut short: rolling it back takes writing.
+        isUnknown = true;
+        return null;
+      }
+    });
+  return isUnknown && !found.some(isWhole) ? null : merged(found);
 }
 
 /**
  * How the readings of boots with a wrong clock are dated, one row a boot: on disk before any of them is sent, so that whoever sends one again dates it
- * as before. There is no file until a clock was wrong.
+ * as before. Kept in two files, since nothing else could tell it if one is lost: what one of them does not give, or falsely, the other does. There are
+ * none until a clock was wrong.
  */
 export class DatingFile {
-  readonly #file: string;
-  #db: Database.Database | null = null;
-  #boots: readonly WrongBoot[] = [];
+  readonly #files: readonly DatingRows[];
+  readonly #tell: (message: string) => void;
+  readonly #boots: Map<string, WrongBoot>;
 
-  /** `tell`: the file, or some of it, cannot be used. */
+  /** `tell`: a file, or some of it, cannot be used. */
   constructor(folder: string, tell: (message: string) => void) {
-    this.#file = join(folder, datingFile);
-    if (!existsSync(this.#file)) return;
-    try {
-      const { boots, damaged } = soundRows(this.#open());
-      this.#boots = boots;
-      if (damaged > 0) tell(`${damaged} rows of ${this.#file} are damaged: ${consequence}`);
-    } catch (error) {
-      this.close();
-      if (!isDamaged(error)) throw error;
-      const aside = `${this.#file}.damaged-${process.pid}-${Math.round(performance.now())}`;
-      renameSync(this.#file, aside);
-      tell(`${this.#file} was damaged and lies in ${aside} now: ${consequence}`);
-    }
+    this.#tell = tell;
+    this.#files = datingFiles.map((name) => new DatingRows(join(folder, name)));
+    const troubles: string[] = [];
+    const found = this.#files.map((one) => {
+      const rows = readOrPutAside(one, (trouble) => troubles.push(trouble));
+      if (rows !== null && rows.damaged > 0) troubles.push(`${rows.damaged} rows of ${one.file} are damaged`);
+      return rows;
+    });
+    for (const trouble of troubles) tell(`${trouble}: ${found.some(isWhole) ? rescued : consequence}`);
+    const boots = merged(found);
+    this.#boots = new Map(boots.map((boot) => [boot.boot, boot]));
+    for (const [at, one] of this.#files.entries()) if (!isSame(found[at] ?? null, boots)) this.#mend(one);
   }
 
-  /** As the file held them when it was opened. */
   get boots(): readonly WrongBoot[] {
-    return this.#boots;
+    return [...this.#boots.values()];
   }
 
-  /** On disk when this returns, all or none. */
+  /** On disk, in both files, when this returns. Where it throws they may be in the first: nobody has sent anything by them then. */
   keep(boots: readonly WrongBoot[]): void {
     if (boots.length === 0) return;
-    try {
-      const db = this.#open();
-      const put = db.prepare('INSERT OR REPLACE INTO boots (boot, json, crc) VALUES (?, ?, ?)');
-      db.transaction(() => {
-        for (const one of boots) {
-          const json = JSON.stringify(one);
-          put.run(one.boot, json, crcOf(json));
-        }
-      }).immediate();
-    } catch (error) {
-      // It may be of a file system that is gone: the next try opens the file that is there then.
-      this.#letGo();
-      throw error;
-    }
+    for (const one of this.#files)
+      try {
+        one.put(boots);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        this.#tell(`${putAside(one.file)}: ${rescued}`);
+        one.put([...this.#boots.values(), ...boots]);
+      }
+    for (const boot of boots) this.#boots.set(boot.boot, boot);
   }
 
   /** Never throws: on a full disk they are forgotten by a later start. */
   forget(boots: readonly string[]): void {
-    try {
-      const drop = this.#open().prepare('DELETE FROM boots WHERE boot = ?');
-      for (const boot of boots) drop.run(boot);
-    } catch {
-      // A row too many does no harm.
-    }
+    for (const boot of boots) this.#boots.delete(boot);
+    for (const one of this.#files)
+      try {
+        one.remove(boots);
+      } catch {
+        // A row too many does no harm.
+      }
   }
 
   bytes(): number {
-    return sizeOf(this.#file);
+    return this.#files.reduce((sum, { file }) => sum + sizeOf(file), 0);
   }
 
   close(): void {
-    this.#db?.close();
-    this.#db = null;
+    for (const one of this.#files) one.close();
   }
 
-  /** A handle that threw is never used again. */
-  #letGo(): void {
+  /** Never throws: on a full disk the other file is there, and the next start tries again. */
+  #mend(one: DatingRows): void {
     try {
-      this.close();
+      one.rewrite(this.boots);
     } catch {
-      this.#db = null;
+      // What is kept next is kept in both all the same.
     }
-  }
-
-  #open(): Database.Database {
-    if (this.#db) return this.#db;
-    const db = new Database(this.#file, { timeout: 0 });
-    try {
-      db.pragma('journal_mode = DELETE');
-      db.pragma('synchronous = EXTRA');
-      db.exec('CREATE TABLE IF NOT EXISTS boots (boot TEXT PRIMARY KEY, json TEXT NOT NULL, crc INTEGER NOT NULL)');
-    } catch (error) {
-      db.close();
-      throw error;
-    }
-    this.#db = db;
-    return db;
   }
 }
 
-function isDamaged(error: unknown): boolean {
-  return error instanceof Database.SqliteError && ['SQLITE_NOTADB', 'SQLITE_CORRUPT'].includes(error.code);
+/** null: it is not there, or was damaged and is put aside. */
+function readOrPutAside(one: DatingRows, tell: (trouble: string) => void): SoundRows | null {
+  try {
+    return one.read();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    tell(putAside(one.file));
+    return null;
+  }
+}
+
+function putAside(file: string): string {
+  const aside = `${file}.damaged-${process.pid}-${Math.round(performance.now())}`;
+  renameSync(file, aside);
+  // It is of what was put aside, and would be played back into the next.
+  rmSync(`${file}-journal`, { force: true });
+  return `${file} was damaged and lies in ${aside} now`;
 }
 
 const consequence =
   'readings of boots that it named are sent as "unsynced"; some may have been sent as "corrected" before';
+const rescued = 'a second file tells what it told, and it is made anew';
 
-function soundRows(db: Database.Database): { boots: WrongBoot[]; damaged: number } {
-  const rows = db.prepare('SELECT json, crc FROM boots').all() as { json: string; crc: number }[];
-  const sound = rows.filter(({ json, crc }) => crc === crcOf(json));
-  return { boots: sound.map(({ json }) => JSON.parse(json) as WrongBoot), damaged: rows.length - sound.length };
+function isWhole(rows: SoundRows | null): boolean {
+  return rows?.damaged === 0;
 }
 
-/** SQLite itself hands out damaged rows without a word. */
-function crcOf(json: string): number {
-  return crc32(`dating ${json}`);
+/** What the first file says goes before what the second says. */
+function merged(found: readonly (SoundRows | null)[]): WrongBoot[] {
+  const all = found.toReversed().flatMap((rows) => rows?.boots ?? []);
+  return [...new Map(all.map((boot) => [boot.boot, boot])).values()];
+}
+
+function isSame(rows: SoundRows | null, boots: readonly WrongBoot[]): boolean {
+  if (rows === null) return boots.length === 0;
+  const texts = new Set(rows.boots.map((boot) => JSON.stringify(boot)));
+  return isWhole(rows) && texts.size === boots.length && boots.every((boot) => texts.has(JSON.stringify(boot)));
 }

@@ -38,7 +38,7 @@ export class ReadOnlyStart {
   readonly #settled: readonly Settled[] = streams.map(() => new Settled());
   /** Of what came since: none of it is on disk. */
   readonly #delivered: readonly Settled[] = streams.map(() => new Settled());
-  /** Rows of `dating.db`; null: what they say cannot be told now. */
+  /** What the files of dates say; null: what they say cannot be told now. */
   readonly #onDisk: readonly WrongBoot[] | null;
   readonly #dated = new Map<string, WrongBoot>();
   readonly #letters: DeadLetter[] = [];

@@ -6,9 +6,8 @@ import type { Kept, PointInfo, Seq } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
 import { isAtRest } from './at-rest.ts';
 import { ballastFile } from './ballast.ts';
-import { datingFile, datingIn } from './dating-file.ts';
+import { datingIn } from './dating-file.ts';
 import { Dating } from './dating.ts';
-import type { WrongBoot } from './dating.ts';
 import { deadLettersFile, lettersIn } from './dead-letters.ts';
 import type { KeptLetter } from './dead-letters.ts';
 import { decodeFrame } from './frame.ts';
@@ -17,7 +16,6 @@ import { Points } from './points.ts';
 import { streamOf } from './protocol.ts';
 import { quarantineFolder } from './quarantine.ts';
 import { Settled } from './ranges.ts';
-import { isDamage } from './segment-errors.ts';
 import { parseSegmentName, sizeOf } from './segment-files.ts';
 import { SegmentFile } from './segment.ts';
 import { sealedIn } from './sealed-list.ts';
@@ -184,14 +182,11 @@ export class BufferView {
 
   /** A file that cannot be read dates nothing, as for its owner. */
   #dating(): Dating {
-    const file = join(this.folder, datingFile);
-    let boots: WrongBoot[] = [];
-    try {
-      if (existsSync(file)) boots = datingIn(this.#copy(file));
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-    }
-    return new Dating(boots, null, 0);
+    return new Dating(
+      datingIn(this.folder, (file) => this.#copy(file)),
+      null,
+      0,
+    );
   }
 
   /** False when the segment tells nothing of it. */

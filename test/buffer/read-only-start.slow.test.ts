@@ -221,7 +221,8 @@ describe.skipIf(noReadOnlyDisk !== undefined)('a start on a read-only disk with 
     await pi.reads();
     pi.crashes();
     cpSync(folder.crashed(), disk.place.path, { recursive: true });
-    writeFileSync(join(disk.place.path, 'dating.db-journal'), 'cut short');
+    for (const name of ['dating.db', 'dating-copy.db'])
+      writeFileSync(join(disk.place.path, `${name}-journal`), 'cut short');
     disk.remount('ro');
     const { clock } = pi;
     const buffer = await folder.opened({ ...disk.place, clock });
@@ -274,7 +275,8 @@ describe.skipIf(noReadOnlyDisk !== undefined)('a start on a read-only disk with 
     await pi.reads();
     pi.crashes();
     cpSync(folder.crashed(), disk.place.path, { recursive: true });
-    writeFileSync(join(disk.place.path, 'dating.db-journal'), 'cut short');
+    for (const name of ['dating.db', 'dating-copy.db'])
+      writeFileSync(join(disk.place.path, `${name}-journal`), 'cut short');
     disk.remount('ro');
     await pi.boots(began, 'synced', disk.place);
     reads(pi);

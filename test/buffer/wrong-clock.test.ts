@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../agent/reading.ts';
@@ -329,17 +329,37 @@ describe('a kill between the decision and the sending', () => {
   });
 });
 
-describe('a damaged file of dates', () => {
-  it('goes aside, with a word; readings that it would have dated are sent, marked', async () => {
+describe('files of dates', () => {
+  const names = ['dating.db', 'dating-copy.db'];
+
+  it.each(names)('without %s: what is sent again is dated as before, and what waits goes on waiting', async (name) => {
+    await pi.boots(0, 'unsynced');
+    await pi.reads();
+    rmSync(join(pi.crashes(), name));
+    await pi.starts();
+    await pi.sendsNothing();
+    await pi.synchronises();
+    await pi.sends(1);
+    for (let kill = 1; kill <= 2; kill++) {
+      rmSync(join(pi.crashes(), name));
+      await pi.starts();
+      await expect.poll(() => pi.repeats).toBe(kill);
+    }
+    expect(marks()).toEqual(['corrected']);
+    expect(pi.errors()).toEqual([0]);
+  });
+
+  it('that are both damaged go aside, with a word; readings that they would have dated are sent, marked', async () => {
     await pi.boots(0, 'unsynced');
     await pi.reads();
     await pi.stops();
-    const file = join(folder.path, 'dating.db');
-    writeFileSync(file, Buffer.alloc(statSync(file).size, 0x5a));
+    for (const file of names.map((name) => join(folder.path, name)))
+      writeFileSync(file, Buffer.alloc(statSync(file).size, 0x5a));
     await pi.starts();
     await pi.sends(1);
     expect(marks()).toEqual(['unsynced']);
-    expect(folder.told('quarantine').map(({ message }) => message)).toEqual([expect.stringContaining('dating.db')]);
+    const quarantined = folder.told('quarantine').map(({ message }) => message);
+    expect(quarantined).toEqual(names.map((name) => expect.stringContaining(name) as string));
     await pi.reads();
     await pi.synchronises();
     await pi.sends(2);

@@ -47,10 +47,11 @@ export class Pi {
     for (const stream of ['meter-readings', 'sensor-values'] as const) void this.#forward(buffer, stream);
   }
 
-  /** Kill, or the power goes: what is on disk stays. */
-  crashes(): void {
+  /** Kill, or the power goes: what is on disk stays, in the folder that this gives. */
+  crashes(): string {
     this.#off.abort();
     this.#path = this.#folder.crashed(this.#path);
+    return this.#path;
   }
 
   /** In order. */

@@ -8,7 +8,7 @@ const kinds = Object.keys(harms);
 /** Harm to one to three files of a buffer that nobody has open. Returns what was done. */
 export function damageBuffer(folder: string, random: () => number): string {
   if (!existsSync(folder)) return 'nothing there to damage';
-  const files = readdirSync(folder).filter((name) => name !== 'ballast' && statSync(join(folder, name)).isFile());
+  let files = readdirSync(folder).filter((name) => name !== 'ballast' && statSync(join(folder, name)).isFile());
   const told: string[] = [];
   for (let left = 1 + below(3, random); left > 0; left--) {
     // Mostly what holds readings.
@@ -17,6 +17,8 @@ export function damageBuffer(folder: string, random: () => number): string {
     const name = among[below(among.length, random)];
     if (name === undefined) break;
     told.push(`${name}: ${damage(join(folder, name), random)}`);
+    // Each of the two is there for the day on which the other is lost.
+    if (name.startsWith('dating')) files = files.filter((one) => !one.startsWith('dating'));
   }
   return told.join(', ');
 }
