@@ -16,6 +16,7 @@ import { benchIdle } from './idle.ts';
 import { benchLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
 import { benchOpcUa } from './opcua.ts';
+import { benchOutage } from './outage.ts';
 import { benchPoll } from './poll.ts';
 import { benchRate } from './rate.ts';
 import type { BenchOptions } from './site.ts';
@@ -36,6 +37,7 @@ const parts: Readonly<Record<string, (options: BenchOptions) => Promise<object>>
   rate30: (options) => benchRate(options, 30),
   wire: benchWire,
   backlog: benchBacklog,
+  outage: benchOutage,
   gateway: benchGateway,
   wear: benchWear,
   buffer: benchBuffer,

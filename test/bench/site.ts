@@ -97,6 +97,11 @@ export class BenchSite {
     return new BenchSite(options, folder, broker, meters, `http://${listen}/status.json`);
   }
 
+  /** The folder of its buffer. */
+  get buffer(): string {
+    return join(this.folder, 'state', 'buffer');
+  }
+
   /** Starts the daemon; gives the instant just before, Unix ms. */
   startDaemon(): number {
     const startedMs = performance.timeOrigin + performance.now();
