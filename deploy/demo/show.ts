@@ -41,7 +41,7 @@ export class Show {
       return;
     }
     const { columns = 80, rows = 24 } = this.#out;
-    const lines = screen(view(), { columns, color: this.#color }).slice(0, rows - 1);
+    const lines = screen(view(), { columns, rows, color: this.#color });
     const up = this.#drawn === 0 ? '' : `\u001B[${this.#drawn}A`;
     this.#out.write(`${up}${lines.map((line) => `\u001B[2K${line}\n`).join('')}\u001B[J`);
     this.#drawn = lines.length;

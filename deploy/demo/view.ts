@@ -27,6 +27,7 @@ export interface View {
 
 export interface Style {
   readonly columns: number;
+  readonly rows: number;
   readonly color: boolean;
 }
 
@@ -58,14 +59,16 @@ export function plainLine(view: View): string {
   return `${clockTime(view.timeMs)} ${parts.join(', ')}`;
 }
 
-/** For a terminal: the whole picture, to be drawn over the last one. */
-export function screen(view: View, { columns, color }: Style): string[] {
+const newsShown = 6;
+
+/** For a terminal: the whole picture, to be drawn over the last one. Where not all fits, devices are left out, and what happens is not. */
+export function screen(view: View, { columns, rows, color }: Style): string[] {
   const paint = (code: number, text: string): string => (color ? `\u001B[${code}m${text}\u001B[0m` : text);
   const { station, accepted, arrived, uplink, answering } = view;
   const waiting = Math.max(0, accepted - arrived);
   const left = view.seconds === null ? 'Ctrl-C ends it' : `of ${view.seconds} s`;
   const bar = '▮'.repeat(Math.min(40, Math.ceil(waiting / 10)));
-  const lines: Line[] = [
+  const above: Line[] = [
     [
       `${station.site} (${station.gateway})   ${clockTime(view.timeMs)}   ${Math.floor(view.elapsedSeconds)} s ${left}`,
       1,
@@ -83,22 +86,29 @@ export function screen(view: View, { columns, color }: Style): string[] {
     [`  assets     ${count(view.assets)} devices${registerText(view)}`],
     [''],
     [`  ${'device'.padEnd(8)}${'what'.padEnd(26)}${'now'.padStart(18)}   used in the last slot`, 2],
-    ...station.devices.map(({ id, name }): Line => {
-      const now = telling(view.latest.filter(({ device }) => device === id));
-      const last = view.booked.find(({ device }) => device === id);
-      const used = last?.used === null || last === undefined ? '' : `+${last.used} ${last.unit ?? ''}`;
-      return [
-        `  ${id.padEnd(8)}${name.padEnd(26)}${shown(now).padStart(18)}   ${used}`,
-        now?.value === null ? 31 : undefined,
-      ];
-    }),
-    [''],
-    ...view.news.slice(-6).map((text): Line => [`  ${text}`]),
   ];
-  return lines.map(([text, code]) => {
+  const below: Line[] = [[''], ...view.news.slice(-newsShown).map((text): Line => [`  ${text}`])];
+  // The cursor stands in the last row.
+  const room = rows - 1 - above.length - below.length;
+  const lines = [...above, ...deviceLines(view, Math.max(1, room)), ...below];
+  return lines.slice(0, rows - 1).map(([text, code]) => {
     const cut = text.slice(0, Math.max(20, columns - 1));
     return code === undefined ? cut : paint(code, cut);
   });
+}
+
+/** At most `room` lines. */
+function deviceLines({ station, latest, booked }: View, room: number): Line[] {
+  const all = station.devices.map(({ id, name }): Line => {
+    const now = telling(latest.filter(({ device }) => device === id));
+    const last = booked.find(({ device }) => device === id);
+    const used = last?.used === null || last === undefined ? '' : `+${last.used} ${last.unit ?? ''}`;
+    return [
+      `  ${id.padEnd(8)}${name.padEnd(26)}${shown(now).padStart(18)}   ${used}`,
+      now?.value === null ? 31 : undefined,
+    ];
+  });
+  return all.length <= room ? all : [...all.slice(0, room - 1), [`  … and ${all.length - room + 1} more`]];
 }
 
 /** What tells most of a device: its power, flow or level rather than its frequency. */

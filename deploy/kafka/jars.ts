@@ -9,20 +9,29 @@ const here = import.meta.dirname;
 const jars = join(here, 'lib', 'jars');
 const lock = join(here, 'lib', 'lock');
 const mavenTimeoutMs = 300_000;
+const leastJava = 17;
+const needed = `Apache Kafka 4 needs Java ${leastJava} or newer`;
 
 /** The class path of Apache Kafka, fetched once by Maven into `lib/jars`; or, as `missing`, why this machine cannot have it. */
 export type KafkaJars = { classPath: string } | { missing: string };
 
 export async function kafkaJars(): Promise<KafkaJars> {
-  if (!(await works('java', ['-version']))) {
-    return { missing: 'no java on this machine (Apache Kafka 4 needs Java 17 or newer)' };
-  }
+  const java = await run('java', ['-version']).catch(() => undefined);
+  if (java === undefined) return { missing: `no java on this machine (${needed})` };
+  const version = javaVersion(java.stderr);
+  if (version < leastJava) return { missing: `Java ${version} on this machine (${needed})` };
   try {
     if (!(await present())) await fetchOnce();
   } catch (error) {
     return { missing: error instanceof Error ? error.message : String(error) };
   }
   return { classPath: join(jars, '*') };
+}
+
+/** `openjdk version "17.0.9"` → 17, `java version "1.8.0_392"` → 8. What says nothing of the kind is tried. */
+function javaVersion(said: string): number {
+  const [, major] = /version "(?:1\.)?(\d+)/.exec(said) ?? [];
+  return major === undefined ? Infinity : Number(major);
 }
 
 /** Several test files may ask at once, each in its own process: one runs Maven, the others wait for its folder. */

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -198,10 +198,22 @@ describe('what it shows', () => {
   });
 
   it('fits a narrow terminal and honours the wish for no colour', () => {
-    const lines = screen(view, { columns: 40, color: false });
+    const lines = screen(view, { columns: 40, rows: 24, color: false });
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(40);
     expect(lines.join('')).not.toContain('\u001B');
-    expect(screen(view, { columns: 80, color: true }).join('')).toContain('\u001B[31m');
+    expect(screen(view, { columns: 80, rows: 24, color: true }).join('')).toContain('\u001B[31m');
+  });
+
+  it('leaves devices out on a low terminal, and not what happens', () => {
+    const devices = Array.from({ length: 20 }, (_, at) => ({ id: `EM-${at}`, name: 'Pump' }));
+    const many = { ...view, station: { ...view.station, devices } };
+    const low = screen(many, { columns: 80, rows: 24, color: false });
+    expect(low).toHaveLength(23);
+    expect(low.at(-1)).toContain('OUTAGE: the broker is stopped.');
+    expect(low.at(-3)).toBe('  … and 11 more');
+    const high = screen(many, { columns: 80, rows: 60, color: false }).join('\n');
+    expect(high).toContain('EM-19');
+    expect(high).not.toContain('more');
   });
 });
 
@@ -219,6 +231,16 @@ describe('on a machine without Kafka', () => {
     await expect(refused).rejects.toMatchObject({
       code: 2,
       stderr: expect.stringContaining('no java on this machine') as string,
+    });
+  });
+
+  it('takes an old Java for none', async () => {
+    writeFileSync(join(dir, 'java'), `#!/bin/sh\necho 'openjdk version "11.0.21" 2023-10-17' >&2\n`, { mode: 0o755 });
+    const env = { ...process.env, PATH: dir };
+    const refused = promisify(execFile)(process.execPath, [demo, '--outage', '3-5'], { env });
+    await expect(refused).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('Java 11 on this machine (Apache Kafka 4 needs Java 17 or newer)') as string,
     });
   });
 
