@@ -244,6 +244,7 @@ export class Subscriptions {
       }
     } catch (error) {
       this.#listening--;
+      this.#hold(0);
       // The others go on.
       if (isOneTooMany(error) && this.#listening > 0) return;
       if (!this.#stopping.signal.aborted) failed(asLinkError(error));
@@ -251,12 +252,14 @@ export class Subscriptions {
   }
 
   /** While nobody listens, since what was heard is not on disk yet, silence is ours and not the server's. */
-  #hold(by: 1 | -1): void {
+  #hold(by: 1 | 0 | -1): void {
     this.#held += by;
     const { bootMs } = this.#options.host.clock.now();
     if (this.#held === this.#listening) this.#deafSinceMs ??= bootMs;
     else if (this.#deafSinceMs !== null) {
-      for (const live of this.#live.values()) live.heardBootMs += bootMs - this.#deafSinceMs;
+      const deafMs = bootMs - this.#deafSinceMs;
+      for (const live of this.#live.values()) live.heardBootMs += deafMs;
+      this.#claimedBootMs += deafMs;
       this.#deafSinceMs = null;
     }
   }
@@ -337,9 +340,9 @@ export class Subscriptions {
     try {
       for (;;) {
         await host.clock.sleep(lookMs, this.#stopping.signal);
+        if (this.#deafSinceMs !== null) continue;
         const { bootMs } = host.clock.now();
         await this.#lookAtClaimed(bootMs);
-        if (this.#deafSinceMs !== null) continue;
         for (const { heardBootMs, silentAfterMs } of this.#live.values()) {
           if (bootMs - heardBootMs <= silentAfterMs) continue;
           failed(
@@ -352,6 +355,7 @@ export class Subscriptions {
       if (!this.#stopping.signal.aborted) failed(asLinkError(error));
     }
   }
+
   /** Not every server that hands a subscription on sends what it is to send then. */
   async #lookAtClaimed(bootMs: number): Promise<void> {
     for (const [subscriptionId, { publishingMs, heardBootMs }] of this.#live) {

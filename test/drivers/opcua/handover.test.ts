@@ -35,6 +35,7 @@ async function run(
   left: Left | null,
   prepare: (wire: ScriptedWire) => void = () => {},
   read: StandInRead = unread,
+  points = wanted,
 ): Promise<Run> {
   const wire = new ScriptedWire();
   wire.openedAt = server;
@@ -50,7 +51,7 @@ async function run(
     heard: () => {},
     failed: ({ message }) => failures.push(message),
   });
-  await subscriptions.start(wanted, left);
+  await subscriptions.start(points, left);
   const said = (): string[] =>
     host.seen.splice(0).map(({ point, value, status }) => `${point.point} ${value ?? status}`);
   return { wire, subscriptions, host, failures, said };
@@ -129,6 +130,25 @@ it('where the server does not hand them on they are made anew; what changed mean
   await wire.send(wire.message(3, 'c', 3, sourceMs));
   await wire.send(wire.message(4, 'a', 10, sourceMs + 600));
   expect(said()).toEqual(['a BadDataLost', 'a 9', 'b 2', 'c 3', 'a 10']);
+});
+
+it('one that was handed on is not given up while nobody listens, since the disk is slow', async () => {
+  const slowC = wanted.map(({ point, target, subscribed }) => ({
+    point,
+    target,
+    subscribed: point.info.point === 'c' ? { ...subscribed, publishingMs: 5_000 } : subscribed,
+  }));
+  const first = await run(null, undefined, unread, slowC);
+  first.subscriptions.stop();
+  const left = await first.subscriptions.left(server, clock.now().bootMs);
+  const claim = (one: ScriptedWire): void => void (one.handsOn = { status: 'Good', available: [] });
+  const { wire, host, failures } = await run(left, claim, unread, slowC);
+  wire.handles.set('ns=1;s=c', 3);
+  host.push = () => new Promise(() => {});
+  for (const number of [1, 2, 3]) await wire.send({ ...wire.message(number, 'c', number), subscriptionId: 8 });
+  await clock.advance(60_000);
+  expect(wire.transferred).toEqual([7, 8]);
+  expect(failures).toEqual([]);
 });
 
 it('one that was handed on and says nothing ends the session, and is not claimed once more', async () => {

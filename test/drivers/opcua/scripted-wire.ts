@@ -34,7 +34,7 @@ export class ScriptedWire implements Wire {
   readonly full = new Set<string>();
   /** What it still has. */
   readonly kept = new Map<number, Published>();
-  #waiting: ((message: Published) => void)[] = [];
+  #waiting: PromiseWithResolvers<Published>[] = [];
 
   server = (): Promise<never> => new Promise(() => {});
   /** What a read of them shows; of all others nothing. */
@@ -82,7 +82,9 @@ export class ScriptedWire implements Wire {
     Promise.resolve(this.kept.get(sequenceNumber) ?? null);
   publish(acknowledge: readonly Acknowledged[]): Promise<Published> {
     this.acknowledged.push(...acknowledge.map(({ sequenceNumber }) => sequenceNumber));
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    const waiting = Promise.withResolvers<Published>();
+    this.#waiting.push(waiting);
+    return waiting.promise;
   }
   close = (): Promise<void> => Promise.resolve();
 
@@ -98,7 +100,13 @@ export class ScriptedWire implements Wire {
 
   async send(message: Published): Promise<void> {
     await settled();
-    this.#waiting.shift()?.(message);
+    this.#waiting.shift()?.resolve(message);
+    await settled();
+  }
+
+  /** Answers a request for a message with a refusal. */
+  async refuse(status: string): Promise<void> {
+    this.#waiting.shift()?.reject(new ServiceFault(status, null));
     await settled();
   }
 }

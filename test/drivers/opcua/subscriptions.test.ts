@@ -85,6 +85,15 @@ describe('messages of a subscription', () => {
     expect(failures).toEqual([expect.stringMatching(/^nothing was heard of a subscription for 1\d s$/)]);
   });
 
+  it('that wait for a slow disk end no session either where the server takes fewer requests than it was given', async () => {
+    const { wire, host, failures } = await started();
+    host.push = () => new Promise(() => {});
+    await wire.send(wire.message(1, 'a', 1));
+    await wire.refuse('BadTooManyPublishRequests');
+    await (host.clock as FakeClock).advance(60_000);
+    expect(failures).toEqual([]);
+  });
+
   it('that did not arrive are asked for once more, and come in their place', async () => {
     const { wire, said, failures } = await started();
     await wire.send(wire.message(1, 'a', 1));
