@@ -1,4 +1,5 @@
 import type { Seq } from '../agent/reading.ts';
+import { heldFromIn } from './dating.ts';
 import type { WrongBoot } from './dating.ts';
 import { laneOf } from './protocol.ts';
 import type { Described, ReadFrame, ReadFrames, ReadRequest } from './protocol.ts';
@@ -88,7 +89,7 @@ export function readNewestSlots(
   slots: Uint8Array | null;
   slotFrames: ReadFrames;
 } {
-  const heldFrom = Math.min(...boots.map((boot) => boot.heldFrom ?? Infinity));
+  const heldFrom = heldFromIn(boots);
   for (const shelf of shelves.all.filter(isReady).toReversed()) {
     const slots = shelves.use(shelf, () => shelf.slots());
     if (slots)

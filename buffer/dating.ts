@@ -202,6 +202,11 @@ export class Dating {
   }
 }
 
+/** From which seq on readings wait for their date; Infinity: none does. */
+export function heldFromIn(boots: Iterable<WrongBoot>): Seq {
+  return Math.min(...Array.from(boots, ({ heldFrom }) => heldFrom ?? Infinity));
+}
+
 /** What to add to the boot time of this boot's reading; null: it keeps the date of the wrong clock. */
 export function offsetIn(boot: WrongBoot | undefined, seq: Seq): number | null {
   if (boot === undefined || boot.sync === null || seq <= boot.givenUp || seq < boot.first.seq) return null;

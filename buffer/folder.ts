@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { codeOf } from './segment-errors.ts';
 
 /** A folder, made with those above it if missing, so that a power cut leaves it: its name is on disk when this returns. */
 export function makeFolder(path: string): void {
@@ -41,8 +42,4 @@ function isNotToBeMade(folder: string): boolean {
     if (codeOf(error) === 'ENOENT' && dirname(folder) !== folder) return isNotToBeMade(dirname(folder));
     return codeOf(error) === 'EROFS';
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

@@ -1,6 +1,7 @@
 import type { HeldDue, Seq } from '../agent/reading.ts';
 import type { WrongBoot } from './dating.ts';
 import type { Undated } from './frame.ts';
+import { nameOf } from './newest-slots.ts';
 
 /** When counters were read by earlier runs of the process in this boot, whose readings still wait for their date. */
 export class HeldDues {
@@ -25,9 +26,4 @@ export class HeldDues {
   of(device: string, point: string): readonly HeldDue[] {
     return this.#dues.get(nameOf(device, point)) ?? [];
   }
-}
-
-/** Ids hold no line breaks. */
-function nameOf(device: string, point: string): string {
-  return `${device}\n${point}`;
 }

@@ -171,7 +171,7 @@ function totalOf(entry: KeptReading | Reading, value: number): LastTotal {
       };
 }
 
-/** Ids hold no line breaks. */
-function nameOf(device: string, point: string): string {
+/** A counter's name in a map; ids hold no line breaks. */
+export function nameOf(device: string, point: string): string {
   return `${device}\n${point}`;
 }

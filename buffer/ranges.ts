@@ -65,6 +65,17 @@ export class Settled {
     this.#ranges = kept.filter((range) => range.last > this.#position);
   }
 
+  /** All that `other` says, too. */
+  addAll({ position, ranges }: Pick<Settled, 'position' | 'ranges'>): void {
+    this.add(1, position);
+    for (const { first, last } of ranges) this.add(first, last);
+  }
+
+  /** The highest that is settled. */
+  get last(): Seq {
+    return this.#ranges.at(-1)?.last ?? this.#position;
+  }
+
   has(seq: Seq): boolean {
     return seq <= this.#position || this.#ranges.some((range) => range.first <= seq && seq <= range.last);
   }

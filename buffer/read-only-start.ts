@@ -8,7 +8,6 @@ import { datingOnReadOnlyDisk } from './dating-file.ts';
 import type { WrongBoot } from './dating.ts';
 import { isReadOnly } from './folder.ts';
 import { lockOnReadOnlyDisk } from './lock.ts';
-import { waitsForDate } from './protocol.ts';
 import type { DamagedFrame, DeadLetter, Opened, ReadFrames, ReadRequest, Space, StoreOptions } from './protocol.ts';
 import { quarantineFolder } from './quarantine.ts';
 import { Settled } from './ranges.ts';
@@ -65,8 +64,8 @@ export class ReadOnlyStart {
     if (isThere) this.#shelves.takeStock(isClean ? lock.floor - 1 : null);
     this.#hasOwner = lock !== undefined || this.#shelves.all.length > 0;
     this.#epoch = newEpoch(Math.max(lock?.starts ?? 0, starts) + 1);
-    const ends = this.#settled.flatMap(({ position, ranges }) => [position, ranges.at(-1)?.last ?? 0]);
-    this.#newest = Math.max(0, (lock?.floor ?? 0) - 1, ...this.#shelves.all.map(({ lastSeq }) => lastSeq), ...ends);
+    const ends = [...this.#shelves.all.map(({ lastSeq }) => lastSeq), ...this.#settled.map(({ last }) => last)];
+    this.#newest = Math.max(0, (lock?.floor ?? 0) - 1, ...ends);
     this.#nextSeq = this.#newest + 1 + seqsAhead;
     this.#onDisk = datingOnReadOnlyDisk(path);
   }
@@ -92,17 +91,11 @@ export class ReadOnlyStart {
   space(): Space {
     const { all } = this.#shelves;
     const boots = new Map([...(this.#onDisk ?? []).map((boot) => [boot.boot, boot] as const), ...this.#dated]);
-    const heldFrom = Math.min(...[...boots.values()].map((boot) => boot.heldFrom ?? Infinity));
-    const count = (lane: number, settled: Settled, from?: Seq): number =>
-      all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled, from), 0);
     return {
       bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0),
       quarantineBytes: 0,
       segments: all.length,
-      waiting: this.#settled.map((settled, lane) => count(lane, settled)),
-      held: this.#settled.map((settled, lane) =>
-        heldFrom === Infinity || !waitsForDate(lane) ? 0 : count(lane, settled, heldFrom),
-      ),
+      ...this.#shelves.waiting(boots.values()),
       writtenBytes: null,
     };
   }
@@ -118,10 +111,10 @@ export class ReadOnlyStart {
   }
 
   /** A reader could not make sense of a frame: it counts as settled, and its file is kept. */
-  tellDamaged({ lane, segment, first, last, why }: DamagedFrame): void {
+  tellDamaged(frame: DamagedFrame): void {
+    const { lane, segment, first, last, why } = frame;
     this.#undecodable.add(segment);
-    const shelf = this.#shelves.all.find(({ name }) => name === segment);
-    const count = (shelf && this.#shelves.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
+    const count = this.#shelves.countOf(frame);
     this.#shelves.tellLost(lane, first, last, count, `frames in segment ${segment} cannot be decoded (${why})`);
     this.settle(lane, first, last);
   }

@@ -57,6 +57,7 @@ export function mayPass(error: unknown, file: string): boolean {
   }
 }
 
-function codeOf(error: unknown): string {
+/** What the system or SQLite calls it; '' where nobody says. */
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

@@ -3,8 +3,11 @@ import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { lostEvent, missingEvent, openEndEvent, removedEvent, unreadableEvent } from './damage-events.ts';
+import { heldFromIn } from './dating.ts';
+import type { WrongBoot } from './dating.ts';
 import { removedByOthers } from './gaps.ts';
-import type { Described } from './protocol.ts';
+import { waitsForDate } from './protocol.ts';
+import type { DamagedFrame, Described, Space } from './protocol.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Settled } from './ranges.ts';
 import { SealedList } from './sealed-list.ts';
@@ -271,6 +274,25 @@ export class Shelves {
     this.#tell(lostEvent(lane, first, last, count, why));
   }
 
+  /** Per lane what is not delivered yet, and what of it waits for its date. */
+  waiting(boots: Iterable<WrongBoot>): Pick<Space, 'waiting' | 'held'> {
+    const heldFrom = heldFromIn(boots);
+    const count = (lane: number, settled: Settled, from?: Seq): number =>
+      this.#all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled, from), 0);
+    return {
+      waiting: this.#settled.map((settled, lane) => count(lane, settled)),
+      held: this.#settled.map((settled, lane) =>
+        heldFrom === Infinity || !waitsForDate(lane) ? 0 : count(lane, settled, heldFrom),
+      ),
+    };
+  }
+
+  /** Entries of the frame that begins with `first`. */
+  countOf({ segment, lane, first, last }: DamagedFrame): number {
+    const shelf = this.#all.find(({ name }) => name === segment);
+    return (shelf && this.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
+  }
+
   /** Lets go of all handles. */
   park(): void {
     for (const shelf of this.#all) shelf.park();
@@ -322,11 +344,7 @@ export class Shelves {
 
   #learnSettled(shelf: Shelf): boolean {
     const told = shelf.settled();
-    for (const found of told)
-      for (const [lane, settled] of found.entries()) {
-        this.#settled[lane]?.add(1, settled.position);
-        for (const range of settled.ranges) this.#settled[lane]?.add(range.first, range.last);
-      }
+    for (const found of told) for (const [lane, settled] of found.entries()) this.#settled[lane]?.addAll(settled);
     return told.length > 0;
   }
 

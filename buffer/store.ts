@@ -24,7 +24,7 @@ import type {
   Space,
   StoreOptions,
 } from './protocol.ts';
-import { laneOf, waitsForDate } from './protocol.ts';
+import { laneOf } from './protocol.ts';
 import { Quarantine } from './quarantine.ts';
 import { Settled } from './ranges.ts';
 import { removeUnfinished } from './segment-copy.ts';
@@ -107,8 +107,7 @@ export class Store {
     this.#starts = Math.max(this.#lock.before.starts, this.#shelves.starts()) + 1;
     this.#epoch = options.as?.epoch ?? newEpoch(this.#starts);
     const { clean, doubtful, floor } = this.#lock.before;
-    for (const [lane, { position, ranges }] of (options.as?.settled ?? []).entries())
-      for (const { first, last } of [{ first: 1, last: position }, ...ranges]) this.#settled[lane]?.add(first, last);
+    for (const [lane, settled] of (options.as?.settled ?? []).entries()) this.#settled[lane]?.addAll(settled);
     this.#shelves.takeStock(clean ? floor - 1 : null);
     this.#undecodable.tellEarlier();
     // Then every number in use must be known.
@@ -116,8 +115,7 @@ export class Store {
       for (const shelf of this.#shelves.all.filter(({ isExamined, isCondemned }) => !isExamined && !isCondemned))
         this.#shelves.use(shelf, () => undefined);
     // A number that counts as settled is not given to anything new.
-    const ends = this.#settled.flatMap(({ position, ranges }) => [position, ranges.at(-1)?.last ?? 0]);
-    const known = [...this.#shelves.all.map((shelf) => shelf.lastSeq), ...ends];
+    const known = [...this.#shelves.all.map((shelf) => shelf.lastSeq), ...this.#settled.map(({ last }) => last)];
     this.#nextSeq = Math.max(floor, ...known.map((seq) => seq + 1), 1);
     if (options.as) this.#skipTo(options.as.nextSeq);
     this.#doubtful = streams.map((_, lane) => (clean ? (doubtful[lane] ?? 0) : this.#nextSeq - 1));
@@ -153,17 +151,11 @@ export class Store {
   /** From memory alone: a sick file must not fail whoever asks. */
   space(): Space {
     const { all } = this.#shelves;
-    const heldFrom = Math.min(...[...this.#boots.values()].map((boot) => boot.heldFrom ?? Infinity));
     return {
       bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#otherBytes(),
       quarantineBytes: this.#quarantine.bytes,
       segments: all.length,
-      waiting: this.#settled.map((settled, lane) => all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled), 0)),
-      held: this.#settled.map((settled, lane) =>
-        heldFrom === Infinity || !waitsForDate(lane)
-          ? 0
-          : all.reduce((sum, shelf) => sum + shelf.waiting(lane, settled, heldFrom), 0),
-      ),
+      ...this.#shelves.waiting(this.#boots.values()),
       writtenBytes: writtenByThread(),
     };
   }

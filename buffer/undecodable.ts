@@ -47,10 +47,11 @@ export class Undecodable {
   }
 
   /** A reader could not make sense of it. */
-  note({ lane, segment, first, last, why }: DamagedFrame): void {
+  note(frame: DamagedFrame): void {
+    const { lane, segment, first, last } = frame;
     const shelf = this.#shelves.all.find(({ name }) => name === segment);
     if (shelf) this.keepFile(shelf);
-    const count = (shelf && this.#shelves.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
+    const count = this.#shelves.countOf(frame);
     // By what made room before a reader came to it.
     if (shelf?.noteLost(lane, { first, last, count }) === false) return;
     const before = this.#found;
@@ -58,7 +59,7 @@ export class Undecodable {
       this.#found = { ...before, last, count: before.count + count };
     else {
       this.tell();
-      this.#found = { lane, segment, first, last, why, count };
+      this.#found = { ...frame, count };
       this.#frames = 0;
     }
     // A whole segment may be like that: not a sync for each.

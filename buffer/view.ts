@@ -192,11 +192,7 @@ export class BufferView {
   /** False when the segment tells nothing of it. */
   #learnSettled(file: SegmentFile): boolean {
     const told = file.settled();
-    for (const found of told)
-      for (const [lane, { position, ranges }] of found.entries()) {
-        this.settled[lane]?.add(1, position);
-        for (const { first, last } of ranges) this.settled[lane]?.add(first, last);
-      }
+    for (const found of told) for (const [lane, settled] of found.entries()) this.settled[lane]?.addAll(settled);
     return told.length > 0;
   }
 
