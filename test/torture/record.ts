@@ -54,7 +54,9 @@ export async function recordWorkload({
   try {
     for (let start = 0; start < starts; start++) {
       const end = start === 0 || random() < 0.4 ? 'close' : 'kill';
-      const commits = 1 + below(commitsPerStart * 2, random);
+      // Room must be made, however short a start is.
+      const fewest = whenFull === 'thin' ? commitsPerStart : 1;
+      const commits = fewest + below(2 * (commitsPerStart - fewest) + fewest, random);
       const all = [join(folder, bufferPath), marks, String(seed * 1_000 + start), String(commits), end, whenFull];
       const args = [...(preload === undefined ? [] : [`--import=${preload}`]), workload, ...all];
       // A start that a sick disk refuses is begun again, as a service manager does.
