@@ -1,0 +1,34 @@
+/**
+ * Runs the buffer beside its model for a while: `model-runs.ts OPTIONS` (JSON, below). Loaded behind `../torture/same-thread.ts`: thousands of starts, each with
+ * a thread of its own, take most of the time, and V8 down now and then (`Check failed: jit_page.has_value()`). One JSON value on standard output.
+ */
+import fc from 'fast-check';
+import { stepsOf } from './model-steps.ts';
+import { BufferModel } from './model.ts';
+
+export interface ModelOptions {
+  readonly seed: number;
+  readonly forMs: number;
+  readonly withDamage: boolean;
+}
+
+export interface ModelSum {
+  readonly runs: number;
+  /** With the seed and the path that repeat it; null: nothing was broken. */
+  readonly fault: string | null;
+}
+
+const { seed, forMs, withDamage } = JSON.parse(process.argv[2] ?? '') as ModelOptions;
+const steps = fc.asyncProperty(stepsOf(40, withDamage), async (one) => {
+  const fault = await new BufferModel().run(one);
+  if (fault !== null) throw new Error(fault);
+});
+const found = await fc.check(steps, {
+  seed,
+  numRuns: 100_000,
+  interruptAfterTimeLimit: forMs,
+  endOnFailure: true,
+});
+const fault = found.failed ? (fc.defaultReportMessage(found) ?? 'failed') : null;
+// Writers of crashed buffers are still there: what plays their threads cannot end them.
+process.stdout.write(JSON.stringify({ runs: found.numRuns, fault } satisfies ModelSum), () => process.exit());
