@@ -68,7 +68,7 @@ describe.skipIf(noKafka !== undefined)(
         seen.add(number);
       }
       expect(seen.size).toBe(seq);
-    });
+    }, 120_000);
 
     it('a paused broker is given up by the deadline; what was abandoned comes at most once, and before what follows', async () => {
       const before = (await readTopic(broker.bootstrap, 'meter-readings')).length;
