@@ -2,7 +2,7 @@ import { LinkError } from '../../agent/errors.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { OpcUaPoint, Subscribed } from './plan.ts';
 import type { Found } from './read-queue.ts';
-import type { ServerNow } from './wire.ts';
+import type { CreatedSubscription, ServerNow } from './wire.ts';
 
 /** What the server still has of this session is of no use to the next one. */
 export class AnewError extends LinkError {}
@@ -26,8 +26,9 @@ export interface Item extends Wanted {
 
 /** A subscription that has a session. */
 export interface Live {
-  /** As the server has it. */
+  /** As the server has them. */
   readonly publishingMs: number;
+  readonly alive: CreatedSubscription['alive'];
   readonly silentAfterMs: number;
   heardBootMs: number;
   /** Number of the message that comes next; null: none came. */

@@ -1,5 +1,6 @@
 import type { Subscribed } from './plan.ts';
-import type { CreatedItem } from './wire.ts';
+import { patienceMs } from './silence.ts';
+import type { CreatedItem, CreatedSubscription } from './wire.ts';
 
 export interface Revised {
   readonly device: string;
@@ -8,10 +9,18 @@ export interface Revised {
   readonly given: Pick<CreatedItem, 'samplingMs' | 'queueSize'>;
 }
 
-/** What the server gives other than what the file asks for, where that costs values; a line for a person, or none. */
-export function revisedText(asked: number, given: number, items: readonly Revised[]): string | null {
+/** What the server gives other than what the file asks for, where that costs values or time; a line for a person, or none. `askedMs`: the publishing interval. */
+export function revisedText(
+  askedMs: number,
+  { publishingMs, alive }: Pick<CreatedSubscription, 'publishingMs' | 'alive'>,
+  items: readonly Revised[],
+): string | null {
   const said: string[] = [];
-  if (given > asked) said.push(`it publishes every ${given} ms instead of ${asked} ms`);
+  if (publishingMs > askedMs) said.push(`it publishes every ${publishingMs} ms instead of ${askedMs} ms`);
+  if (alive.givenMs > Math.max(alive.askedMs, patienceMs))
+    said.push(
+      `a subscription without news says that it lives every ${alive.givenMs} ms instead of ${alive.askedMs} ms, so the server is asked each minute`,
+    );
   const slow = items.filter((item) => item.given.samplingMs > item.asked.samplingMs);
   if (slow[0])
     said.push(`${some(slow)} sampled every ${slow[0].given.samplingMs} ms instead of ${slow[0].asked.samplingMs} ms`);

@@ -32,7 +32,7 @@ const inherited = {
   publishingInterval: v.optional(
     doc(
       duration({ minMs: 50, maxMs: 3_600_000 }),
-      'How often the server sends what its subscribed points have become. Points of one interval share a subscription.',
+      'How often the server sends what its subscribed points have become. Points of one interval share a subscription. A subscription that has nothing to say is to show that it lives every 5s, or once an interval where that is longer; after a minute of silence the server is asked each minute whether it still has it.',
       { default: durationText(defaults.publishingIntervalMs), examples: ['5s'] },
     ),
   ),

@@ -31,6 +31,9 @@ export const takesNoMore = (status: string): boolean =>
     status,
   );
 
+/** There is no such subscription. */
+export const hasNone = ({ status }: ServiceFault): boolean => /^BadSubscriptionIdInvalid$/.test(status);
+
 export const endsSession = ({ status }: ServiceFault): boolean => over.test(status);
 
 /** What the server says of a request that it refuses; null: it said nothing. */

@@ -13,6 +13,7 @@ import { revisedText } from './revised.ts';
 import { Items, isUnwatched, vanished } from './items.ts';
 import { missingBefore, numberAfter } from './sequence.ts';
 import { ServiceFault, isOneTooMany, takesNoMore } from './service-fault.ts';
+import { Silence } from './silence.ts';
 import { StandIn } from './stand-in.ts';
 import type { StandInRead } from './stand-in.ts';
 import { Unkept } from './unkept.ts';
@@ -112,9 +113,9 @@ export class Subscriptions {
         for (const item of items) this.#standIn.add({ ...item, subscriptionId: 0, status: subscriptionId });
         continue;
       }
-      const givenMs = this.#live.get(subscriptionId)?.publishingMs ?? publishingMs;
+      const given = this.#live.get(subscriptionId);
       const revised = await this.#items.monitor(items.map((one) => ({ ...one, subscriptionId, status: '' })));
-      const text = revisedText(publishingMs, givenMs, revised);
+      const text = given === undefined ? null : revisedText(publishingMs, given, revised);
       if (text !== null) host.log?.(`Connection ${connection}: ${text}`);
     }
     // One more than there are subscriptions: while one message is taken up the others still find a request waiting.
@@ -127,9 +128,8 @@ export class Subscriptions {
   async #subscribe(publishingMs: number): Promise<number | string> {
     const { connection, wire, host } = this.#options;
     try {
-      const { subscriptionId, silentAfterMs, publishingMs: givenMs } = await wire.subscribe(publishingMs);
-      const { bootMs } = host.clock.now();
-      this.#live.set(subscriptionId, { publishingMs: givenMs, silentAfterMs, heardBootMs: bootMs, expected: null });
+      const { subscriptionId, ...given } = await wire.subscribe(publishingMs);
+      this.#live.set(subscriptionId, { ...given, heardBootMs: host.clock.now().bootMs, expected: null });
       return subscriptionId;
     } catch (error) {
       if (!(error instanceof ServiceFault) || !takesNoMore(error.status)) throw error;
@@ -336,20 +336,15 @@ export class Subscriptions {
   }
 
   async #watch(): Promise<void> {
-    const { host, failed } = this.#options;
+    const { wire, host, failed } = this.#options;
+    const silence = new Silence(wire);
     try {
       for (;;) {
         await host.clock.sleep(lookMs, this.#stopping.signal);
         if (this.#deafSinceMs !== null) continue;
         const { bootMs } = host.clock.now();
         await this.#lookAtClaimed(bootMs);
-        for (const { heardBootMs, silentAfterMs } of this.#live.values()) {
-          if (bootMs - heardBootMs <= silentAfterMs) continue;
-          failed(
-            new LinkError(`nothing was heard of a subscription for ${Math.round((bootMs - heardBootMs) / 1000)} s`),
-          );
-          return;
-        }
+        await silence.look(this.#live, bootMs);
       }
     } catch (error) {
       if (!this.#stopping.signal.aborted) failed(asLinkError(error));

@@ -26,7 +26,7 @@ import { Ending } from './ending.ts';
 import { prepareEntry } from './entry.ts';
 import type { InUse } from './pki/expiry.ts';
 import type { OpcUaPlan, Subscribed } from './plan.ts';
-import { ServiceFault, endsSession, faultOf, inHalves, whyNotOpened } from './service-fault.ts';
+import { ServiceFault, endsSession, faultOf, hasNone, inHalves, whyNotOpened } from './service-fault.ts';
 import type { WireTimes } from './times.ts';
 import type { WireValue } from './values.ts';
 import { limitOf, mostAtOnce, namesOf, publishedOf, seenOf, statusOf, timeOf } from './wire-said.ts';
@@ -63,6 +63,8 @@ export interface CreatedItem {
 export interface CreatedSubscription {
   readonly subscriptionId: number;
   readonly publishingMs: number;
+  /** A sign of life at least so often: as asked, and as the server gives it. */
+  readonly alive: { readonly askedMs: number; readonly givenMs: number };
   /** Without a message of any kind for so long it is dead. */
   readonly silentAfterMs: number;
 }
@@ -130,6 +132,8 @@ export interface Wire {
   unmonitor(subscriptionId: number, itemIds: readonly number[]): Promise<void>;
   /** A message once more; null: the server keeps it no more. */
   republish(subscriptionId: number, sequenceNumber: number): Promise<Published | null>;
+  /** Whether the server still has this subscription; true where it does not say. */
+  knows(subscriptionId: number): Promise<boolean>;
   /** Resolves with the next message of any subscription of this session. */
   publish(acknowledge: readonly Acknowledged[]): Promise<Published>;
   /** Subscriptions of another session become this one's, in the order of the question. `sendValues`: the next message has the present value of each item of which none waits. */
@@ -333,7 +337,8 @@ class OpenWire implements Wire {
       }),
     );
     const { subscriptionId, revisedPublishingInterval: revisedMs, revisedMaxKeepAliveCount: count } = made;
-    return { subscriptionId, publishingMs: revisedMs, silentAfterMs: revisedMs * count + this.#plan.timeoutMs };
+    const alive = { askedMs: publishingMs * keepAliveCount, givenMs: revisedMs * count };
+    return { subscriptionId, publishingMs: revisedMs, alive, silentAfterMs: alive.givenMs + this.#plan.timeoutMs };
   }
 
   monitor(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]> {
@@ -378,17 +383,32 @@ class OpenWire implements Wire {
     await this.#live(() => this.#session.deleteMonitoredItems({ subscriptionId, monitoredItemIds: [...itemIds] }));
   }
 
-  async republish(subscriptionId: number, retransmitSequenceNumber: number): Promise<Published | null> {
+  #republish(subscriptionId: number, retransmitSequenceNumber: number): Promise<RepublishResponse> {
     const request = new RepublishRequest({ subscriptionId, retransmitSequenceNumber });
+    return this.#live(
+      () =>
+        new Promise<RepublishResponse>((resolve, reject) => {
+          this.#session.republish(request, (error, answer) =>
+            answer ? resolve(answer) : reject(error ?? new Error('no answer')),
+          );
+        }),
+    );
+  }
+
+  async knows(subscriptionId: number): Promise<boolean> {
     try {
-      const response = await this.#live(
-        () =>
-          new Promise<RepublishResponse>((resolve, reject) => {
-            this.#session.republish(request, (error, answer) =>
-              answer ? resolve(answer) : reject(error ?? new Error('no answer')),
-            );
-          }),
-      );
+      // Messages count from 1: there is none of this number, and none is taken by the question.
+      await this.#republish(subscriptionId, 0);
+      return true;
+    } catch (error) {
+      if (error instanceof ServiceFault) return !hasNone(error);
+      throw error;
+    }
+  }
+
+  async republish(subscriptionId: number, retransmitSequenceNumber: number): Promise<Published | null> {
+    try {
+      const response = await this.#republish(subscriptionId, retransmitSequenceNumber);
       // Some say that they have it no more by an empty message.
       const message = publishedOf(subscriptionId, response.notificationMessage);
       return message.sequenceNumber === retransmitSequenceNumber ? message : null;

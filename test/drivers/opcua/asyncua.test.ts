@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../../agent/config/grammar.ts';
 import { noAsyncua } from '../../support/asyncua.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
+import { openWire } from '../../../drivers/opcua/wire.ts';
 import { Plant } from './plant.ts';
 import { expected, points } from './plant-values.ts';
 import { Listener, planOf, pointsOf, until } from './support.ts';
@@ -63,6 +64,14 @@ describe.skipIf(noAsyncua !== undefined)(`a server of asyncua${noAsyncua ? ` (${
     await until(() => host.of('level').length === 3);
     await session.close();
     expect(host.of('level').map(({ value }) => value)).toEqual([1.5, 2.25, 3.5]);
+  });
+
+  it('does not say whether it still has a subscription, so it is taken to', async () => {
+    const wire = await openWire(planOf(plant.port, [{ id: 'PLC', points }]), new Listener(), never);
+    const { subscriptionId } = await wire.subscribe(3_600_000);
+    expect(await wire.knows(subscriptionId)).toBe(true);
+    expect(await wire.knows(subscriptionId + 1_000)).toBe(true);
+    await wire.close();
   });
 
   it('dates a subscribed value by when it changed, a polled one by when it was read', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Observation } from '../../../agent/reading.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
+import { openWire } from '../../../drivers/opcua/wire.ts';
 import { Plant, makers } from './plant.ts';
 import { expected, points } from './plant-values.ts';
 import { Listener, planOf, pointsOf, until } from './support.ts';
@@ -28,6 +29,17 @@ describe.each(makers.filter(([maker]) => maker !== 'asyncua'))('a server of %s',
     expect(seen[10]).toMatchObject({ timeSource: 'server' });
     expect(seen[10]?.timeMs).toBeGreaterThanOrEqual(asked);
   });
+
+  it.skipIf(missing !== undefined)(
+    `says whether it still has a subscription that is silent for long ${missing ?? ''}`,
+    async () => {
+      const wire = await openWire(planOf(plant.port, [{ id: 'PLC', points }]), new Listener(), never);
+      const { subscriptionId } = await wire.subscribe(3_600_000);
+      expect(await wire.knows(subscriptionId)).toBe(true);
+      expect(await wire.knows(subscriptionId + 1_000)).toBe(false);
+      await wire.close();
+    },
+  );
 
   it.skipIf(missing !== undefined)(`gives every type, elements and statuses, subscribed ${missing ?? ''}`, async () => {
     const old = { nodeId: 'nsu=urn:site:plc;s=S.Old' };

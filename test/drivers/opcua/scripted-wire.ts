@@ -1,5 +1,6 @@
 import type {
   Acknowledged,
+  CreatedSubscription,
   MonitoredTarget,
   Published,
   Seen,
@@ -54,9 +55,21 @@ export class ScriptedWire implements Wire {
   translate = (): Promise<never> => new Promise(() => {});
   browse = (): Promise<never> => new Promise(() => {});
   browseOn = (): Promise<never> => new Promise(() => {});
+  /** What it promises of a sign of life. */
+  promises: Pick<CreatedSubscription, 'alive' | 'silentAfterMs'> = {
+    alive: { askedMs: 5_000, givenMs: 5_000 },
+    silentAfterMs: 10_000,
+  };
+  /** How often it was asked, and what it answers. */
+  asked = 0;
+  has = true;
+  knows(): Promise<boolean> {
+    this.asked++;
+    return Promise.resolve(this.has);
+  }
   /** That of five seconds is 8. */
   subscribe = (publishingMs: number): ReturnType<Wire['subscribe']> =>
-    Promise.resolve({ subscriptionId: publishingMs === 5_000 ? 8 : 7, publishingMs, silentAfterMs: 10_000 });
+    Promise.resolve({ subscriptionId: publishingMs === 5_000 ? 8 : 7, publishingMs, ...this.promises });
   monitor(_: number, targets: readonly MonitoredTarget[]): ReturnType<Wire['monitor']> {
     const created = targets.map(({ nodeId, clientHandle }) => {
       const status = this.gone.has(nodeId) ? unknown : this.full.has(nodeId) ? tooMany : good;
