@@ -40,9 +40,13 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
   const latest: Latest = {
     space: { bytes: 0, quarantineBytes: 0, segments: 0, waiting: [], held: [], writtenBytes: null },
     onVolatile: () => undefined,
+    heard: 0,
   };
   const thread = new WriterThread({
-    event: options.event,
+    event: (event) => {
+      latest.heard += 1;
+      options.event(event);
+    },
     trouble: (message) => options.log?.(`buffer: ${message}`),
     space: (space) => {
       latest.space = space;
@@ -85,6 +89,8 @@ interface Latest {
   space: Space;
   /** The file system became read-only, or can be written again. */
   onVolatile: (isOn: boolean) => void;
+  /** How many events it has told. */
+  heard: number;
 }
 
 class DurableBuffer implements Buffer {
@@ -460,7 +466,8 @@ class DurableBuffer implements Buffer {
         ? this.#slots.pack(this.#wearNow())
         : null;
     this.#isUnpacked = false;
-    const commit = { frames, described, slots, dating, maxBytes, drops: gathering.drops };
+    const { heard } = this.#latest;
+    const commit = { frames, described, slots, dating, maxBytes, drops: gathering.drops, heard };
     return { gathering, anchor, lanes, commit, shown: new Set() };
   }
 

@@ -48,6 +48,8 @@ export interface Commit {
   readonly maxBytes: number | null;
   /** Counts as settled with this commit, which holds the events that tell of it. */
   readonly drops: readonly Drop[];
+  /** So many of the writer's own events are in it, or in those before. */
+  readonly heard: number;
 }
 
 /** All entries of a lane from `first` to `last` that are not settled. */

@@ -15,6 +15,7 @@ import { seqsAhead } from './segment-files.ts';
 import type { Shelf } from './shelf.ts';
 import { Shelves } from './shelves.ts';
 import { newEpoch, Store } from './store.ts';
+import { Telling } from './telling.ts';
 
 /** Dead letters may take so much of memory. */
 const mostLetterBytes = 4 * 1024 * 1024;
@@ -26,7 +27,7 @@ const mostLetterBytes = 4 * 1024 * 1024;
  */
 export class ReadOnlyStart {
   readonly #options: StoreOptions;
-  readonly #tell: (event: GatewayEvent) => void;
+  readonly #telling: Telling;
   readonly #hasOwner: boolean;
   readonly #epoch: string;
   readonly #shelves: Shelves;
@@ -42,8 +43,6 @@ export class ReadOnlyStart {
   readonly #dated = new Map<string, WrongBoot>();
   readonly #letters: DeadLetter[] = [];
   #letterBytes = 0;
-  /** What the store would tell again. */
-  readonly #told = new Set<string>();
   /** Segments of which frames could not be decoded. */
   readonly #undecodable = new Set<string>();
 
@@ -51,13 +50,9 @@ export class ReadOnlyStart {
   constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
     const { path } = options;
     this.#options = options;
-    this.#tell = tell;
+    this.#telling = new Telling(tell);
     const lock = lockOnReadOnlyDisk(path);
-    const telling = (event: GatewayEvent): void => {
-      this.#told.add(saidBy(event));
-      tell(event);
-    };
-    this.#shelves = new Shelves(path, nowhere(path), this.#settled, telling, true);
+    this.#shelves = new Shelves(path, nowhere(path), this.#settled, (event) => this.#telling.tell(event), true);
     const isThere = existsSync(path);
     const starts = isThere ? this.#shelves.starts() : 0;
     const isClean = lock?.clean === true && lock.starts >= starts;
@@ -144,10 +139,9 @@ export class ReadOnlyStart {
     this.#shelves.park();
     const isHarmed = ({ isDistrusted, name }: Shelf): boolean => isDistrusted || this.#undecodable.has(name);
     const harmed = new Set(this.#shelves.all.filter(isHarmed).map(({ name }) => name));
+    // What was told is not told again.
     const as = { epoch: this.#epoch, nextSeq: this.#nextSeq, settled: this.#settled };
-    const store = new Store({ ...this.#options, as }, (event) => {
-      if (!this.#told.has(saidBy(event))) this.#tell(event);
-    });
+    const store = new Store({ ...this.#options, as }, this.#telling);
     // What was told of them says that they are kept; to the store they may look sound, and all of them delivered.
     store.keepFiles(harmed);
     store.opened();
@@ -157,11 +151,6 @@ export class ReadOnlyStart {
       for (const { first, last } of ranges) store.settle(lane, first, last);
     return store;
   }
-}
-
-/** That a file was put aside is news. */
-function saidBy({ event, message, facts }: GatewayEvent): string {
-  return JSON.stringify([event, event === 'quarantine' ? message : (facts ?? message)]);
 }
 
 /** Nothing can be put aside. */

@@ -124,6 +124,7 @@ export class Shelves {
     const newest = this.#all.at(-1);
     if (newest?.isExamined === false) this.#askNow(newest, () => undefined);
     for (const tell of wals) tell();
+    if (!this.#isReadOnly) this.#untold.forget();
     this.listSealed(...unlisted);
     if (end !== null) this.#tellRemoved(end);
   }
@@ -137,11 +138,6 @@ export class Shelves {
     }
     if (damaged.size > 0 && !this.#isReadOnly) this.#untold.keep(damaged);
     return damaged;
-  }
-
-  /** What the start had to tell of WALs is committed. Never throws. */
-  toldWals(): void {
-    this.#untold.forget();
   }
 
   /** The next start need not open them. */
@@ -369,6 +365,7 @@ export class Shelves {
 
   #giveUp(shelf: Shelf, error: unknown): void {
     shelf.park();
+    for (const one of shelf.allMissing(this.#settled)) this.#tell(missingEvent(shelf, one, 'cannot be read'));
     let place: string;
     try {
       place = `was moved to ${this.#quarantine.take(shelf.file)}`;
@@ -379,7 +376,6 @@ export class Shelves {
       place = `stays at ${shelf.file} (${messageOf(moveError)})`;
     }
     this.#tell(unreadableEvent(shelf, place, messageOf(error)));
-    for (const one of shelf.allMissing(this.#settled)) this.#tell(missingEvent(shelf, one, 'cannot be read'));
     const last = shelf.writtenEnd ?? 0;
     if (!shelf.isCondemned && last >= shelf.firstSeq) this.#countAsTold(shelf.firstSeq, last);
   }

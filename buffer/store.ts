@@ -24,7 +24,6 @@ import type {
   Space,
   StoreOptions,
 } from './protocol.ts';
-import { laneOf } from './protocol.ts';
 import { Quarantine } from './quarantine.ts';
 import { Settled } from './ranges.ts';
 import { removeUnfinished } from './segment-copy.ts';
@@ -33,6 +32,7 @@ import { Shelves } from './shelves.ts';
 import { ballastBytes, segmentBytes } from './sizes.ts';
 import { withDrops } from './thin.ts';
 import { Thinning } from './thinning.ts';
+import { Telling } from './telling.ts';
 import { Undecodable } from './undecodable.ts';
 import { writtenByThread } from './wear.ts';
 
@@ -63,6 +63,7 @@ export class Store {
   readonly #descriptors = new Map<number, Descriptor>();
   readonly #quarantine: Quarantine;
   readonly #shelves: Shelves;
+  readonly #telling: Telling;
   readonly #undecodable: Undecodable;
   readonly #mending: Mending;
   readonly #thinning: Thinning;
@@ -75,7 +76,8 @@ export class Store {
   #unwritten = 0;
   #nextSeq: Seq;
 
-  constructor(options: StoreOptions, tell: (event: GatewayEvent) => void) {
+  /** `telling`: of a start that began before the disk could be written. */
+  constructor(options: StoreOptions, telling: Telling | ((event: GatewayEvent) => void)) {
     this.#options = options;
     this.#maxBytes = options.maxBytes;
     this.#rollBytes = segmentBytes(options.maxBytes);
@@ -83,6 +85,9 @@ export class Store {
     this.#lock = new Lock(options.path);
     removeUnfinished(options.path);
     this.#ballast = new Ballast(options.path);
+    this.#telling = telling instanceof Telling ? telling : new Telling(telling);
+    this.#telling.keepIn(options.path);
+    const tell = (event: GatewayEvent): void => this.#telling.tell(event);
     const quarantined = (message: string): void => tell({ event: 'quarantine', severity: 'error', message });
     this.#dead = new DeadLetters(options.path, quarantined);
     this.#dating = new DatingFile(options.path, quarantined);
@@ -184,11 +189,7 @@ export class Store {
     this.#nextSeq = active.lastSeq + 1;
     this.#unwritten = 0;
     this.#shelves.hasToldMore = false;
-    // The first of them carries what the start told.
-    if (commit.frames.some(({ lane }) => lane === laneOf('gateway-events'))) {
-      this.#shelves.toldWals();
-      this.#undecodable.committed();
-    }
+    this.#telling.committed(commit.heard);
     this.#commitsSinceSlots += 1;
     if (commit.slots) {
       this.#slotsFrom = active;
@@ -308,7 +309,6 @@ export class Store {
     this.#shelves.park();
     this.#dead.close();
     this.#dating.close();
-    this.#shelves.toldWals();
     const doubtful = this.#doubtful.map((seq, lane) => Math.max(seq, sent[lane] ?? 0));
     this.#lock.release({ starts: this.#starts, doubtful, floor: this.#nextSeq });
   }

@@ -5,20 +5,14 @@ import type { Shelves } from './shelves.ts';
 import { Untold } from './untold.ts';
 
 type Found = DamagedFrame & { readonly count: number };
-/** Commits with events behind the telling: the first may have been under way. */
-const commitsUntilTold = 2;
-
 /** Frames that are sound by their CRC and yet cannot be decoded: told as lost, in one event for many, and their files kept. They count as delivered with the batch behind them,
  * so what is not told yet lies on disk. */
 export class Undecodable {
   readonly #shelves: Shelves;
   readonly #quarantine: Quarantine;
   readonly #untold: Untold<Found>;
-  /** What is there on disk. */
-  readonly #kept = new Map<string, Found>();
   #found: Found | null = null;
   #frames = 0;
-  #commits = 0;
 
   constructor(folder: string, shelves: Shelves, quarantine: Quarantine) {
     this.#shelves = shelves;
@@ -28,17 +22,7 @@ export class Undecodable {
 
   /** What an earlier start did not come to tell, with the events of this one's start. */
   tellEarlier(): void {
-    for (const [key, found] of this.#untold.found()) {
-      this.#kept.set(key, found);
-      this.#tellOne(found);
-    }
-    this.#commits = commitsUntilTold - 1;
-  }
-
-  /** A commit with events returned. Never throws. */
-  committed(): void {
-    if (this.#kept.size === 0 || this.isUntold || ++this.#commits < commitsUntilTold) return;
-    this.#kept.clear();
+    for (const found of this.#untold.found().values()) this.#tellOne(found);
     this.#untold.forget();
   }
 
@@ -63,21 +47,15 @@ export class Undecodable {
       this.#frames = 0;
     }
     // A whole segment may be like that: not a sync for each.
-    if (Number.isInteger(Math.log2(++this.#frames))) this.#keep(this.#found);
+    if (Number.isInteger(Math.log2(++this.#frames))) this.#untold.keep(new Map([[segment, this.#found]]));
   }
 
   tell(): void {
     const found = this.#found;
     this.#found = null;
     if (found === null) return;
-    this.#keep(found);
-    this.#commits = 0;
     this.#tellOne(found);
-  }
-
-  #keep(found: Found): void {
-    this.#kept.set(`${found.segment} ${found.lane} ${found.first}`, found);
-    this.#untold.keep(this.#kept);
+    this.#untold.forget();
   }
 
   #tellOne({ lane, segment, first, last, count, why }: Found): void {

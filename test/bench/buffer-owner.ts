@@ -44,7 +44,14 @@ function frames(): Keeper {
     append(entries, at) {
       const numbered = entries.map((entry) => ({ seq: seq++, entry }));
       const encoded = [encoder.encode(at, stream, numbered)];
-      const commit = { frames: encoded, described: encoder.takeDescribed(), dating: [], drops: [], maxBytes: null };
+      const commit = {
+        frames: encoded,
+        described: encoder.takeDescribed(),
+        dating: [],
+        drops: [],
+        maxBytes: null,
+        heard: 0,
+      };
       ({ wantsSlots } = store.commit({ ...commit, slots: wantsSlots ? slots : null }));
     },
     drain() {

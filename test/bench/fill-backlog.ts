@@ -29,7 +29,15 @@ for (let done = 0, commits = 0; done < Number(count); commits += 1) {
   }));
   const frames = [encoder.encode(at, 'sensor-values', entries)];
   const described = encoder.takeDescribed();
-  const commit = { frames, described, slots: wantsSlots ? slots : null, dating: [], maxBytes: null, drops: [] };
+  const commit = {
+    frames,
+    described,
+    slots: wantsSlots ? slots : null,
+    dating: [],
+    maxBytes: null,
+    drops: [],
+    heard: 0,
+  };
   ({ wantsSlots } = store.commit(commit));
   done += ofThis;
   if (Number(commitsPerHour) > 0 && (commits + 1) % Number(commitsPerHour) === 0) passedMs += hourMs + 1;

@@ -44,6 +44,7 @@ for (let second = 0; second < seconds; second += Number(everySeconds)) {
     frames,
     described,
     drops: [],
+    heard: 0,
     dating: [],
     slots: wantsSlots ? slots : null,
     maxBytes: null,

@@ -15,7 +15,7 @@ import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FrameEncoder } from '../../buffer/encoder.ts';
 import { Store } from '../../buffer/store.ts';
-import { DamagedSite, read } from '../support/damaged-site.ts';
+import { DamagedSite, keepEvents, read } from '../support/damaged-site.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { reading } from '../support/readings.ts';
 
@@ -75,7 +75,7 @@ it('a newest segment of which nothing is left after a kill takes nothing of what
   const encoder = new FrameEncoder();
   const frames = [encoder.encode(at, 'meter-readings', [{ seq: nextSeq, entry: reading({ at, value: 7 }) }])];
   const described = encoder.takeDescribed();
-  store.commit({ frames, described, slots: null, dating: [], maxBytes: null, drops: [] });
+  store.commit({ frames, described, slots: null, dating: [], maxBytes: null, drops: [], heard: 0 });
   const found = store.read({ lane: 0, after: nextSeq - 1, most: 10, before: null, known: new Map() });
   expect(found.frames).toMatchObject([{ first: nextSeq, last: nextSeq }]);
   store.close([]);
@@ -100,7 +100,8 @@ it('segments that were delivered and removed are no loss, and what was told is n
   const second = Number.parseInt(site.segments()[1] ?? '', 10);
   for (let start = 0; start < 3; start++) {
     const store = new Store({ path: folder, maxBytes: 64_000_000 }, ({ message }) => events.push(message));
-    store.opened();
+    const { nextSeq } = store.opened();
+    keepEvents(store, nextSeq, events.length);
     // The oldest is delivered whole, the others in one lane only.
     store.settle(0, 1, site.accepted);
     store.settle(1, 1, second);

@@ -124,7 +124,15 @@ describe('a segment that is copied to make room', () => {
         encoder.encode(at, 'sensor-values', numbered(1000)),
       ];
       const slots = new Uint8Array([1]);
-      open.commit({ frames, described: encoder.takeDescribed(), slots, dating: [], maxBytes: null, drops: [] });
+      open.commit({
+        frames,
+        described: encoder.takeDescribed(),
+        slots,
+        dating: [],
+        maxBytes: null,
+        drops: [],
+        heard: 0,
+      });
     }
     open.settle(1, 1, seq - 1);
     const steps = open.makeRoom({ given: [0, 0, 0, 0], newest: seq - 1, maxBytes });

@@ -84,7 +84,7 @@ class Model {
       for (const { seq } of readings) this.accepted[lane].push(seq);
     }
     const described = this.#encoder.takeDescribed();
-    this.store.commit({ frames, described, slots: new Uint8Array([1]), dating: [], maxBytes: null, drops });
+    this.store.commit({ frames, described, slots: new Uint8Array([1]), dating: [], maxBytes: null, drops, heard: 0 });
     for (const lane of lanes) this.#unwritten[lane].clear();
   }
 

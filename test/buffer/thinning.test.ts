@@ -52,6 +52,7 @@ function commit(lanes: Partial<Record<Stream, readonly (Reading | Note)[]>>, dro
     dating: [],
     maxBytes: null,
     drops,
+    heard: 0,
   });
 }
 
@@ -145,7 +146,7 @@ it('a frame that nobody can decode is told once, by what makes room or by a read
     const [first, last] = [seq, seq + 9];
     seq = last + 1;
     const frame = { lane, first, last, count: 10, body: new Uint8Array([99, 0]), points: [] };
-    const rest = { described: [], slots: null, dating: [], maxBytes: null, drops: [] };
+    const rest = { described: [], slots: null, dating: [], maxBytes: null, drops: [], heard: 0 };
     store.commit({ frames: [frame], ...rest });
   }
   for (let n = 0; n < 12; n++) commit({ 'sensor-values': values(1000) });

@@ -16,7 +16,7 @@ afterEach(() => folder.remove());
 function opened(path: string): {
   store: Store;
   told: GatewayEvent[];
-  commit: (stream: 'gateway-events' | 'asset-metadata') => void;
+  commit: (heard: number) => void;
 } {
   const told: GatewayEvent[] = [];
   const store = new Store({ path, maxBytes: 1_000_000 }, (event) => told.push(event));
@@ -25,9 +25,17 @@ function opened(path: string): {
   return {
     store,
     told,
-    commit(stream) {
-      const frames = [encoder.encode(at, stream, [{ seq: seq++, entry: { at, key: 'k', json: '{}' } }])];
-      store.commit({ frames, described: encoder.takeDescribed(), slots: null, dating: [], maxBytes: null, drops: [] });
+    commit(heard) {
+      const frames = [encoder.encode(at, 'gateway-events', [{ seq: seq++, entry: { at, key: 'k', json: '{}' } }])];
+      store.commit({
+        frames,
+        described: encoder.takeDescribed(),
+        slots: null,
+        dating: [],
+        maxBytes: null,
+        drops: [],
+        heard,
+      });
     },
   };
 }
@@ -35,25 +43,33 @@ function opened(path: string): {
 describe('a frame that cannot be decoded', () => {
   it('is told by the next start, if a kill came before the event was committed; and only then', () => {
     const { store, told, commit } = opened(folder.path);
-    commit('asset-metadata');
+    commit(0);
     const segment = '000000000001-none';
     store.tellDamaged({ lane: laneOf('meter-readings'), segment, first: 5, last: 9, why: 'no such version' });
     // It carries the settlement, and no event.
-    commit('asset-metadata');
+    commit(0);
     const afterKill = opened(folder.crashed());
     expect(afterKill.told).toMatchObject([
       { event: 'loss', facts: { stream: 'meter-readings', firstSeq: 5, lastSeq: 9, count: 5 } },
     ]);
-    afterKill.commit('gateway-events');
+    afterKill.commit(1);
     afterKill.store.close([]);
     expect(told).toEqual([]);
     store.mend();
     expect(told).toHaveLength(1);
-    // The one that was under way, perhaps, and the one that takes the event along.
-    commit('gateway-events');
+    // It was under way when the frame was told.
+    commit(0);
     expect(opened(folder.crashed()).told).toHaveLength(1);
-    commit('gateway-events');
+    commit(1);
     expect(opened(folder.crashed()).told).toEqual([]);
     store.close([]);
+  });
+
+  it('is told by the next start, if it was found as the buffer closed', () => {
+    const { store, commit } = opened(folder.path);
+    commit(0);
+    store.tellDamaged({ lane: laneOf('meter-readings'), segment: 'none', first: 5, last: 9, why: 'no such version' });
+    store.close([]);
+    expect(opened(folder.path).told).toMatchObject([{ event: 'loss', facts: { firstSeq: 5, lastSeq: 9 } }]);
   });
 });

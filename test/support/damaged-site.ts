@@ -5,6 +5,7 @@ import type { GatewayEvent, Kept, Seq } from '../../agent/reading.ts';
 import { streams } from '../../agent/reading.ts';
 import { FrameDecoder } from '../../buffer/decoder.ts';
 import { FrameEncoder } from '../../buffer/encoder.ts';
+import { laneOf } from '../../buffer/protocol.ts';
 import { Store } from '../../buffer/store.ts';
 import { fastFolder } from '../torture/record.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -51,6 +52,7 @@ export class DamagedSite {
           dating: [],
           maxBytes: null,
           drops: [],
+          heard: 0,
         });
       }
       store.close([]);
@@ -130,7 +132,7 @@ export interface Outcome {
 export function read(folder: string, accepted: Seq, isMended = false): Outcome {
   const events: GatewayEvent[] = [];
   const store = new Store({ path: folder, maxBytes }, (event) => events.push(event));
-  store.opened();
+  const { nextSeq } = store.opened();
   if (isMended) while (store.mend());
   const given = new Map<Seq, number>();
   const altered: Seq[] = [];
@@ -150,9 +152,18 @@ export function read(folder: string, accepted: Seq, isMended = false): Outcome {
     }
   }
   while (store.mend());
+  keepEvents(store, nextSeq, events.length);
   store.close([]);
   const silent = Array.from({ length: accepted }, (_, at) => at + 1).filter((seq) => !given.has(seq));
   return { altered, silent: silent.filter((seq) => !isTold(events, seq)), given: given.size, events };
+}
+
+/** A commit holds what the store told so far, and is delivered. */
+export function keepEvents(store: Store, seq: Seq, heard: number): void {
+  const at = new FakeClock().now();
+  const frames = [new FrameEncoder().encode(at, 'gateway-events', [{ seq, entry: { at, key: 'k', json: '{}' } }])];
+  store.commit({ frames, described: [], slots: null, dating: [], maxBytes: null, drops: [], heard });
+  store.settle(laneOf('gateway-events'), seq, seq);
 }
 
 function isTrue(entry: Kept): boolean {

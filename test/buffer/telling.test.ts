@@ -1,0 +1,67 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GatewayEvent } from '../../agent/reading.ts';
+import { FrameEncoder } from '../../buffer/encoder.ts';
+import { Store } from '../../buffer/store.ts';
+import { BufferFolder, soon } from '../support/buffer-folder.ts';
+import { values } from '../support/drained.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const at = new FakeClock().now();
+let folder: BufferFolder;
+let open: Store[];
+beforeEach(async () => {
+  folder = new BufferFolder();
+  open = [];
+  for (const from of [0, 5]) {
+    const owner = await folder.opened();
+    await owner.append('meter-readings', values(from, from + 5));
+    await owner.close(soon());
+  }
+});
+afterEach(async () => {
+  for (const store of open) store.close([]);
+  await folder.remove();
+});
+
+/** A start, and a copy of its folder as a kill at once would leave it. */
+function started(path: string) {
+  const told: GatewayEvent[] = [];
+  const store = new Store({ path, maxBytes: 64_000_000 }, (event) => told.push(event));
+  open.push(store);
+  let seq = store.opened().nextSeq;
+  // As soon as there is nothing else to do.
+  store.mend();
+  const commit = (heard: number): void => {
+    const frames = [
+      new FrameEncoder().encode(at, 'meter-readings', [{ seq: seq++, entry: { at, key: 'k', json: '{}' } }]),
+    ];
+    store.commit({ frames, described: [], slots: null, dating: [], maxBytes: null, drops: [], heard });
+  };
+  return { told, commit, killed: () => folder.crashed(path) };
+}
+
+const losses = (told: readonly GatewayEvent[]): unknown[] =>
+  told.filter(({ event }) => event === 'loss').map(({ facts }) => [facts?.['firstSeq'], facts?.['lastSeq']]);
+
+describe('a loss of which no file tells any more', () => {
+  const harms: [string, (file: string) => void][] = [
+    ['whose segment was foreign, and has gone aside', (file) => writeFileSync(file, 'something else '.repeat(900))],
+    ['whose segment was removed by others', (file) => rmSync(file)],
+  ];
+
+  it.each(harms)('%s, is told until a commit holds the event, whatever else was committed and killed', (_, harm) => {
+    harm(join(folder.path, folder.segments()[0] ?? ''));
+    const first = started(folder.path);
+    expect(losses(first.told)).toEqual([[1, 5]]);
+    const second = started(first.killed());
+    expect(losses(second.told)).toEqual([[1, 5]]);
+    // Under way when it was told: it says that it is settled.
+    second.commit(0);
+    const third = started(second.killed());
+    expect(losses(third.told)).toEqual([[1, 5]]);
+    third.commit(third.told.length);
+    expect(losses(started(third.killed()).told)).toEqual([]);
+  });
+});
