@@ -1,5 +1,5 @@
 import { driverFor } from '../../drivers/registry.ts';
-import type { DriverHost, Home, LineOwner, Session } from '../../drivers/driver.ts';
+import type { DriverHost, Home, LineOwner, PollJob, Session } from '../../drivers/driver.ts';
 import type { ConnectionConfig, DeviceConfig } from '../config/site-config.ts';
 import { messageOf } from '../errors.ts';
 import { unanswered } from '../reading.ts';
@@ -64,39 +64,65 @@ export async function* readConnection(
     ...(owner && { owner }),
     ...(home && { home }),
   };
+  const link = reopened(
+    (given) => driver.open(connection.plan, host, AbortSignal.any([given, AbortSignal.timeout(openDeadlineMs)])),
+    signal,
+  );
+  try {
+    for (const device of devices) {
+      const began = clock.now().bootMs;
+      const places = placesOf(connection, device);
+      const told = await link.ask({ device: device.id, points: places.map(({ point }) => point), dueMs: began });
+      const [seen, linkDown] = typeof told === 'string' ? [[], told] : [told, null];
+      const points = places.map((place, at) => ({
+        ...place,
+        observation: seen[at] ?? unanswered(place.point, 'BadNotConnected', clock.now()),
+      }));
+      const tookMs = Math.round(clock.now().bootMs - began);
+      yield { connection: connection.id, device: device.id, tookMs, linkDown, points };
+    }
+  } finally {
+    await link.close();
+  }
+}
+
+interface Reopened {
+  /** A text: why nobody could be asked. */
+  ask(job: PollJob): Promise<readonly Observation[] | string>;
+  close(): Promise<void>;
+}
+
+/** A link that is opened when it is needed: again where it was lost, not again where it cannot be opened. */
+function reopened(open: (signal: AbortSignal) => Promise<Session>, signal: AbortSignal): Reopened {
   let session: Session | null = null;
   let down: string | null = null;
-  for (const device of devices) {
-    const began = clock.now().bootMs;
-    const places = placesOf(connection, device);
-    let seen: readonly Observation[] = [];
-    let lost: string | null = null;
-    try {
-      if (session === null && down === null)
-        session = await driver.open(
-          connection.plan,
-          host,
-          AbortSignal.any([signal, AbortSignal.timeout(openDeadlineMs)]),
-        );
-    } catch (error) {
-      down = messageOf(error);
-    }
-    if (session !== null) {
-      try {
-        const job = { device: device.id, points: places.map(({ point }) => point), dueMs: began };
-        seen = await session.poll(job, AbortSignal.any([signal, AbortSignal.timeout(deviceDeadlineMs)]));
-      } catch (error) {
-        lost = messageOf(error);
-        await session.close();
-        session = null;
-      }
-    }
-    const points = places.map((place, at) => ({
-      ...place,
-      observation: seen[at] ?? unanswered(place.point, 'BadNotConnected', clock.now()),
-    }));
-    const tookMs = Math.round(clock.now().bootMs - began);
-    yield { connection: connection.id, device: device.id, tookMs, linkDown: lost ?? down, points };
+
+  async function drop(): Promise<void> {
+    const dropped = session;
+    session = null;
+    await dropped?.close();
   }
-  await session?.close();
+
+  return {
+    async ask(job) {
+      for (;;) {
+        const isFresh = session === null;
+        if (down !== null) return down;
+        try {
+          session ??= await open(signal);
+        } catch (error) {
+          down = messageOf(error);
+          return down;
+        }
+        try {
+          return await session.poll(job, AbortSignal.any([signal, AbortSignal.timeout(deviceDeadlineMs)]));
+        } catch (error) {
+          await drop();
+          // A link that was open already may have been lost with the device before: that says nothing of this one.
+          if (isFresh) return messageOf(error);
+        }
+      }
+    },
+    close: drop,
+  };
 }

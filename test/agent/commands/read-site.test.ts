@@ -55,6 +55,14 @@ it('a device that breaks the link does not take the next one along', async () =>
   ]);
 });
 
+it('a device whose answers are garbage does not take the next one along', async () => {
+  meters.fault('EM-1', 'garbage');
+  const { code, stdout } = await run('read', file);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^EM-1, \d+ ms\n.*\n {2}power .* bad: .*\(BadCommunicationError\)$/m);
+  expect(stdout).toMatch(/^EM-2, \d+ ms\n {2}power .* good\n2 points, 1 bad\n$/m);
+});
+
 it('a link that cannot be opened is tried and told once, and each reading says so as a record', async () => {
   await meters.close();
   const { code, stdout } = await run('read', file);
