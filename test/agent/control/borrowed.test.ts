@@ -24,7 +24,7 @@ beforeEach(async () => {
     JSON.stringify({
       version: 1,
       gateway: 'g',
-      connections: { panel: { driver: 'modbus-tcp', host: '127.0.0.1', port: meter.port, timeout: '200ms' } },
+      connections: { panel: { driver: 'modbus-tcp', host: '127.0.0.1', port: meter.port, timeout: '2s' } },
       devices: [
         {
           id: 'EM-1',

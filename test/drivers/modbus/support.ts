@@ -84,7 +84,7 @@ export function pointsOf(plan: ModbusPlan, device: string): PointInfo[] {
 
 /** Waits in real time (sockets are real) for something to become true. */
 export async function until(what: () => boolean): Promise<void> {
-  const end = Date.now() + 5000;
+  const end = Date.now() + 20_000;
   while (!what()) {
     if (Date.now() > end) throw new Error(`never became true: ${what.toString()}`);
     await new Promise((resolve) => setImmediate(resolve));
