@@ -65,6 +65,7 @@ console.log(
     segments: opened.segments,
     waiting: opened.waiting['sensor-values'],
     openMs: rounded(openedMs - beganMs),
+    openCpuMs: rounded(opened.figures.cpuMs - before.cpuMs),
     openRssMb: rounded(opened.figures.rssMb - before.rssMb),
     appendPerSecond: append.perSecond,
     appendCpuMicrosEach: append.cpuMicrosEach,

@@ -9,7 +9,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../agent/reading.ts';
 import { NewestSlots } from '../../buffer/newest-slots.ts';
@@ -19,6 +18,8 @@ import { BufferView } from '../../buffer/view.ts';
 import { BufferFolder } from '../support/buffer-folder.ts';
 import { DamagedSite, dice, harms, read } from '../support/damaged-site.ts';
 import { reading } from '../support/readings.ts';
+import { listSegments, relist, sealedLines } from '../support/sealed-lines.ts';
+import type { SealedLane, SealedLine } from '../support/sealed-lines.ts';
 
 const site = new DamagedSite();
 beforeAll(() => site.fill(3, new NewestSlots().pack(null)));
@@ -29,40 +30,16 @@ const options = (path: string) => ({ path, maxBytes: 64_000_000 });
 /** A copy with a list that holds for its files. */
 function listed(): string {
   const folder = site.copy();
-  const store = new Store(options(folder), () => undefined);
-  store.opened();
-  store.close([]);
+  listSegments(folder);
   return folder;
-}
-
-type Lane = [first: number, last: number, count: number] | null;
-type Line = [segment: string, stamp: string, removed: number, lanes: Lane[]];
-
-function crcOf(json: string): string {
-  return crc32(`sealed ${json}`).toString(16).padStart(8, '0');
-}
-
-function linesOf(folder: string): Line[] {
-  const lines = readFileSync(join(folder, 'sealed.list'), 'utf8').split('\n');
-  return lines.flatMap((line) => (line.startsWith(crcOf(line.slice(9))) ? [JSON.parse(line.slice(9)) as Line] : []));
-}
-
-/** Writes the list as if all of `lines` had been noted of the files as they are now. */
-function relist(folder: string, lines: readonly Line[]): void {
-  const text = lines.map(([segment, , removed, lanes]) => {
-    const { ino, size, mtimeNs, ctimeNs } = statSync(join(folder, `${segment}.db`), { bigint: true });
-    const json = JSON.stringify([segment, `${ino} ${size} ${mtimeNs} ${ctimeNs}`, removed, lanes]);
-    return `\n${crcOf(json)} ${json}`;
-  });
-  writeFileSync(join(folder, 'sealed.list'), text.join(''));
 }
 
 /** Of each segment the list says that its first lane holds one entry more. */
 function lie(folder: string): void {
-  const more = (lane: Lane = null): Lane => lane && [lane[0], lane[1], lane[2] + 1];
+  const more = (lane: SealedLane = null): SealedLane => lane && [lane[0], lane[1], lane[2] + 1];
   relist(
     folder,
-    linesOf(folder).map(([segment, stamp, removed, [lane, ...others]]) => [
+    sealedLines(folder).map(([segment, stamp, removed, [lane, ...others]]) => [
       segment,
       stamp,
       removed,
@@ -87,7 +64,7 @@ describe('the list of sealed segments', () => {
       const text = Array.from({ length: 30_000 }, () => String.fromCharCode(33 + next(90))).join('');
       await buffer.append('meter-readings', [reading({ text })]);
     }
-    const [names, noted] = [folder.segments(), linesOf(folder.path).map(([segment]) => `${segment}.db`)];
+    const [names, noted] = [folder.segments(), sealedLines(folder.path).map(([segment]) => `${segment}.db`)];
     expect(noted.length).toBeGreaterThan(2);
     expect(noted.length).toBeGreaterThanOrEqual(names.length - 1);
     expect(noted).toEqual(names.slice(0, noted.length));
@@ -130,7 +107,7 @@ describe('the list of sealed segments', () => {
     harm(join(folder, 'sealed.list'));
     const names = site.segments(folder);
     waitingAtStart(folder);
-    expect(new Set(linesOf(folder).map(([segment]) => `${segment}.db`))).toEqual(new Set(names));
+    expect(new Set(sealedLines(folder).map(([segment]) => `${segment}.db`))).toEqual(new Set(names));
     const { altered, silent, given, events } = read(folder, site.accepted);
     expect({ altered, silent, given, events }).toEqual({ altered: [], silent: [], given: site.accepted, events: [] });
   });
@@ -150,14 +127,14 @@ describe('the list of sealed segments', () => {
       const harm = Object.values(harms)[next(4)];
       if (next(2) === 0 && harm) writeFileSync(file, harm(readFileSync(file), next));
     }
-    relist(folder, linesOf(folder));
+    relist(folder, sealedLines(folder));
     expect(read(folder, site.accepted, seed % 2 === 0)).toMatchObject({ altered: [], silent: [] });
   });
 
   it('leaves damage no longer untold than until there is a quiet moment, with no reader', () => {
     const folder = listed();
     const [name = ''] = site.segments(folder).slice(2);
-    const lines = linesOf(folder);
+    const lines = sealedLines(folder);
     const lanes = lines.find(([segment]) => `${segment}.db` === name)?.[3] ?? [];
     writeFileSync(join(folder, name), Buffer.alloc(40_000, 7));
     relist(folder, lines);
@@ -179,8 +156,8 @@ describe('the list of sealed segments', () => {
     const folder = listed();
     const names = site.segments(folder);
     // All of them delivered, as the list has it: its first lane ends with its first entry.
-    const short = linesOf(folder).map(([segment, stamp, removed, lanes]): Line => {
-      const cut = lanes.map((lane): Lane => lane && [lane[0], lane[0], 1]);
+    const short = sealedLines(folder).map(([segment, stamp, removed, lanes]): SealedLine => {
+      const cut = lanes.map((lane): SealedLane => lane && [lane[0], lane[0], 1]);
       return [segment, stamp, removed, cut];
     });
     relist(folder, short);
