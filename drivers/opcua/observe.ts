@@ -13,7 +13,7 @@ export function observeRead(point: OpcUaPoint, seen: Seen, asked: Stamp, at: Sta
 
 /** What the server sent by itself. */
 export function observePushed(point: OpcUaPoint, seen: Seen, at: Stamp): Observation {
-  return { ...valued(point, seen, at), ...datePushed(seen, at) };
+  return { ...valued(point, seen, at), ...datePushed(seen, at, point.subscribed?.publishingMs ?? 0) };
 }
 
 /** Values before this one are gone: that is said first, at the same time. A gap is told as a gap. */
