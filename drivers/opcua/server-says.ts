@@ -1,5 +1,6 @@
 import { contentHash } from '../../agent/config/canonical.ts';
 import type { PointInfo } from '../../agent/reading.ts';
+import { shortestDecimal } from '../decimal.ts';
 import { foreignText } from '../foreign-text.ts';
 import { unitOf } from './engineering-unit.ts';
 import type { OpcUaPoint } from './plan.ts';
@@ -95,8 +96,16 @@ function textOf(said: unknown): string {
 function rangeOf(said: unknown): ServerSays['range'] {
   if (!isObject(said)) return null;
   const { low, high } = said;
-  return typeof low === 'number' && typeof high === 'number' && low < high ? { low, high } : null;
+  if (typeof low !== 'number' || typeof high !== 'number' || low >= high) return null;
+  // Never narrower: a value at its very end is within.
+  return { low: Math.min(low, plainNumber(low) ?? low), high: Math.max(high, plainNumber(high) ?? high) };
 }
+
+/** Ends of ranges are doubles, and mostly floats that were made doubles: 0.1 stands there as 0.10000000149011612. */
+export const plainNumber = (number: number | null): number | null =>
+  number === null || Number.isInteger(number) || Math.fround(number) !== number
+    ? number
+    : shortestDecimal(number, 6, Math.fround);
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;

@@ -1,4 +1,5 @@
 import { messageOf } from '../../agent/errors.ts';
+import { unreachable } from './unreachable.ts';
 
 /** The server refused a request as a whole. The link lives. */
 export class ServiceFault extends Error {
@@ -62,10 +63,11 @@ export async function inHalves<Item, Result>(
   }
 }
 
-/** For whoever looks after the server. */
-export function whyNotOpened(error: unknown): string {
+/** For whoever looks after the server, or the network. */
+export function whyNotOpened(error: unknown, endpoint: string): string {
   if (/\bBadTooManySessions\b/.test(`${faultOf(error)?.status} ${messageOf(error)}`))
     return 'the server has as many sessions as it takes (BadTooManySessions); end other clients there, or raise its limit. One that a lost link left behind goes within a minute';
   // An assertion of the library has no words.
-  return messageOf(error).replaceAll(/\s+/g, ' ').trim() || 'the library gave up, and says no reason';
+  const text = messageOf(error).replaceAll(/\s+/g, ' ').trim() || 'the library gave up, and says no reason';
+  return unreachable(text, endpoint) ?? text;
 }

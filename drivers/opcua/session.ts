@@ -3,6 +3,7 @@ import { unanswered } from '../../agent/reading.ts';
 import type { Observation, PointInfo } from '../../agent/reading.ts';
 import type { DriverHost, PollJob, Session } from '../driver.ts';
 import { describe } from './descriptions.ts';
+import { elementHints } from './element-hint.ts';
 import { AnewError } from './handover.ts';
 import type { Left } from './handover.ts';
 import { vanished } from './items.ts';
@@ -43,6 +44,7 @@ export class OpcUaSession implements Session {
   readonly #infos = new WeakMap<PointInfo, PointInfo>();
   readonly #reads: ReadQueue;
   readonly #subscriptions: Subscriptions;
+  #hasHinted = false;
   #silences = 0;
   /** Whether the next session may claim its subscriptions. */
   #keeps = false;
@@ -95,6 +97,7 @@ export class OpcUaSession implements Session {
           found.point.subscribed === null ? [] : [{ ...found, subscribed: found.point.subscribed }],
         );
       await session.#subscriptions.start(subscribed, (await before?.left()) ?? null);
+      session.#tellElements(session.#subscriptions.vanished());
       void session.#warn(plan.connection);
       return session;
     } catch (error) {
@@ -109,6 +112,7 @@ export class OpcUaSession implements Session {
     const found = points.flatMap((info) => known?.get(info.point) ?? []);
     const seen = await this.#reads.read(found, dueMs, signal);
     for (const [at, { point }] of found.entries()) if (vanished.test(seen[at]?.status ?? '')) this.#vanished.add(point);
+    this.#tellElements(this.#vanished);
     let next = 0;
     // With what was asked as the point: a reload may have given it another description.
     return points.map((info) => {
@@ -117,6 +121,14 @@ export class OpcUaSession implements Session {
         ? unanswered(info, 'BadConfigurationError', this.#host.clock.now())
         : { ...observation, point: this.#infoOf(info, observation.point.unit) };
     });
+  }
+
+  /** Once a session. */
+  #tellElements(gone: Iterable<OpcUaPoint>): void {
+    const hints = this.#hasHinted ? null : elementHints([...gone]);
+    if (hints === null) return;
+    this.#hasHinted = true;
+    this.#host.log?.(hints);
   }
 
   #infoOf(info: PointInfo, unit: string | null): PointInfo {

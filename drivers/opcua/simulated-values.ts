@@ -54,7 +54,12 @@ export function simulatedValue(point: OpcUaPoint, seed: number): SimulatedValue 
   const ends = [rules.min ?? livelySpan(gauge)[0], rules.max ?? livelySpan(gauge)[1]].map((end) =>
     unscaled(end, rules),
   );
-  const range = { low: Math.min(...ends), high: Math.max(...ends) };
+  // 3.3 - 1.4 is 1.9000000000000001 in binary.
+  const [low, high] = [Math.min(...ends), Math.max(...ends)].map((end) => Number(end.toPrecision(12))) as [
+    number,
+    number,
+  ];
+  const range = { low, high };
   return isScaled
     ? { ...silent, type: 'Int32', range, at: raw(lively, rules, int32) }
     : { ...silent, type: 'Float', unit: info.unit, range, at: (wallMs) => float(lively(wallMs)) };

@@ -28,6 +28,7 @@ import type { InUse } from './pki/expiry.ts';
 import type { OpcUaPlan, Subscribed } from './plan.ts';
 import { ServiceFault, endsSession, faultOf, hasNone, inHalves, whyNotOpened } from './service-fault.ts';
 import type { WireTimes } from './times.ts';
+import { noAnswerWithin } from './unreachable.ts';
 import type { WireValue } from './values.ts';
 import { limitOf, mostAtOnce, namesOf, publishedOf, seenOf, statusOf, timeOf } from './wire-said.ts';
 import { browse, browseOn, translate } from './wire-space.ts';
@@ -171,7 +172,7 @@ export async function openWire(
     giveUp.reject(failure);
   };
   const within = (ms: number, what: string, done: AbortSignal): void => {
-    const late = new LinkError(`${plan.endpoint}: ${what} within ${ms} ms`);
+    const late = new LinkError(`${plan.endpoint}: ${what}`);
     host.clock.sleep(ms, done).then(
       () => giveUp.reject(late),
       () => {},
@@ -183,8 +184,9 @@ export async function openWire(
   const clients: OPCUAClient[] = [];
   try {
     if (signal.aborted) aborted();
-    within((plan.securityMode === 'None' ? 1 : 3) * plan.timeoutMs, 'no answer', connected.signal);
-    within(6 * plan.timeoutMs, 'no session', opened.signal);
+    const connectMs = (plan.securityMode === 'None' ? 1 : 3) * plan.timeoutMs;
+    within(connectMs, noAnswerWithin(connectMs), connected.signal);
+    within(6 * plan.timeoutMs, `no session within ${6 * plan.timeoutMs} ms`, opened.signal);
     const opening = contained(escaped, async () => {
       const { client, inUse, connect } = await prepareEntry(plan, host, given, (one) => clients.push(one));
       client.on('connection_lost', () => lost('the connection was lost'));
@@ -204,7 +206,7 @@ export async function openWire(
     const closed = contained(escaped, () => Promise.all(clients.map((client) => client.disconnect().catch(() => {}))));
     await Promise.race([closed, delay(closeMs)]);
     if (error instanceof LinkError && error.message.startsWith(plan.endpoint)) throw error;
-    throw new LinkError(`${plan.endpoint}: ${whyNotOpened(error)}`);
+    throw new LinkError(`${plan.endpoint}: ${whyNotOpened(error, plan.endpoint)}`);
   } finally {
     connected.abort(null);
     opened.abort(null);

@@ -1,10 +1,14 @@
 import { LinkError } from '../../../agent/errors.ts';
 import type { PointInfo } from '../../../agent/reading.ts';
+import { foreignText } from '../../foreign-text.ts';
 import type { ToolHost } from '../../tools.ts';
+import { elementHint } from '../element-hint.ts';
 import { lookFor } from '../locate.ts';
+import { browseCommand } from '../pki/refusal.ts';
 import type { OpcUaPlan, OpcUaPoint, Place } from '../plan.ts';
 import type { Target, Wire } from '../wire.ts';
 import { openWire } from '../wire.ts';
+import type { ToolUrl } from './tool-url.ts';
 
 /** What a tool has of a server: one session, whose every question has a deadline. */
 export interface Talk {
@@ -37,6 +41,22 @@ export async function talkTo<T>(plan: OpcUaPlan, host: ToolHost, use: (talk: Tal
   } finally {
     await wire.close();
   }
+}
+
+/** What shows the nodes of this server, to be typed. */
+export const browseWords = ({ plan, typed }: ToolUrl, host: ToolHost): string =>
+  typed === null ? browseCommand(plan.connection, host.home?.file) : `sluice browse ${typed}`;
+
+/** That there is no such place, and what may be meant. `browse`: the command that shows what there is. */
+export function nowhere(place: Place, { plan, wire }: Talk, browse: string): string {
+  const { endpoint } = plan;
+  const uri = 'nodeId' in place ? place.nodeId.uri : null;
+  const hint = 'nodeId' in place ? elementHint(place.text) : null;
+  const why =
+    uri !== null && !wire.namespaces.includes(uri)
+      ? `${endpoint} has no namespace ${uri}; it has ${wire.namespaces.map(foreignText).join(', ')}`
+      : `${place.text} leads nowhere on ${endpoint}`;
+  return `${why}${hint === null ? '' : `; ${hint}`}; what there is: ${browse}`;
 }
 
 /** A point as a configuration would have it that states nothing but the node. */

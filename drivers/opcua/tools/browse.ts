@@ -1,10 +1,11 @@
 import { UsageError } from '../../../agent/errors.ts';
 import type { BrowseOptions, Finding, ToolHost } from '../../tools.ts';
+import { vanished } from '../items.ts';
 import { objectsFolder } from '../locate.ts';
 import type { OpcUaPlan } from '../plan.ts';
-import { talkTo, whereIs } from './at-place.ts';
+import { browseWords, nowhere, talkTo, whereIs } from './at-place.ts';
 import type { Talk } from './at-place.ts';
-import { detailsOf } from './details.ts';
+import { attributes, detailsOf } from './details.ts';
 import type { Detail } from './details.ts';
 import { suggest } from './suggest.ts';
 import { placeOfText, toolUrl } from './tool-url.ts';
@@ -18,12 +19,19 @@ const usualLimit = 2_000;
 const classes: Readonly<Record<number, string>> = { 1: 'object', 2: 'variable', 4: 'method' };
 
 export async function browse(url: string, options: BrowseOptions, host: ToolHost): Promise<Finding> {
-  const { plan, place } = toolUrl(url, options.plan as OpcUaPlan | null);
+  const asked = toolUrl(url, options.plan as OpcUaPlan | null);
+  const { plan, place } = asked;
   if (place !== null) throw new UsageError('a URL with a node is for probe; where to begin is said by --under NODE');
   const under = options.under === null || options.under === '/' ? null : placeOfText(options.under);
   return talkTo(plan, host, async (talk) => {
     const target = under === null ? { nodeId: objectsFolder } : await whereIs(under, talk, host);
-    if (target === null) return nowhere(options.under ?? '', plan);
+    if (target === null || (under !== null && !(await isThere(target.nodeId, talk))))
+      return {
+        ok: false,
+        json: [],
+        parts: [],
+        notes: under === null ? [] : [nowhere(under, talk, browseWords(asked, host))],
+      };
     const isSearch = options.match !== null || options.points;
     const depth = options.depth ?? (isSearch ? deepest : usualDepth);
     const limit = options.limit ?? usualLimit;
@@ -35,6 +43,11 @@ export async function browse(url: string, options: BrowseOptions, host: ToolHost
     host.progress('');
     return foundOf(walked, chosen, details, options, { depth, limit });
   });
+}
+
+async function isThere(nodeId: string, { wire, answer, signal }: Talk): Promise<boolean> {
+  const [seen] = await answer(wire.read([{ nodeId, attributeId: attributes.displayName }], signal));
+  return !vanished.test(seen?.status.name ?? '');
 }
 
 function isWanted({ name, browseName, text, nodeClass }: Met, { match, type, points }: BrowseOptions): boolean {
@@ -52,10 +65,6 @@ async function detailsByNode(
   const variables = chosen.filter(({ nodeClass }) => nodeClass === 2);
   const details = await detailsOf(variables, values || points, talk, host);
   return new Map(variables.flatMap(({ at }, index) => (details[index] === undefined ? [] : [[at, details[index]]])));
-}
-
-function nowhere(under: string, { endpoint }: OpcUaPlan): Finding {
-  return { ok: false, json: [], parts: [`${under} leads nowhere on ${endpoint}.`] };
 }
 
 function foundOf(
@@ -109,7 +118,9 @@ function notesOf(
     notes.push(`ended at ${limit} nodes, there are more; narrow it with --under NODE, or allow more with --limit N`);
   if (ended === 'signal') notes.push(`ended early, after ${nodes.length} nodes`);
   if (unopened > 0) notes.push(`${unopened} nodes at depth ${depth} were not opened; deeper: --depth N`);
-  if (chosen === 0) notes.push(`nothing found among ${nodes.length} nodes`);
+  if (nodes.length === 0 && refused.length === 0)
+    notes.push('there is nothing below it; a value is shown by sluice probe, properties by --properties');
+  else if (chosen === 0) notes.push(`nothing found among ${nodes.length} nodes`);
   return notes;
 }
 

@@ -1,9 +1,11 @@
 import { UsageError } from '../../../agent/errors.ts';
 import { foreignText } from '../../foreign-text.ts';
 import type { Finding, ProbeOptions, ToolHost } from '../../tools.ts';
-import type { OpcUaPlan } from '../plan.ts';
+import { vanished } from '../items.ts';
+import type { OpcUaPlan, Place } from '../plan.ts';
+import { plainNumber } from '../server-says.ts';
 import type { Seen } from '../wire.ts';
-import { talkTo, whereIs } from './at-place.ts';
+import { browseWords, nowhere, talkTo, whereIs } from './at-place.ts';
 import type { Talk } from './at-place.ts';
 import { attributes, detailsOf, readAll, textIn, writtenIn } from './details.ts';
 import { valueText } from './browse.ts';
@@ -33,21 +35,23 @@ export async function probe(
 ): Promise<Finding> {
   if (display !== null)
     throw new UsageError('--display is for registers; an OPC UA server says itself which type its values have');
-  const { plan, place } = toolUrl(url, (configured ?? null) as OpcUaPlan | null);
+  const asked = toolUrl(url, (configured ?? null) as OpcUaPlan | null);
+  const { plan, place } = asked;
+  const browse = browseWords(asked, host);
   return talkTo(plan, host, async (talk) => {
-    if (place === null) return serverFound(talk, host);
+    if (place === null) return serverFound(talk, host, browse);
     const target = await whereIs(place, talk, host);
     if (target === null)
       return {
         ok: false,
         json: { endpoint: plan.endpoint, node: place.text, status: 'BadNodeIdUnknown' },
-        parts: [`${place.text} leads nowhere on ${plan.endpoint}; what there is: sluice browse ${plan.endpoint}`],
+        parts: [nowhere(place, talk, browse)],
       };
-    return nodeFound(target.nodeId, talk, host);
+    return nodeFound(target.nodeId, place, talk, host, browse);
   });
 }
 
-async function nodeFound(nodeId: string, talk: Talk, host: ToolHost): Promise<Finding> {
+async function nodeFound(nodeId: string, place: Place, talk: Talk, host: ToolHost, browse: string): Promise<Finding> {
   const text = textOf(nodeId, talk.wire.namespaces);
   const one = async (attributeId: number): Promise<Seen | undefined> =>
     (await readAll([{ nodeId }], attributeId, talk, host, ''))[0];
@@ -57,7 +61,7 @@ async function nodeFound(nodeId: string, talk: Talk, host: ToolHost): Promise<Fi
     return {
       ok: false,
       json: { endpoint: talk.plan.endpoint, nodeId: text, status },
-      parts: [`${text}: ${status}; what there is: sluice browse ${talk.plan.endpoint}`],
+      parts: [vanished.test(status) ? `${nowhere(place, talk, browse)} (${status})` : `${text}: ${status}`],
     };
   }
   const name = textIn(await one(attributes.displayName)) ?? '';
@@ -71,7 +75,7 @@ async function nodeFound(nodeId: string, talk: Talk, host: ToolHost): Promise<Fi
   ];
   const base = { endpoint: talk.plan.endpoint, nodeId: text, name, browseName, description };
   if (!isVariable) {
-    rows.push(['class', 'no variable: it has no value; what is below it: sluice browse --under']);
+    rows.push(['class', `no variable: it has no value; what is below it: ${browse} --under '${text}'`]);
     return { ok: true, json: { ...base, class: nodeClass.wire?.value ?? null }, parts: [text, { head: [], rows }] };
   }
   const [detail] = await detailsOf([{ nodeId, text }], true, talk, host);
@@ -80,7 +84,8 @@ async function nodeFound(nodeId: string, talk: Talk, host: ToolHost): Promise<Fi
   const { observation, seen, point, type = '', isArray = false } = detail ?? {};
   const isReadable = typeof access !== 'number' || (access & 1) === 1;
   const times = { sourceTimestamp: timeOf(seen?.sourceMs), serverTimestamp: timeOf(seen?.serverMs) };
-  const { min = null, max = null, enum: names = null } = point?.rules ?? {};
+  const { enum: names = null } = point?.rules ?? {};
+  const [min, max] = [plainNumber(point?.rules.min ?? null), plainNumber(point?.rules.max ?? null)];
   rows.push(
     ['type', `${type}${isArray ? '[]' : ''}`],
     ['value', valueText(detail)],
@@ -153,7 +158,7 @@ function ageText(ms: number | null | undefined, host: ToolHost): string {
   return ageMs < -1_000 ? ` (${count} ${unit} ahead of the clock here)` : ` (${count} ${unit} ago)`;
 }
 
-async function serverFound(talk: Talk, host: ToolHost): Promise<Finding> {
+async function serverFound(talk: Talk, host: ToolHost, browse: string): Promise<Finding> {
   const { wire, plan } = talk;
   const [seen] = await readAll([{ nodeId: serverStatus }], attributes.value, talk, host, '');
   const said = (seen?.wire?.value ?? {}) as {
@@ -196,7 +201,7 @@ async function serverFound(talk: Talk, host: ToolHost): Promise<Finding> {
           ...wire.namespaces.map((uri, at) => [at === 0 ? 'namespaces' : '', `${at}  ${foreignText(uri)}`]),
         ],
       },
-      'A node: add ?nodeId=… to the URL. What there is: sluice browse URL',
+      `A node: add '?nodeId=ns=2;s=NAME' to the URL, in quotes. What there is: ${browse}`,
     ],
   };
 }

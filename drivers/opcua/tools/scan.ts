@@ -10,6 +10,7 @@ import { certificateOf, grouped } from '../pki/certificate.ts';
 import { byStrength, policyName, userWords } from '../pki/offers.ts';
 import type { Offer } from '../pki/offers.ts';
 import { securityPolicies } from '../plan.ts';
+import { noAnswerWithin, unreachable } from '../unreachable.ts';
 import { toolUrl } from './tool-url.ts';
 
 const dayMs = 86_400_000;
@@ -32,16 +33,16 @@ async function mustListen(endpoint: string, timeoutMs: number, signal: AbortSign
   try {
     await once(socket, 'connect', { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
   } catch (error) {
-    throw new LinkError(
-      `${endpoint}: nobody can be asked there: ${signal.aborted ? 'ended' : reasonOf(error, timeoutMs)}`,
-    );
+    throw new LinkError(`${endpoint}: ${signal.aborted ? 'ended' : reasonOf(error, endpoint, timeoutMs)}`);
   } finally {
     socket.destroy();
   }
 }
 
-const reasonOf = (error: unknown, timeoutMs: number): string =>
-  error instanceof Error && error.name === 'AbortError' ? `no connection within ${timeoutMs} ms` : messageOf(error);
+const reasonOf = (error: unknown, endpoint: string, timeoutMs: number): string =>
+  error instanceof Error && error.name === 'AbortError'
+    ? noAnswerWithin(timeoutMs)
+    : (unreachable(messageOf(error), endpoint) ?? messageOf(error));
 
 async function asked(endpoint: string, timeoutMs: number, host: ToolHost): Promise<Offered> {
   const clients: { disconnect(): Promise<void> }[] = [];

@@ -12,6 +12,8 @@ export interface ToolUrl {
   readonly plan: OpcUaPlan;
   /** null: the server itself. */
   readonly place: Place | null;
+  /** What is typed to come to the same server, fit for a shell; null: the connection of the configuration. */
+  readonly typed: string | null;
 }
 
 /** Keys of a connection that a URL may state. Users and certificates are a configuration's: a command line is seen by everybody on the machine. */
@@ -23,10 +25,12 @@ const form = 'opc.tcp://HOST:PORT?nodeId=nsu=URI;s=NAME';
  * `configured`: the plan of a connection, whose user and security hold then. Throws UsageError.
  */
 export function toolUrl(text: string, configured: OpcUaPlan | null): ToolUrl {
-  const [, url = '', query] = /^([^?]*)(?:\?(.*))?$/s.exec(text) ?? [];
+  const [, whole = '', query] = /^([^?]*)(?:\?(.*))?$/s.exec(text) ?? [];
+  const { url, nodeId } = takenApart(whole);
   const keys = keysOf(query ?? '');
-  const place = placeOf(keys);
-  if (configured === null) return { plan: planOf(url, keys), place };
+  if (nodeId !== null && keys.has('nodeId')) throw new UsageError('the URL names a node twice; keep one of them');
+  const place = placeOf(nodeId === null ? keys : new Map([...keys, ['nodeId', nodeId]]));
+  if (configured === null) return { plan: planOf(url, keys), place, typed: typedAs(url, keys) };
   const stray = connectionKeys.find((key) => keys.has(key));
   if (stray !== undefined)
     throw new UsageError(`${stray} stands in the URL, and the connection of the configuration has its own; drop it`);
@@ -34,7 +38,18 @@ export function toolUrl(text: string, configured: OpcUaPlan | null): ToolUrl {
     throw new UsageError(
       `${url} is not the endpoint of connection ${configured.connection} (${configured.endpoint}), whose user and keys are for that one; leave the URL out`,
     );
-  return { plan: configured, place };
+  return { plan: configured, place, typed: null };
+}
+
+/** A NodeId that is written like a path is what is meant by it: `opc.tcp://host:4840/ns=2;s=Level`. */
+function takenApart(whole: string): { readonly url: string; readonly nodeId: string | null } {
+  const [, url = '', nodeId = ''] = /^([^/]*\/\/.*?)\/((?:nsu=.+?;|ns=\d+;)?[isgb]=.+)$/s.exec(whole) ?? [];
+  return parseNodeId(nodeId) === undefined ? { url: whole, nodeId: null } : { url, nodeId };
+}
+
+function typedAs(url: string, keys: ReadonlyMap<string, string>): string {
+  const stated = connectionKeys.flatMap((key) => (keys.has(key) ? [`${key}=${keys.get(key)}`] : []));
+  return stated.length === 0 ? url : `'${url}?${stated.join('&')}'`;
 }
 
 function planOf(url: string, keys: ReadonlyMap<string, string>): OpcUaPlan {

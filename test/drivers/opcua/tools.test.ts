@@ -149,8 +149,19 @@ describe('browse', () => {
     await expect(browse(options)).rejects.toThrow(message);
   });
 
-  it('finds nothing below what is not there', async () => {
-    expect(await browse({ under: '/2:Gone' })).toMatchObject({ ok: false });
+  it.each([
+    ['/2:Gone', '/2:Gone leads nowhere on URL; what there is: sluice browse URL'],
+    ['ns=2;s=Gone', 'ns=2;s=Gone leads nowhere on URL; what there is: sluice browse URL'],
+    ['nsu=urn:gone;s=X', /^URL has no namespace urn:gone; it has .*urn:site:plc; what there is: sluice browse URL$/],
+    ['nsu=urn:site:plc;s=Tank.Serial', /^there is nothing below it/],
+  ])('says once that nothing is below %s, and what to type', async (under, message) => {
+    const host = hostOf();
+    const found = await browse({ under }, host);
+    const told = [...(found?.parts ?? []), ...(found?.notes ?? []), ...host.told].map((one) =>
+      (typeof one === 'string' ? one : JSON.stringify(one)).replaceAll(url, 'URL'),
+    );
+    expect(found?.ok).toBe(false);
+    expect(told).toEqual([typeof message === 'string' ? message : (expect.stringMatching(message) as string)]);
   });
 });
 
@@ -180,6 +191,29 @@ describe('probe', () => {
       ok: false,
       json: { status },
     });
+  });
+
+  it('takes a NodeId out of a URL that has it like a path', async () => {
+    const found = await tools.probe(`${url}/nsu=urn:site:plc;s=Tank.Level`, { display: null }, hostOf());
+    expect(found).toMatchObject({ ok: true, json: { nodeId: 'nsu=urn:site:plc;s=Tank.Level' } });
+    await expect(browse({}, hostOf())).resolves.toMatchObject({ ok: true });
+    await expect(tools.probe(`${url}/ns=2;s=a?nodeId=i=1`, { display: null }, hostOf())).rejects.toThrow(
+      'names a node twice',
+    );
+  });
+
+  it('says of an element of an array how it is stated', async () => {
+    const found = await tools.probe(`${url}?nodeId=ns=2;s=Arr[3]`, { display: null }, hostOf());
+    expect(found.parts).toEqual([
+      `ns=2;s=Arr[3] leads nowhere on ${url}; an element of an array is a node and an index: "nodeId": "ns=2;s=Arr", "index": 3; what there is: sluice browse ${url} (BadNodeIdUnknown)`,
+    ]);
+  });
+
+  it('says what to type to see what is below a folder, with the security of the URL', async () => {
+    const found = await tools.probe(`${url}?securityMode=None&nodeId=i=85`, { display: null }, hostOf());
+    expect(JSON.stringify(found.parts)).toContain(
+      `what is below it: sluice browse '${url}?securityMode=None' --under 'i=85'`,
+    );
   });
 
   it('without a node is about the server', async () => {
@@ -248,7 +282,7 @@ describe('scan', () => {
     stranger.close();
     await once(stranger, 'close');
     await expect(scan(`opc.tcp://127.0.0.1:${port}`)).rejects.toThrow(
-      /nobody can be asked there: connect ECONNREFUSED/,
+      `nobody listens on port ${port} of 127.0.0.1; check the port (most servers have 4840), and that the server runs (ECONNREFUSED)`,
     );
   });
 
