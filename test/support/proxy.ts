@@ -4,8 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 /** A link that can go bad: everything to `port` passes through here and is counted. */
 export interface Proxy {
   readonly port: number;
-  /** Bytes that came from the client, and connections it made. */
-  readonly seen: { bytes: number; connections: number };
+  /** Bytes that came from the client, bytes that it was sent, and connections it made. */
+  readonly seen: { bytes: number; sentBytes: number; connections: number };
   /** Half-open: nothing passes any more, nobody is told. */
   freeze(): void;
   thaw(): void;
@@ -15,7 +15,7 @@ export interface Proxy {
 }
 
 export async function startProxy(target: () => number): Promise<Proxy> {
-  const seen = { bytes: 0, connections: 0 };
+  const seen = { bytes: 0, sentBytes: 0, connections: 0 };
   const pairs = new Set<[Socket, Socket]>();
   let frozen = false;
   const server = createServer({ pauseOnConnect: true }, (client) => {
@@ -36,7 +36,10 @@ export async function startProxy(target: () => number): Promise<Proxy> {
       seen.bytes += chunk.length;
       broker.write(chunk);
     });
-    broker.on('data', (chunk: Buffer) => client.write(chunk));
+    broker.on('data', (chunk: Buffer) => {
+      seen.sentBytes += chunk.length;
+      client.write(chunk);
+    });
     if (frozen) broker.pause();
     else client.resume();
   });

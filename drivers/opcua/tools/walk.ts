@@ -38,6 +38,7 @@ export interface WalkRules {
 
 /** Nodes that are opened in one request, and references of each in one answer: small enough for slow servers, and for giving up in between. */
 const mostTogether = 50;
+const firstTogether = 5;
 const mostReferences = 500;
 const noContinuationPoints = 0x804b_0000;
 /** Its hundreds of diagnostics are opened by who asks for them. */
@@ -60,6 +61,7 @@ export async function walk(
   ];
   let ended: Walked['ended'] = null;
   let depth = 0;
+  let together = firstTogether;
   while (open.length > 0 && depth < rules.depth && ended === null) {
     depth++;
     const below: typeof open = [];
@@ -87,12 +89,15 @@ export async function walk(
       return true;
     };
     const waiting = [...open];
-    let together = Math.min(mostTogether, talk.wire.mostBrowses);
+    let isAlone = false;
     while (waiting.length > 0 && ended === null) {
-      const some = waiting.splice(0, together);
+      const some = waiting.splice(0, isAlone ? 1 : Math.min(together, talk.wire.mostBrowses));
       try {
         const asks: BrowseAsk[] = some.map(({ nodeId }) => ({ nodeId, references: 'children' }));
         const answers = await talk.answer(talk.wire.browse(asks, mostReferences));
+        // Where nodes have many below them, fewer are opened at once: what is beyond the limit was sent for nothing.
+        const received = answers.reduce((sum, { references }) => sum + references.length, 0);
+        together = received < mostReferences ? Math.min(mostTogether, together * 2) : Math.max(1, together >> 1);
         let isFull = false;
         for (const [at, node] of some.entries()) {
           const answer = answers[at];
@@ -100,7 +105,7 @@ export async function walk(
           if (answer.status.code === noContinuationPoints && some.length > 1) {
             // It keeps so few answers open that these are asked alone.
             waiting.push(node);
-            together = 1;
+            isAlone = true;
           } else if (answer.status.code >>> 30 === 2) refused.push({ text: node.text, status: answer.status.name });
           isFull = !(await takeAll(answer, node.at, isFull ? () => false : take, talk)) || isFull;
           progress(nodes.length, depth);
