@@ -3,32 +3,26 @@ import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { HeldDue, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal, WriterPulse } from './buffer.ts';
+import { Commits } from './commits.ts';
 import type { Bounds } from './dating.ts';
 import { FrameDecoder } from './decoder.ts';
-import { FrameEncoder } from './encoder.ts';
-import { corrected, isReading, keep } from './frame.ts';
-import type { Dates, Numbered } from './frame.ts';
-import { Gathering } from './gathering.ts';
+import type { Dates } from './frame.ts';
 import { defaultHoldMs, HeldReadings } from './held.ts';
 import { HeldDues } from './held-dues.ts';
 import { LaneReader } from './lane-reader.ts';
 import { NewestSlots } from './newest-slots.ts';
 import { Points } from './points.ts';
-import { laneOf, streamOf, waitsForDate } from './protocol.ts';
-import type { Committed, Opened, ReadFrames, ReadRequest, RoomMade, Space } from './protocol.ts';
-import { entryBytes, Quota } from './quota.ts';
+import { laneOf, perLane, streamOf, waitsForDate } from './protocol.ts';
+import type { Opened, ReadFrames, ReadRequest, RoomMade, Space } from './protocol.ts';
+import { Quota } from './quota.ts';
 import type { Range } from './ranges.ts';
 import { lockWithoutWriting } from './read-only-lock.ts';
 import { RoomMaker } from './room-maker.ts';
 import { dropEvents } from './thin.ts';
 import { WriterThread } from './thread.ts';
-import { Volatile, volatileEvent } from './volatile.ts';
-import type { Sealed } from './volatile.ts';
 import { WearMeter } from './wear.ts';
 import type { Wear } from './wear.ts';
 
-/** After a quiet spell the first entry waits this long for company. */
-const gatherMs = 20;
 /** Between attempts to read from a disk that fails. */
 const readAgainMs = 1_000;
 
@@ -104,74 +98,44 @@ class DurableBuffer implements Buffer {
   readonly #slots = new NewestSlots();
   readonly #held: HeldReadings;
   readonly #heldDues: HeldDues;
-  /** The newest seq that was given to the writer. */
-  #givenSeq: Seq;
   readonly #wear = new WearMeter();
   readonly #openedMs = performance.now();
-  readonly #encoder = new FrameEncoder();
   readonly #quota: Quota;
-  #nextSeq: Seq;
-  /** On disk. */
-  #newestSeq: Seq;
-  #gathering = new Gathering();
-  #waitingBytes = 0;
+  readonly #commits: Commits;
+  readonly #roomMaker: RoomMaker;
+  /** The owner's on a disk that cannot be written. */
+  readonly #lock: Server | null;
+  readonly #closed = new AbortController();
+  #closing: Promise<void> | null = null;
+  #refused = 0;
   /** Entries of the append that found no room, until one finds some. */
   #lastRefused = 0;
-  #isReadTroubleTold = false;
-  #timer: NodeJS.Timeout | null = null;
-  #lastCommitMs = -Infinity;
-  #committing: Promise<void> | null = null;
-  #writing: Sealed | null = null;
-  readonly #volatile = new Volatile();
-  /** On a disk that cannot be written. As soon as it can, another start is asked for, which owns what lies there. */
-  readonly #isReadOnlyStart: boolean;
-  readonly #lock: Server | null;
-  readonly #isDatingKnown: boolean;
-  #isBackTold = false;
-  readonly #again = Promise.withResolvers<Error>();
-  #wantsSlots: boolean;
-  /** A serial number, or a slot of a late date, that no packed slots hold yet. */
-  #isUnpacked = false;
-  #closing: Promise<void> | null = null;
-  readonly #closed = new AbortController();
-  #wake: (() => void)[] = [];
-  #counts = { commits: 0, commitsTookMs: 0, refused: 0 };
-  readonly #accepted: Record<Stream, number> = perLane(() => 0);
-  readonly #dropped: Record<Stream, number> = perLane(() => 0);
-  readonly #roomMaker: RoomMaker;
   /** What is appended now tells of a drop, which makes room. */
   #isTellingDrop = false;
+  #isReadTroubleTold = false;
+  #wake: (() => void)[] = [];
 
   constructor(options: BufferOptions, thread: WriterThread, opened: Opened, latest: Latest, lock: Server | null) {
     this.#lock = lock;
     this.#options = options;
+    this.#thread = thread;
+    this.#latest = latest;
+    this.epoch = opened.epoch;
+    this.before = opened.before;
     this.#quota = new Quota(options, {
       path: options.path,
       space: () => latest.space,
-      waitingBytes: () => this.#waitingBytes,
-      isUnwritten: () => this.#isReadOnlyStart && this.#volatile.isOn,
+      waitingBytes: () => this.#commits.waitingBytes,
+      isUnwritten: () => this.#commits.isUnwritten,
       log: (message) => options.log?.(message),
     });
     this.#roomMaker = new RoomMaker({
-      isShort: () => this.#quota.isShort && !this.#volatile.isOn,
+      isShort: () => this.#quota.isShort && !this.#commits.isVolatile,
       ask: () => this.#askForRoom(),
       drop: (made) => this.#drop(made),
       isClosed: () => this.#closing !== null,
       log: (message) => options.log?.(`buffer: ${message}`),
     });
-    this.#thread = thread;
-    this.#latest = latest;
-    latest.onVolatile = (isOn) => this.#setVolatile(isOn);
-    this.failed = Promise.race([thread.failed, this.#again.promise]);
-    this.#isReadOnlyStart = opened.isReadOnly;
-    this.#isDatingKnown = opened.isDatingKnown;
-    this.#volatile.isOn = opened.isReadOnly;
-    this.#wantsSlots = !opened.isReadOnly;
-    this.epoch = opened.epoch;
-    this.before = opened.before;
-    this.#nextSeq = opened.nextSeq;
-    this.#newestSeq = opened.nextSeq - 1;
-    this.#givenSeq = opened.nextSeq - 1;
     const wear = opened.slots && this.#slots.unpack(opened.slots);
     if (wear) this.#wear.goOn(wear);
     this.#held = new HeldReadings(
@@ -179,11 +143,11 @@ class DurableBuffer implements Buffer {
         clock: options.clock,
         holdMs: options.holdMs ?? defaultHoldMs,
         isUnknown: !opened.isDatingKnown,
-        isInMemory: () => this.#isInMemory(),
+        isInMemory: () => this.#commits.isInMemory,
         keep: (boots) => thread.call('date', boots),
         tell: options.event,
-        told: () => this.#whenGathered(),
-        newest: () => this.#givenSeq,
+        told: () => this.#commits.whenGathered(),
+        newest: () => this.#commits.givenSeq,
         released: () => this.#release(),
         log: (message) => options.log?.(message),
         closed: this.#closed.signal,
@@ -193,6 +157,27 @@ class DurableBuffer implements Buffer {
     );
     const points = new Points();
     this.#readers = perLane((lane) => this.#reader(lane, opened, points));
+    this.#commits = new Commits(
+      {
+        options,
+        thread,
+        quota: this.#quota,
+        slots: this.#slots,
+        held: this.#held,
+        readers: this.#readers,
+        wear: () => this.#wearNow(),
+        space: (space) => (latest.space = space),
+        heard: () => latest.heard,
+        committed: () => {
+          this.#roomMaker.look();
+          this.#quota.look();
+        },
+        wake: () => this.#wakeAll(),
+      },
+      opened,
+    );
+    latest.onVolatile = (isOn) => this.#commits.setVolatile(isOn);
+    this.failed = Promise.race([thread.failed, this.#commits.again]);
     this.#heldDues = new HeldDues(options.clock.now().boot, opened.dating);
     const dates: Dates = {
       offsetOf: (boot, seq) => this.#held.offsetOf(boot, seq),
@@ -221,7 +206,7 @@ class DurableBuffer implements Buffer {
       points,
       read: (request, signal) => this.#read(request, signal),
       damaged: (frame) => this.#thread.damaged(frame),
-      isVolatile: () => this.#volatile.isOn,
+      isVolatile: () => this.#commits.isVolatile,
       more: (signal) => this.#committedOrAborted(signal),
       closed: this.#closed.signal,
     });
@@ -231,22 +216,13 @@ class DurableBuffer implements Buffer {
     if (entries.length === 0) return Promise.resolve();
     const refusal = this.#refusal(stream, entries.length);
     if (refusal) {
-      this.#counts.refused += entries.length;
+      this.#refused += entries.length;
       this.#lastRefused = entries.length;
       this.#roomMaker.look();
       return Promise.reject(refusal);
     }
     this.#lastRefused = 0;
-    const gathering = this.#gathering;
-    for (const entry of entries) {
-      const bytes = entryBytes + (isReading(entry) ? (entry.text?.length ?? 0) : (entry.json?.length ?? 0)) * 2;
-      gathering.add(stream, { seq: this.#nextSeq++, entry }, bytes);
-      this.#waitingBytes += bytes;
-    }
-    this.#slots.noteAll(entries);
-    this.#slots.noteLater(entries, this.#nextSeq - 1);
-    this.#schedule();
-    return gathering.promise;
+    return this.#commits.add(stream, entries);
   }
 
   next(stream: Stream, after: Seq, mostEntries: number, signal: AbortSignal): Promise<Batch> {
@@ -272,11 +248,7 @@ class DurableBuffer implements Buffer {
   settle(stream: Stream, first: Seq, last: Seq): void {
     const lane = laneOf(stream);
     for (const range of this.#readers[stream].settle(first, last)) this.#thread.settle(lane, range.first, range.last);
-    for (const { gathering } of this.#volatile.settle(lane, first, last)) {
-      this.#waitingBytes -= gathering.bytes;
-      this.#wantsSlots ||= !this.#isReadOnlyStart;
-      gathering.resolve();
-    }
+    this.#commits.settle(lane, first, last);
   }
 
   async reject(entry: Kept, reason: string, record: { key: string; value: string | null }): Promise<void> {
@@ -304,7 +276,7 @@ class DurableBuffer implements Buffer {
   sawSerial(device: string, serial: string): void {
     if (this.#slots.serial(device) === serial) return;
     this.#slots.noteSerial(device, serial);
-    this.#isUnpacked = true;
+    this.#commits.packSlots();
   }
 
   get newestTrustedMs(): number {
@@ -319,10 +291,7 @@ class DurableBuffer implements Buffer {
     this.#held.hold(limits.holdMs ?? defaultHoldMs);
     this.#quota.adjust(limits);
     this.#roomMaker.look();
-    if (this.#timer === null) return;
-    clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#schedule();
+    this.#commits.reschedule();
   }
 
   stats(): BufferStats {
@@ -335,15 +304,13 @@ class DurableBuffer implements Buffer {
       maxBytes: this.#quota.wantedBytes,
       full: streams.some((stream, lane) => waitsForDate(lane) && this.#quota.isFull(stream, this.#lastRefused)),
       fill: this.#quota.look(),
-      isVolatile: this.#volatile.isOn,
+      isVolatile: this.#commits.isVolatile,
       whenFull: this.#quota.whenFull,
       segments,
       writtenBytes,
       wear: this.#wearNow(),
-      ...this.#counts,
-      accepted: { ...this.#accepted },
-      dropped: { ...this.#dropped },
-      committingForMs: this.#committing ? Math.round(performance.now() - this.#lastCommitMs) : 0,
+      refused: this.#refused,
+      ...this.#commits.stats(),
     };
   }
 
@@ -357,19 +324,14 @@ class DurableBuffer implements Buffer {
   }
 
   async #close(signal: AbortSignal): Promise<void> {
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#commits.end();
     const cut = (): void => void this.#thread.terminate();
     if (signal.aborted) cut();
     else signal.addEventListener('abort', cut, { once: true });
     try {
-      if (this.#isReadOnlyStart && this.#volatile.isOn)
+      if (this.#commits.isUnwritten)
         throw new BufferError('READ_ONLY', 'its file system is read-only; what was not delivered from memory is lost');
-      await this.#idle();
-      // The newest right time, too: the next boot may begin before it.
-      this.#wantsSlots = true;
-      await this.#commit();
-      await this.#idle();
+      await this.#commits.flush();
       this.#closed.abort();
       this.#wakeAll();
       await this.#thread.call('close', { sent: this.#given() });
@@ -390,217 +352,34 @@ class DurableBuffer implements Buffer {
     return this.#quota.refusal(stream, count);
   }
 
-  #schedule(): void {
-    if (this.#timer || (this.#committing && !this.#volatile.isOn) || this.#closing) return;
-    const sinceMs = performance.now() - this.#lastCommitMs;
-    const isUrgent = this.#gathering.drops.length > 0;
-    const delayMs = isUrgent ? gatherMs : Math.max(gatherMs, this.#quota.commitEveryMs - sinceMs);
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      void this.#commit();
-    }, delayMs);
-  }
-
-  /** Everything gathered so far, as one transaction. One at a time: the next gathers meanwhile, or waits dated where the disk takes nothing. */
-  async #commit(): Promise<void> {
-    if (this.#gathering.lanes.size === 0) return;
-    const sealed = this.#seal();
-    if (this.#committing) this.#volatile.hold(sealed);
-    if (this.#volatile.isOn) this.#show(sealed);
-    if (this.#committing) return;
-    for (let next: Sealed | undefined = sealed; next; next = this.#volatile.take()) {
-      this.#writing = next;
-      this.#committing = this.#write(next);
-      await this.#committing;
-    }
-    this.#writing = null;
-    this.#committing = null;
-    this.#volatile.unblock();
-    if (this.#isReadOnlyStart && !this.#volatile.isOn && !this.#isBackTold) await this.#endReadOnlyStart();
-    if (this.#gathering.lanes.size > 0) this.#schedule();
-  }
-
-  /** What was delivered from memory leaves its slots and totals: no commit brings them. Then the next start takes over. */
-  async #endReadOnlyStart(): Promise<void> {
-    try {
-      await this.#thread.call('keepSlots', this.#slots.pack(this.#wearNow()));
-      this.#isBackTold = true;
-      this.#again.resolve(
-        new BufferError(
-          'DISK_BACK',
-          'the disk of the buffer can be written again: a new start takes over what lies there',
-        ),
-      );
-    } catch (error) {
-      this.#options.log?.(
-        `buffer: the newest slots could not be kept, the next commit tries again: ${messageOf(error)}`,
-      );
-    }
-  }
-
-  async #idle(): Promise<void> {
-    while (this.#committing) await this.#committing;
-  }
-
-  #seal(): Sealed {
-    const gathering = this.#gathering;
-    this.#gathering = new Gathering();
-    this.#lastCommitMs = performance.now();
-    const anchor = this.#options.clock.now();
-    const lanes = [...gathering.lanes.values()].map(({ stream, entries }) => ({
-      stream,
-      entries: entries.map((one) => corrected(anchor, one)),
-    }));
-    const ofReadings = lanes.filter(({ stream }) => waitsForDate(laneOf(stream)));
-    this.#givenSeq = Math.max(...lanes.map(({ entries }) => entries.at(-1)?.seq ?? 0));
-    const firstReading = Math.min(...ofReadings.map(({ entries }) => entries[0]?.seq ?? Infinity));
-    const dating = ofReadings.length === 0 ? [] : this.#held.committing(anchor, firstReading);
-    const frames = lanes.map(({ stream, entries }) => this.#encoder.encode(anchor, stream, entries));
-    const described = this.#encoder.takeDescribed();
-    if (anchor.trust === 'synced') this.#slots.noteTrusted(anchor);
-    for (const { entries } of ofReadings) this.#slots.noteCorrected(entries);
-    const isWaiting = this.#isReadOnlyStart && this.#volatile.isOn;
-    const maxBytes = isWaiting ? null : this.#quota.newBytes;
-    const slots =
-      !isWaiting && (this.#wantsSlots || this.#isUnpacked || maxBytes !== null)
-        ? this.#slots.pack(this.#wearNow())
-        : null;
-    this.#isUnpacked = false;
-    const { heard } = this.#latest;
-    const commit = { frames, described, slots, dating, maxBytes, drops: gathering.drops, heard };
-    return { gathering, anchor, lanes, commit, shown: new Set() };
-  }
-
-  async #write(sealed: Sealed): Promise<void> {
-    const { gathering, lanes, commit } = sealed;
-    const beganMs = performance.now();
-    try {
-      const described = [...this.#volatile.takeCarried(), ...commit.described];
-      const committed: Committed = await this.#thread.call('commit', { ...commit, described });
-      this.#quota.committed(commit.maxBytes);
-      this.#latest.space = committed;
-      this.#wantsSlots = committed.wantsSlots;
-      this.#counts.commits += 1;
-      this.#counts.commitsTookMs += performance.now() - beganMs;
-      for (const { stream, entries } of lanes) {
-        this.#accepted[stream] += entries.length;
-        this.#newestSeq = Math.max(this.#newestSeq, entries.at(-1)?.seq ?? 0);
-      }
-      this.#show(sealed);
-      this.#held.committed(sealed.anchor, commit.dating);
-      for (const { lane, count } of gathering.drops) this.#dropped[streamOf(lane)] += count;
-      for (const { stream, entries } of lanes) this.#tap(stream, entries);
-      gathering.resolve();
-      this.#roomMaker.look();
-      this.#quota.look();
-    } catch (error) {
-      gathering.reject(error instanceof Error ? error : new Error(String(error)));
-    } finally {
-      this.#waitingBytes -= gathering.bytes;
-    }
-  }
-
-  /** From now on readers are given it: when it is on disk, or cannot be brought there now. */
-  #show(sealed: Sealed): void {
-    const { anchor, lanes, shown } = sealed;
-    const isOnDisk = !this.#volatile.isOn;
-    for (const { stream, entries } of lanes.filter((one) => !shown.has(one.stream))) {
-      const { recent } = this.#readers[stream];
-      const last = entries.at(-1)?.seq ?? 0;
-      // How it is dated is decided later: then it comes from the disk, and nothing of its lane before it.
-      const isUndated = anchor.trust === 'unsynced' && waitsForDate(laneOf(stream)) && !this.#isDatedInMemory(last);
-      if (isUndated && isOnDisk) recent.skip(last);
-      if (!isOnDisk && !this.#volatile.mayShow(stream, isUndated)) continue;
-      // What it would overtake may lie on disk, and the newest record is what its topic keeps.
-      if (this.#isReadOnlyStart && stream === 'asset-metadata') continue;
-      shown.add(stream);
-      if (isUndated) continue;
-      const kept = entries.map((one) => keep(anchor, one, this.epoch, stream, this.#held));
-      recent.add({ last, entries: kept }, !isOnDisk);
-    }
-    this.#wakeAll();
-  }
-
-  /** Of what this start accepts nothing lies on disk: how it is dated may be decided in memory. */
-  #isInMemory(): boolean {
-    return this.#isReadOnlyStart && this.#isDatingKnown && this.#volatile.isOn;
-  }
-
-  #isDatedInMemory(last: Seq): boolean {
-    const { until } = this.#held;
-    return this.#isInMemory() && (until === null || last < until);
-  }
-
   /** Readings that had to wait for their date may be sent. */
   #release(): void {
-    if (this.#slots.date(this.#held)) this.#isUnpacked = true;
-    if (this.#isInMemory()) {
-      this.#volatile.unblock();
-      if (this.#writing) this.#show(this.#writing);
-      for (const sealed of this.#volatile.held) this.#show(sealed);
-    }
+    this.#commits.release();
     this.#wakeAll();
-  }
-
-  /** The file system became read-only, or can be written again. */
-  #setVolatile(isOn: boolean): void {
-    this.#volatile.isOn = isOn;
-    if (!isOn) {
-      this.#options.log?.('buffer: its file system can be written again; what waits in memory is written down');
-      return;
-    }
-    if (this.#writing) this.#show(this.#writing);
-    this.#options.event(volatileEvent(this.#options.path, this.#options.clock.now().wallMs));
-    if (this.#gathering.lanes.size > 0) this.#schedule();
   }
 
   /** From now on readers get from the writer thread, which knows what it drops, all that lies on disk now. */
   async #askForRoom(): Promise<RoomMade> {
-    for (const { recent } of Object.values(this.#readers)) recent.forget(this.#newestSeq);
+    for (const { recent } of Object.values(this.#readers)) recent.forget(this.#commits.newestSeq);
     const made = await this.#thread.call('makeRoom', {
       given: this.#given(),
-      newest: this.#newestSeq,
+      newest: this.#commits.newestSeq,
       maxBytes: this.#quota.bytes,
     });
     this.#latest.space = made.space;
     return made;
   }
 
-  /** The same commit carries the events and the drop: neither is on disk without the other. */
   #drop({ drop, count, tallies }: RoomMade & { did: 'drop' }): Promise<void> {
-    const gathering = this.#gathering;
-    gathering.drops.push({ ...drop, count });
-    this.#isTellingDrop = true;
-    try {
-      const boundsOf = (boot: string): Bounds => this.#held.boundsOf(boot);
-      for (const event of dropEvents(drop, tallies, this.#quota.bytes, boundsOf)) this.#options.event(event);
-    } finally {
-      this.#isTellingDrop = false;
-    }
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
-    if (gathering.lanes.size > 0) this.#schedule();
-    return gathering.promise;
-  }
-
-  /** Resolves when what is gathered now is on disk, or cannot be. */
-  async #whenGathered(): Promise<void> {
-    if (this.#isInMemory()) return;
-    const { lanes, promise } = this.#gathering;
-    if (lanes.size > 0) await promise.catch(() => undefined);
-  }
-
-  /** Committed it is, whatever becomes of the audit's copy. */
-  #tap(stream: Stream, entries: readonly Numbered[]): void {
-    try {
-      this.#options.tap?.(
-        this.epoch,
-        stream,
-        entries.map((one) => one.seq),
-      );
-    } catch (error) {
-      this.#options.log?.(`buffer: the tap failed: ${messageOf(error)}`);
-    }
+    return this.#commits.drop({ ...drop, count }, () => {
+      this.#isTellingDrop = true;
+      try {
+        const boundsOf = (boot: string): Bounds => this.#held.boundsOf(boot);
+        for (const event of dropEvents(drop, tallies, this.#quota.bytes, boundsOf)) this.#options.event(event);
+      } finally {
+        this.#isTellingDrop = false;
+      }
+    });
   }
 
   /** Per lane the last seq that a reader was given. */
@@ -635,8 +414,4 @@ class DurableBuffer implements Buffer {
 function leftAlone({ isDatingKnown, dating, nextSeq }: Opened, boot: string): Range | null {
   const first = isDatingKnown ? (dating.find((one) => one.boot === boot)?.heldFrom ?? null) : 1;
   return first === null ? null : { first, last: nextSeq - 1 };
-}
-
-function perLane<T>(of: (lane: number) => T): Record<Stream, T> {
-  return Object.fromEntries(streams.map((stream, lane) => [stream, of(lane)])) as Record<Stream, T>;
 }

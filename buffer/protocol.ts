@@ -14,6 +14,10 @@ export function streamOf(lane: number): Stream {
   return stream;
 }
 
+export function perLane<T>(of: (lane: number) => T): Record<Stream, T> {
+  return Object.fromEntries(streams.map((stream, lane) => [stream, of(lane)])) as Record<Stream, T>;
+}
+
 /** Readings wait for their date where the clock is known to be wrong; events and metadata are wanted at once, and are marked. */
 export function waitsForDate(lane: number): boolean {
   const stream = streamOf(lane);
