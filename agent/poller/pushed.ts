@@ -4,7 +4,7 @@ import type { Observation, PointInfo, Reading } from '../reading.ts';
 
 /** A link that drops comes back within this, or what was missed is told. */
 const RECONNECT_MS = 2_000;
-/** DESIGN section 4: a point that stays bad says so again after 15 min. */
+/** A point that stays bad says so again after 15 min. */
 const BAD_AGAIN_MS = 15 * 60_000;
 
 interface PushedState {

@@ -11,7 +11,7 @@ export interface MissedSpan {
   readonly beforeMs: number;
 }
 
-/** DESIGN section 4: the newest missed counter slots written one by one, 35 days at 15m. */
+/** The newest missed counter slots written one by one, 35 days at 15m. */
 export const MOST_MISSED_SLOTS = 3_360;
 /** Readings at a time, and before the first poll: a hundred devices that were off for a month must not fill the memory. */
 const BATCH = 100;

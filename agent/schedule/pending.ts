@@ -6,7 +6,7 @@ import { slotted } from './wrong-time.ts';
 
 /** A link that drops comes back within this or its device is told as lost: a blip costs a gauge nothing. */
 const RECONNECT_MS = 2_000;
-/** DESIGN section 4: a point that stays bad says so again after 15 min. The second allows for slots that came a little early. */
+/** A point that stays bad says so again after 15 min. The second allows for slots that came a little early. */
 const BAD_AGAIN_MS = 15 * 60_000 - 1_000;
 
 /** `slotMs` is due from now on; null: an answer outside the schedule. `startedLateMs`: so long before nobody was there to ask. */

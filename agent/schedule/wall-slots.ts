@@ -41,7 +41,7 @@ interface Window {
 /**
  * Slots at the clock times of a zone: each `everyMs` (from 1 h on a divisor of a day) counted from `atMs`, or at `atMs` of each day
  * (a day) or of the first of each month (MONTH_MS). In a repeated hour hourly slots come twice, longer ones once, at the first time; a
- * clock time that is left out is the instant of the change. (DESIGN section 4, Schedule.)
+ * clock time that is left out is the instant of the change.
  */
 export function atLocalTimes(everyMs: number, { timezone, atMs }: LocalTimes): Schedule {
   const monthly = everyMs === MONTH_MS;

@@ -77,7 +77,7 @@ export interface Replaced {
 }
 
 /**
- * Watches one counter (DESIGN section 6): what cannot follow the last good reading is marked `uncertain`; its number is never changed. The last
+ * Watches one counter: what cannot follow the last good reading is marked `uncertain`; its number is never changed. The last
  * good reading stays what others are held against until three in a row fit each other, or another meter is known to hang there.
  */
 export class CounterWatch {

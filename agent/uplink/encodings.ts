@@ -4,7 +4,7 @@ import type { OutRecord } from './uplink.ts';
 /** `repeat`: this process has tried to send the entry before. Same entry, same `repeat`: the same bytes. */
 export type Encode = (entry: Kept, repeat: boolean) => OutRecord;
 
-/** The constant parts of a reading's record, in the order of DESIGN section 6. */
+/** The constant parts of a reading's record, in the order of docs/records.md. */
 interface Fragments {
   readonly key: string;
   readonly id: string;

@@ -9,7 +9,7 @@ import { startOpcUaServer } from '../support/opcua-server.ts';
 import { noOpenssl, Openssl } from '../support/openssl.ts';
 import type { OpcUaServer } from '../support/opcua-server.ts';
 
-/** FAULTS 28: `SLUICE_SEED=N` repeats one. */
+/** `SLUICE_SEED=N` repeats one. */
 const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000);
 /** Behind the opening of a channel that is secured the attacker is somebody between, who has no key. */
 const attacks = [

@@ -9,7 +9,7 @@ import { acceptedIds, gapsIn, judge } from './checker.ts';
 import type { Delivered } from './checker.ts';
 import { Daemon } from './daemon.ts';
 
-// FAULTS row 15: configurations good and broken, taken up under load. One panel is never touched; the other is changed all the time.
+// Configurations good and broken, taken up under load. One panel is never touched; the other is changed all the time.
 
 interface Site {
   readonly gateway: string;

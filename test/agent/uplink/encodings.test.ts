@@ -42,7 +42,7 @@ const golden =
   '"raw":"0047 e352","deviceTime":null,"repeat":false}';
 
 describe('the JSON record of a reading', () => {
-  it('is the one in the design, byte for byte', () => {
+  it('is this one, byte for byte', () => {
     expect(jsonEncoding()(reading, false)).toEqual({ key: 'ps-12/FT-7', value: golden, timestampMs: reading.timeMs });
   });
 
@@ -115,7 +115,7 @@ describe('the record of a note', () => {
     json: eventBody('ps-12', null, { event: 'start', severity: 'info', message: 'started', facts: { version: '1' } }),
   };
 
-  it('gets its id, time and clock where the design puts them', () => {
+  it('gets its id, time and clock where consumers look for them', () => {
     expect(jsonEncoding()(note, true)).toEqual({
       key: 'ps-12',
       value:
