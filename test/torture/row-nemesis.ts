@@ -1,3 +1,5 @@
+import { cpSync, mkdtempSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FileSite } from '../faults/file-site.ts';
@@ -112,7 +114,8 @@ export const nemesis: Row = {
       for (let round = 1; performance.now() < until; round++) {
         const told = await chaos(world, env);
         const wrong = await reckon(world, env, served, (text) => say(`${round}: ${text}`));
-        if (wrong.length > 0) return [...wrong, `in round ${round}: ${told.join('; ')}`];
+        if (wrong.length > 0)
+          return [...wrong, `in round ${round}: ${told.join('; ')}`, `all of it is kept in ${kept(site)}`];
       }
       return [];
     } finally {
@@ -121,6 +124,13 @@ export const nemesis: Row = {
     }
   },
 };
+
+/** A copy of the site as it is: no run comes again by its seed alone, since the daemon's threads and the disk take their own time. */
+function kept(site: FileSite): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-row-35-'));
+  cpSync(site.folder, folder, { recursive: true, filter: (file) => !statSync(file).isSocket() });
+  return folder;
+}
 
 /** One thing after the other without a pause for recovery; in most rounds, once, files are damaged while nobody has them open. */
 async function chaos(world: World, env: Readonly<Record<string, string>>): Promise<string[]> {

@@ -17,6 +17,7 @@ export function damageBuffer(folder: string, random: () => number): string {
     const name = among[below(among.length, random)];
     if (name === undefined) break;
     told.push(`${name}: ${damage(join(folder, name), random)}`);
+    files = files.filter((one) => existsSync(join(folder, one)));
     // Each of the two is there for the day on which the other is lost.
     if (name.startsWith('dating')) files = files.filter((one) => !one.startsWith('dating'));
   }
