@@ -195,6 +195,11 @@ export class Commits {
     if (this.#parts.slots.date(this.#parts.held)) this.#isUnpacked = true;
     if (!this.isInMemory) return;
     this.#volatile.unblock();
+    this.#showWaiting();
+  }
+
+  /** In their order, before what comes: whoever is given a later one counts all before it as seen. */
+  #showWaiting(): void {
     if (this.#writing) this.#show(this.#writing);
     for (const sealed of this.#volatile.held) this.#show(sealed);
   }
@@ -207,7 +212,7 @@ export class Commits {
       options.log?.('buffer: its file system can be written again; what waits in memory is written down');
       return;
     }
-    if (this.#writing) this.#show(this.#writing);
+    this.#showWaiting();
     options.event(volatileEvent(options.path, options.clock.now().wallMs));
     if (this.#gathering.lanes.size > 0) this.#schedule();
   }
