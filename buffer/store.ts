@@ -72,6 +72,8 @@ export class Store {
   /** Segments before this one may go: it, or a later one, carries the newest slots and positions. */
   #slotsFrom: Shelf | null = null;
   #commitsSinceSlots = 0;
+  /** On disk beside the segments. */
+  #otherBytes = 0;
   /** Settled since positions were last written. */
   #unwritten = 0;
   #nextSeq: Seq;
@@ -157,7 +159,7 @@ export class Store {
   space(): Space {
     const { all } = this.#shelves;
     return {
-      bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#otherBytes(),
+      bytes: all.reduce((sum, shelf) => sum + shelf.bytes, 0) + this.#seenOtherBytes(),
       quarantineBytes: this.#quarantine.bytes,
       segments: all.length,
       ...this.#shelves.waiting(this.#boots.values()),
@@ -165,10 +167,15 @@ export class Store {
     };
   }
 
-  #otherBytes(): number {
-    const copies = this.#thinning.bytes + this.#mending.bytes;
-    const others = this.#shelves.listBytes + this.#ballast.bytes;
-    return this.#dead.bytes() + this.#dating.bytes() + copies + this.#quarantine.bytes + others;
+  #seenOtherBytes(): number {
+    try {
+      const copies = this.#thinning.bytes + this.#mending.bytes;
+      const others = this.#shelves.listBytes + this.#ballast.bytes;
+      this.#otherBytes = this.#dead.bytes() + this.#dating.bytes() + copies + this.#quarantine.bytes + others;
+    } catch {
+      // What cannot be seen now is as it was.
+    }
+    return this.#otherBytes;
   }
 
   commit(commit: Commit): Committed {
