@@ -296,7 +296,8 @@ export class Shelves {
 
   /** `lastSeq`: where the segment ended, if the next one goes on in its epoch. */
   #tellWal(shelf: Shelf, damage: WalDamage, lastSeq: Seq | null): void {
-    const firstSeq = shelf.lastSeq + 1;
+    // Where nothing is known of it, `lastSeq` is the most that it can be.
+    const firstSeq = shelf.writtenEnd === null ? shelf.firstSeq : shelf.lastSeq + 1;
     // All is there that ever was.
     if (lastSeq !== null && lastSeq < firstSeq) return;
     const readMs = this.#all.includes(shelf) ? shelf.lastCommitMs() : null;
@@ -366,6 +367,7 @@ export class Shelves {
   #giveUp(shelf: Shelf, error: unknown): void {
     shelf.park();
     for (const one of shelf.allMissing(this.#settled)) this.#tell(missingEvent(shelf, one, 'cannot be read'));
+    if (shelf.writtenEnd === null) this.#tell(openEndEvent(shelf, shelf.firstSeq));
     let place: string;
     try {
       place = `was moved to ${this.#quarantine.take(shelf.file)}`;

@@ -55,6 +55,29 @@ it.each<[string, (file: string) => void]>([
   expect(read(folder, site.accepted)).toMatchObject({ given, events: [] });
 });
 
+// Nothing outside of the newest tells where it ended.
+it.each<[string, (file: string) => void]>([
+  ['no database at all', (file) => writeFileSync(file, 'whatever '.repeat(10_000))],
+  [
+    'cut short without its WAL',
+    (file) => {
+      const bytes = readFileSync(file).subarray(0, 2_000).fill(0, 100);
+      bytes.fill(2, 18, 20);
+      writeFileSync(file, bytes);
+    },
+  ],
+])('the newest segment, %s after an end that nobody noted, is told from its first entry on', (_, harm) => {
+  const folder = site.copy();
+  const newest = site.segments().at(-1) ?? '';
+  harm(join(folder, newest));
+  rmSync(join(folder, 'lock.db'));
+  const { altered, silent, given, events } = read(folder, site.accepted);
+  const firstSeq = Number.parseInt(newest, 10);
+  expect({ altered, silent, given }).toEqual({ altered: [], silent: [], given: firstSeq - 1 });
+  for (const { facts } of events.filter(({ event }) => event === 'possible-loss'))
+    expect(facts).toMatchObject({ firstSeq, lastSeq: null });
+});
+
 it('all segments bad in different ways end no start, and new readings are taken', () => {
   const folder = site.copy();
   for (const [at, name] of site.segments().entries())
