@@ -36,6 +36,7 @@ export class BufferError extends SluiceError {}
  */
 export type Fate = 'retry' | 'operator' | 'refused';
 
+/** A send, connect or close that failed; `code`: Kafka's or the system's name for it. */
 export class UplinkError extends SluiceError {
   readonly fate: Fate;
 

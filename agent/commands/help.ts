@@ -61,7 +61,7 @@ export function exitsOf({ exits }: Command): [number, string][] {
   return Object.entries({ ...exits, 2: 'usage' }).map(([code, meaning]) => [Number(code), meaning]);
 }
 
-export function argumentText({ name, required }: Argument): string {
+function argumentText({ name, required }: Argument): string {
   return required === true ? name : `[${name}]`;
 }
 

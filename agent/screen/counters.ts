@@ -45,7 +45,7 @@ export function elapsedMs(from: Seen, to: Seen): number | null {
  * Whether `to` can follow `from`: the counter went on, or over its modulus, by no more than the rate allows; null: it cannot. Without a known time
  * between them no rate is judged.
  */
-export function stepBetween(from: Seen, to: Seen, { modulus, maxRate, decreases }: CounterRule): 'on' | 'over' | null {
+function stepBetween(from: Seen, to: Seen, { modulus, maxRate, decreases }: CounterRule): 'on' | 'over' | null {
   const rise = to.value - from.value;
   const ms = elapsedMs(from, to);
   // One step of the last digit on top: a meter that counts whole m3 makes a step of 1 in no time.

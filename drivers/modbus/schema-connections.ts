@@ -96,8 +96,6 @@ export const connections = {
   },
 };
 
-export type ModbusDriver = keyof typeof connections;
-
 /** Two owners of a serial line talk over each other; of a host they may. */
 export function linkOf(
   driver: string,

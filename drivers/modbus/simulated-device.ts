@@ -9,7 +9,7 @@ import { livelyValue } from './simulated-values.ts';
 import { registersOf } from './types.ts';
 
 /** A point with this unit (a UCUM annotation) serves how often it was read, so that gaps and order show at the far end. */
-export const pollsUnit = '{polls}';
+const pollsUnit = '{polls}';
 
 type Table = ModbusPoint['table'];
 

@@ -20,12 +20,13 @@ interface Waiting {
 /** So many ids of unanswered requests are remembered; then the link is renewed, before an id could come round again. */
 const mostAbandoned = 0x8000;
 
+/** Rejects with LinkError where nobody answers in time; `signal` gives the attempt up. */
 export async function openTcpLink(
   address: Address,
   connectTimeoutMs: number,
   clock: Clock,
   signal: AbortSignal,
-): Promise<TcpLink> {
+): Promise<Link> {
   return new TcpLink(
     await openSocket(address, connectTimeoutMs, clock, signal),
     `${address.host}:${address.port}`,
@@ -41,7 +42,7 @@ export async function openTcpLink(
  *   end with the link; else all are `damaged`;
  * - each request has its own deadline, and its silence says nothing about the others.
  */
-export class TcpLink implements Link {
+class TcpLink implements Link {
   readonly ended: Promise<Error | undefined>;
   readonly canBeHalfOpen = true;
   readonly #target: string;

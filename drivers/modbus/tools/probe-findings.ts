@@ -26,7 +26,7 @@ interface Decodings {
 }
 
 /** Every type at every address, in every byte order that makes a difference. */
-export function decodingsOf({ table, address, words }: Window): Decodings[] {
+function decodingsOf({ table, address, words }: Window): Decodings[] {
   return numberTypes.flatMap((type) => {
     const registers = registersOf(type);
     const starts = Array.from({ length: Math.max(0, words.length / 2 - registers + 1) }, (_, at) => at);
