@@ -1,24 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  AttributeIds,
-  DataChangeFilter,
-  DataChangeTrigger,
-  DeadbandType,
-  PublishRequest,
-  RepublishRequest,
-  TimestampsToReturn,
-  coerceNodeId,
-} from 'node-opcua-client';
-import type {
-  ClientSession,
-  NodeId,
-  OPCUAClient,
-  ClientSessionPublishService,
-  ClientSessionRawSubscriptionService,
-  PublishResponse,
-  RepublishResponse,
-  TransferSubscriptionsResponse,
-} from 'node-opcua-client';
+import { AttributeIds, coerceNodeId } from 'node-opcua-client';
+import type { NodeId, OPCUAClient } from 'node-opcua-client';
 import { contained } from '../../agent/escapes.ts';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { DriverHost } from '../driver.ts';
@@ -30,9 +12,11 @@ import { ServiceFault, endsSession, faultOf, hasNone, inHalves, whyNotOpened } f
 import type { WireTimes } from './times.ts';
 import { noAnswerWithin } from './unreachable.ts';
 import type { WireValue } from './values.ts';
-import { limitOf, mostAtOnce, namesOf, publishedOf, seenOf, statusOf, timeOf } from './wire-said.ts';
+import { limitOf, mostAtOnce, namesOf, seenOf, timeOf } from './wire-said.ts';
 import { browse, browseOn, translate } from './wire-space.ts';
 import type { BrowseAsk, Browsed, PathAsk, PathFound } from './wire-space.ts';
+import { monitor, publish, republish, subscribe, transfer } from './wire-subscriptions.ts';
+import type { RawSession } from './wire-subscriptions.ts';
 
 /** What the server says of one value. */
 export interface Seen extends WireTimes {
@@ -144,14 +128,8 @@ export interface Wire {
 }
 
 const closeMs = 1_500;
-/** A subscription that hears of no publish request for so long is deleted by the server. */
-const lifetimeMs = 60_000;
-/** A publish request waits for as long as nothing happens; who watches the silence is `subscriptions.ts`. */
-const publishMs = 2 ** 31 - 1;
 /** Asks for what is in the server's cache (OPC UA Part 4, 5.11.2: the largest Int32). */
 const anyAgeMs = 2 ** 31 - 1;
-/** A sign of life at least so often. */
-const keepAliveMs = 5_000;
 
 /** Opens channel and session. Rejects with LinkError; `signal` gives up. */
 export async function openWire(
@@ -223,8 +201,6 @@ const wellKnown = {
   maxNodesPerBrowse: 'i=11710',
   startTime: 'i=2257',
 };
-/** The services of subscriptions are the session's too; the library types them apart. */
-type RawSession = ClientSession & ClientSessionRawSubscriptionService & ClientSessionPublishService;
 
 class OpenWire implements Wire {
   namespaces: readonly string[] = [];
@@ -325,82 +301,26 @@ class OpenWire implements Wire {
     return this.#live(() => browseOn(this.#session, more, release));
   }
 
-  async subscribe(publishingMs: number): Promise<CreatedSubscription> {
-    const keepAliveCount = Math.max(1, Math.ceil(keepAliveMs / publishingMs));
-    const made = await this.#live(() =>
-      this.#session.createSubscription({
-        requestedPublishingInterval: publishingMs,
-        requestedMaxKeepAliveCount: keepAliveCount,
-        // At least three times the keep-alive count (OPC UA Part 4, 5.14.2).
-        requestedLifetimeCount: Math.max(3 * keepAliveCount, Math.ceil(lifetimeMs / publishingMs)),
-        maxNotificationsPerPublish: 0,
-        publishingEnabled: true,
-        priority: 0,
-      }),
-    );
-    const { subscriptionId, revisedPublishingInterval: revisedMs, revisedMaxKeepAliveCount: count } = made;
-    const alive = { askedMs: publishingMs * keepAliveCount, givenMs: revisedMs * count };
-    return { subscriptionId, publishingMs: revisedMs, alive, silentAfterMs: alive.givenMs + this.#plan.timeoutMs };
+  subscribe(publishingMs: number): Promise<CreatedSubscription> {
+    return this.#live(() => subscribe(this.#session, publishingMs, this.#plan.timeoutMs));
   }
 
   monitor(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]> {
     return inHalves(
       targets,
-      (some) => this.#monitor(subscriptionId, some),
+      (some) => this.#live(() => monitor(this.#session, subscriptionId, some)),
       (most) => (this.mostItems = Math.min(this.mostItems, most)),
     );
-  }
-
-  async #monitor(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]> {
-    const { results } = await this.#live(() =>
-      this.#session.createMonitoredItems({
-        subscriptionId,
-        timestampsToReturn: TimestampsToReturn.Both,
-        itemsToCreate: targets.map((target) => ({
-          itemToMonitor: { nodeId: target.nodeId, attributeId: AttributeIds.Value },
-          monitoringMode: 2, // Reporting
-          requestedParameters: {
-            clientHandle: target.clientHandle,
-            samplingInterval: target.samplingMs,
-            queueSize: target.queueSize,
-            discardOldest: true,
-            filter: target.deadband === null ? null : filterOf(target.deadband),
-          },
-        })),
-      }),
-    );
-    return targets.map((_, at) => {
-      const result = results?.[at];
-      const { statusCode, monitoredItemId = 0, revisedSamplingInterval = 0, revisedQueueSize = 0 } = result ?? {};
-      return {
-        status: statusCode ? statusOf(statusCode) : { code: 0x80010000, name: 'BadUnexpectedError' },
-        itemId: monitoredItemId,
-        samplingMs: revisedSamplingInterval,
-        queueSize: revisedQueueSize,
-      };
-    });
   }
 
   async unmonitor(subscriptionId: number, itemIds: readonly number[]): Promise<void> {
     await this.#live(() => this.#session.deleteMonitoredItems({ subscriptionId, monitoredItemIds: [...itemIds] }));
   }
 
-  #republish(subscriptionId: number, retransmitSequenceNumber: number): Promise<RepublishResponse> {
-    const request = new RepublishRequest({ subscriptionId, retransmitSequenceNumber });
-    return this.#live(
-      () =>
-        new Promise<RepublishResponse>((resolve, reject) => {
-          this.#session.republish(request, (error, answer) =>
-            answer ? resolve(answer) : reject(error ?? new Error('no answer')),
-          );
-        }),
-    );
-  }
-
   async knows(subscriptionId: number): Promise<boolean> {
     try {
       // Messages count from 1: there is none of this number, and none is taken by the question.
-      await this.#republish(subscriptionId, 0);
+      await this.#live(() => republish(this.#session, subscriptionId, 0));
       return true;
     } catch (error) {
       if (error instanceof ServiceFault) return !hasNone(error);
@@ -408,46 +328,23 @@ class OpenWire implements Wire {
     }
   }
 
-  async republish(subscriptionId: number, retransmitSequenceNumber: number): Promise<Published | null> {
+  async republish(subscriptionId: number, sequenceNumber: number): Promise<Published | null> {
     try {
-      const response = await this.#republish(subscriptionId, retransmitSequenceNumber);
+      const message = await this.#live(() => republish(this.#session, subscriptionId, sequenceNumber));
       // Some say that they have it no more by an empty message.
-      const message = publishedOf(subscriptionId, response.notificationMessage);
-      return message.sequenceNumber === retransmitSequenceNumber ? message : null;
+      return message.sequenceNumber === sequenceNumber ? message : null;
     } catch (error) {
       if (error instanceof ServiceFault) return null;
       throw error;
     }
   }
 
-  async publish(acknowledge: readonly Acknowledged[]): Promise<Published> {
-    const request = new PublishRequest({ subscriptionAcknowledgements: [...acknowledge] });
-    request.requestHeader.timeoutHint = publishMs;
-    const response = await this.#live(
-      () =>
-        new Promise<PublishResponse>((resolve, reject) => {
-          this.#session.publish(request, (error, answer) =>
-            answer ? resolve(answer) : reject(error ?? new Error('no answer')),
-          );
-        }),
-    );
-    return publishedOf(response.subscriptionId, response.notificationMessage);
+  publish(acknowledge: readonly Acknowledged[]): Promise<Published> {
+    return this.#live(() => publish(this.#session, acknowledge));
   }
 
-  async transfer(subscriptionIds: readonly number[], sendInitialValues: boolean): Promise<readonly Transferred[]> {
-    const request = { subscriptionIds: [...subscriptionIds], sendInitialValues };
-    const { results } = await this.#live(
-      () =>
-        new Promise<TransferSubscriptionsResponse>((resolve, reject) => {
-          this.#session.transferSubscriptions(request, (error, answer) =>
-            answer ? resolve(answer) : reject(error ?? new Error('no answer')),
-          );
-        }),
-    );
-    return subscriptionIds.map((_, at) => ({
-      status: results?.[at]?.statusCode.name ?? 'BadUnexpectedError',
-      available: [...(results?.[at]?.availableSequenceNumbers ?? [])],
-    }));
+  transfer(subscriptionIds: readonly number[], sendValues: boolean): Promise<readonly Transferred[]> {
+    return this.#live(() => transfer(this.#session, subscriptionIds, sendValues));
   }
 
   close(keep = false): Promise<void> {
@@ -491,12 +388,4 @@ class OpenWire implements Wire {
 function placeOf(error: unknown): string {
   const [, at] = /\n\s*at (.+)/.exec(error instanceof Error ? (error.stack ?? '') : '') ?? [];
   return at === undefined ? messageOf(error) : `${messageOf(error)}, at ${at}`;
-}
-
-function filterOf({ type, value }: NonNullable<Subscribed['deadband']>): DataChangeFilter {
-  return new DataChangeFilter({
-    trigger: DataChangeTrigger.StatusValue,
-    deadbandType: type === 'percent' ? DeadbandType.Percent : DeadbandType.Absolute,
-    deadbandValue: value,
-  });
 }
