@@ -4,7 +4,7 @@ import type { DriverHost } from '../driver.ts';
 import type { Item } from './handover.ts';
 import type { OpcUaPoint } from './plan.ts';
 import type { Revised } from './revised.ts';
-import { ServiceFault, takesNoMore } from './service-fault.ts';
+import { ServiceFault, refusesDeadband, takesNoMore } from './service-fault.ts';
 import { builtIn } from './values.ts';
 import type { CreatedItem, MonitoredTarget, Seen, Target, Wire } from './wire.ts';
 
@@ -131,6 +131,7 @@ export class Items {
       item.status = status;
     };
     const revised: Revised[] = [];
+    const undamped: { readonly item: Item; readonly status: string }[] = [];
     const known = items.map((item) => ({ item, clientHandle: ++this.#handles }));
     for (const { item, clientHandle } of known) {
       this.#items.set(clientHandle, item);
@@ -145,12 +146,17 @@ export class Items {
         some[0]?.item.subscriptionId ?? 0,
         some.map(({ target }) => target),
       );
-      for (const [at, { item }] of some.entries()) {
+      for (const [at, { item, target }] of some.entries()) {
         const given = created[at];
         const { code = 0x80000000, name = 'BadUnexpectedError' } = given?.status ?? {};
         if (takesNoMore(name)) {
           item.status = name;
           this.#options.unwatched(item);
+          continue;
+        }
+        if (refusesDeadband(name) && item.subscribed.deadband !== null) {
+          this.#items.delete(target.clientHandle);
+          undamped.push({ item, status: name });
           continue;
         }
         if (given === undefined || code >>> 30 === 2) {
@@ -164,7 +170,21 @@ export class Items {
       }
     }
     if (refused.length > 0) await push(refused);
-    return revised;
+    return undamped.length === 0 ? revised : [...revised, ...(await this.#monitorUndamped(undamped))];
+  }
+
+  /** All that changes is more than was asked for; nothing at all would be less. */
+  #monitorUndamped(undamped: readonly { readonly item: Item; readonly status: string }[]): Promise<Revised[]> {
+    for (const [percent, group] of Map.groupBy(undamped, ({ item }) => item.subscribed.deadband?.type === 'percent')) {
+      const [first, ...others] = group;
+      if (first === undefined) continue;
+      const which = `${nameOf(first.item)}${others.length === 0 ? '' : ` and ${others.length} more`}`;
+      const why = percent ? '; a percentage is of the range (EURange) that the server states of the node' : '';
+      this.#options.host.log?.(
+        `${which}: the server refuses serverDeadband (${first.status}${why}), so every change is sent; ${percent ? "state it in the value's own unit, or drop it" : 'drop it'}`,
+      );
+    }
+    return this.monitor(undamped.map(({ item }) => ({ ...item, subscribed: { ...item.subscribed, deadband: null } })));
   }
 
   async #create(subscriptionId: number, targets: readonly MonitoredTarget[]): Promise<readonly CreatedItem[]> {

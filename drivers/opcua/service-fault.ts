@@ -35,6 +35,10 @@ export const takesNoMore = (status: string): boolean =>
 /** There is no such subscription. */
 export const hasNone = ({ status }: ServiceFault): boolean => /^BadSubscriptionIdInvalid$/.test(status);
 
+/** It does not hold back what a deadband would hold back (OPC UA Part 4, 7.22.2). */
+export const refusesDeadband = (status: string): boolean =>
+  /^Bad(?:DeadbandFilterInvalid|MonitoredItemFilter(?:Unsupported|Invalid)|FilterNotAllowed)$/.test(status);
+
 export const endsSession = ({ status }: ServiceFault): boolean => over.test(status);
 
 /** What the server says of a request that it refuses; null: it said nothing. */
