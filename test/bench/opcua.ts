@@ -13,6 +13,8 @@ const warmUpMs = 5_000;
 const subscribedMs = 20_000;
 const turnMs = 3_000;
 const turns = 4;
+/** By so much the value of an item grows with each change (test/simulators/opcua-many.ts). */
+const growth = 20;
 const never = new AbortController().signal;
 
 /** The driver in this process, against a server in one of its own: 5,000 items that change every second, and reads in batches beside the bare library, in turns. */
@@ -30,10 +32,18 @@ export async function benchOpcUa(): Promise<object> {
 class Counter extends Listener {
   count = 0;
   readonly lagsMs: number[] = [];
+  /** Changes between two values of an item that came. */
+  missed = 0;
+  readonly #last = new Map<string, number>();
   override push(seen: readonly Observation[]): Promise<void> {
     this.count += seen.length;
     const now = Date.now();
-    for (const { deviceTimeMs } of seen) if (deviceTimeMs !== null) this.lagsMs.push(now - deviceTimeMs);
+    for (const { point, value, deviceTimeMs } of seen) {
+      if (deviceTimeMs !== null) this.lagsMs.push(now - deviceTimeMs);
+      const before = this.#last.get(point.point);
+      if (before !== undefined && value !== null) this.missed += Math.max(0, Math.round((value - before) / growth) - 1);
+      if (value !== null) this.#last.set(point.point, value);
+    }
     return Promise.resolve();
   }
 }
@@ -52,6 +62,7 @@ async function subscribed(port: number): Promise<Record<string, number>> {
   const openMs = performance.now() - openedMs;
   await sleep(warmUpMs);
   host.count = 0;
+  host.missed = 0;
   host.lagsMs.length = 0;
   const cpu = process.cpuUsage();
   const beganMs = performance.now();
@@ -62,7 +73,9 @@ async function subscribed(port: number): Promise<Record<string, number>> {
   return {
     items,
     openMs: rounded(openMs),
+    changesPerSecond: rounded(((host.count + host.missed) * 1_000) / tookMs),
     valuesPerSecond: rounded((host.count * 1_000) / tookMs),
+    missed: host.missed,
     lagP50Ms: rounded(quantile(host.lagsMs, 0.5)),
     lagP99Ms: rounded(quantile(host.lagsMs, 0.99)),
     cpuPercent: rounded((user + system) / 10 / tookMs),

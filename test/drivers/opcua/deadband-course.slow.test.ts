@@ -14,7 +14,7 @@ afterEach(() => server.close());
 const course = [...Array.from({ length: 64 }, (_, at) => 50 + 5 * Math.sin(at / 6)), 90, 90.4, 90.8, 91.3];
 
 /** What was sent while the value went its course, one value every 30 ms. */
-async function sent(deadband: Settings): Promise<Listener> {
+async function wentThrough(deadband: Settings): Promise<Listener> {
   server = await startOpcUaServer();
   const objects = server.server.engine.addressSpace?.rootFolder.objects;
   const level = server.namespace.addAnalogDataItem({
@@ -61,13 +61,13 @@ function expectNoneMissing(host: Listener, deadband: number): void {
 }
 
 it('an absolute deadband sends fewer values, and none is missing beyond it', async () => {
-  const host = await sent({ serverDeadband: { type: 'absolute', value: 2 } });
+  const host = await wentThrough({ serverDeadband: { type: 'absolute', value: 2 } });
   expectNoneMissing(host, 2);
   expect(host.said).toEqual([]);
 });
 
 it('a deadband in percent is of the range that the server states; where it states none, every change is sent, and that is told', async () => {
-  const host = await sent({ serverDeadband: { type: 'percent', value: 1 } });
+  const host = await wentThrough({ serverDeadband: { type: 'percent', value: 1 } });
   expectNoneMissing(host, 2);
   expect(host.of('plain').length).toBeGreaterThan(host.of('all').length / 2);
   expect(host.of('plain').filter(({ quality }) => quality === 'bad')).toEqual([]);

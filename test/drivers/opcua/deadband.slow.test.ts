@@ -7,7 +7,7 @@ const never = new AbortController().signal;
 const level = { nodeId: 'nsu=urn:site:plc;s=Level', every: 100 };
 
 describe.each(makers)('a server of %s', (maker, missing) => {
-  describe.skipIf(missing !== undefined)(missing ?? 'with deadbands', () => {
+  describe.skipIf(missing !== undefined)(`with deadbands${missing === undefined ? '' : ` (${missing})`}`, () => {
     let plant: Plant;
     beforeAll(async () => {
       plant = await Plant.start(maker);
