@@ -61,10 +61,10 @@ const nemeses: readonly Nemesis[] = [
     return `end at call ${at}`;
   },
   async ({ site, random }) => {
-    if (site.daemon.pid === undefined) return 'nobody to stop';
-    process.kill(site.daemon.pid, 'SIGSTOP');
+    const { pid } = site.daemon;
+    if (pid === undefined || !signalled(pid, 'SIGSTOP')) return 'nobody to stop';
     await sleep(500 + random() * 4_000);
-    process.kill(site.daemon.pid, 'SIGCONT');
+    signalled(pid, 'SIGCONT');
     return 'SIGSTOP';
   },
   async (world) => {
@@ -88,6 +88,15 @@ const nemeses: readonly Nemesis[] = [
     return 'the clock is right';
   },
 ];
+
+/** False: it has ended by itself. */
+function signalled(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
 
 function reload({ site, random, isAway }: World): void {
   const uplink = isAway ? { kafka: { brokers: ['127.0.0.1:1'] } } : site.fileUplink;
