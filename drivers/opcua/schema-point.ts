@@ -91,7 +91,7 @@ export const pointEntries = {
   serverDeadband: v.optional(
     doc(
       deadband(),
-      'Of a subscribed number: up to this far from the value sent last, the server sends no other. In its own unit, or a share of the range that it states (`EURange`).',
+      'Of a subscribed number: up to this far from the value sent last, the server sends no other. In its own unit, or a share of the range that it states (`EURange`). Where the server refuses it, every change is sent.',
       { examples: [0.5, '2%'] },
     ),
   ),

@@ -21,7 +21,7 @@ const classes: Readonly<Record<number, string>> = { 1: 'object', 2: 'variable', 
 export async function browse(url: string, options: BrowseOptions, host: ToolHost): Promise<Finding> {
   const asked = toolUrl(url, options.plan as OpcUaPlan | null);
   const { plan, place } = asked;
-  if (place !== null) throw new UsageError('a URL with a node is for probe; where to begin is said by --under NODE');
+  if (place !== null) throw new UsageError(`a URL with a node is for probe; to begin there: --under '${place.text}'`);
   const under = options.under === null || options.under === '/' ? null : placeOfText(options.under);
   return talkTo(plan, host, async (talk) => {
     const target = under === null ? { nodeId: objectsFolder } : await whereIs(under, talk, host);

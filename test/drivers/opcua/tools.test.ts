@@ -196,7 +196,9 @@ describe('probe', () => {
   it('takes a NodeId out of a URL that has it like a path', async () => {
     const found = await tools.probe(`${url}/nsu=urn:site:plc;s=Tank.Level`, { display: null }, hostOf());
     expect(found).toMatchObject({ ok: true, json: { nodeId: 'nsu=urn:site:plc;s=Tank.Level' } });
-    await expect(browse({}, hostOf())).resolves.toMatchObject({ ok: true });
+    await expect(tools.browse?.(`${url}/ns=2;s=Tank`, all, hostOf())).rejects.toThrow(
+      "to begin there: --under 'ns=2;s=Tank'",
+    );
     await expect(tools.probe(`${url}/ns=2;s=a?nodeId=i=1`, { display: null }, hostOf())).rejects.toThrow(
       'names a node twice',
     );
