@@ -42,7 +42,9 @@ export function acceptedIds(tap: string, gateway: string): string[] {
 
 export function judge(accepted: readonly string[], delivered: readonly Delivered[]): Verdict {
   const contents = new Map<string, string>();
-  const newest = new Map<string, readonly [number, number]>();
+  const newest = new Map<string, readonly number[]>();
+  /** In which order they came first: starts on a read-only disk leave no trace, so the next one has the same count. */
+  const epochs = new Map<string, number>();
   const altered: string[] = [];
   const disordered: string[] = [];
   let repeated = 0;
@@ -56,12 +58,13 @@ export function judge(accepted: readonly string[], delivered: readonly Delivered
       if (before !== content || repeat === false) altered.push(id);
     }
     contents.set(id, content);
+    const [, epoch = '', seq = ''] = id.split('/');
+    if (!epochs.has(epoch)) epochs.set(epoch, epochs.size);
     // Events bear no mark: a consumer knows their repeats by the id alone.
     if (repeat ?? before !== undefined) continue;
-    const [, epoch = '', seq = ''] = id.split('/');
-    const at: readonly [number, number] = [Number.parseInt(epoch, 10), Number(seq)];
+    const at = [Number.parseInt(epoch, 10), epochs.get(epoch) ?? 0, Number(seq)];
     const last = newest.get(`${place} ${key}`);
-    if (last && (at[0] < last[0] || (at[0] === last[0] && at[1] <= last[1]))) disordered.push(id);
+    if (last && !isBehind(at, last)) disordered.push(id);
     else newest.set(`${place} ${key}`, at);
   }
   return {
@@ -72,6 +75,12 @@ export function judge(accepted: readonly string[], delivered: readonly Delivered
     altered,
     disordered,
   };
+}
+
+/** By the first place in which they differ. */
+function isBehind(at: readonly number[], last: readonly number[]): boolean {
+  const place = at.findIndex((value, index) => value !== last[index]);
+  return (at[place] ?? 0) > (last[place] ?? 0);
 }
 
 /** Poll numbers that a device served between the first and the last delivered one, and that no reading carries: as gaps. */
