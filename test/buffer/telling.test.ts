@@ -64,4 +64,14 @@ describe('a loss of which no file tells any more', () => {
     third.commit(third.told.length);
     expect(losses(started(third.killed()).told)).toEqual([]);
   });
+
+  it('is told once by starts whose commits come to an end', async () => {
+    rmSync(join(folder.path, folder.segments()[0] ?? ''));
+    for (let start = 0; start < 2; start++) {
+      const buffer = await folder.opened();
+      await buffer.append('gateway-events', [{ at, key: 'k', json: '{}' }]);
+      await buffer.close(soon());
+    }
+    expect(losses(folder.events)).toEqual([[1, 5]]);
+  });
 });

@@ -35,19 +35,23 @@ describe.skipIf(noShim !== undefined)('the power is cut at any moment', () => {
       });
       // Where names survive in their order, as on ext4, nothing is even suspected.
       expect(sum.alarmed.filter(({ model }) => model === 'journal')).toEqual([]);
+      // Elsewhere a file that was removed may be back, and a segment beside it look damaged; nothing else alarms anybody.
+      expect(sum.alarmed.filter(({ unexplained }) => unexplained.length > 0)).toEqual([]);
     },
     someMinutes,
   );
 
   it(
-    'with a disk that answers a sync and does not do it: nothing is altered, and the most of what is lost is told',
+    'with a disk that answers a sync and does not do it: nothing is altered, and what is lost is told where anything is left behind it',
     async () => {
       const sum = await cutPower(recording.log, { seed, cuts: 200, cacheOps: 150 });
       console.log(reportOf(sum));
       expect({ failedStarts: sum.failedStarts, wrong: sum.wrong }).toEqual({ failedStarts: [], wrong: [] });
-      // Losses there are; the most of them are seen and told.
       expect(sum.lost).toBeGreaterThan(0);
-      expect(sum.told).toBeGreaterThan(sum.lost / 4);
+      // The rest was the newest of all, and what lies there is what a cut before it leaves; or a dead letter, which no other file names.
+      expect(sum.told).toBeGreaterThan(sum.lost / 3);
+      // In the other model a segment may be gone from between two others, like one that was delivered.
+      expect(sum.passedOver.journal).toBeLessThan(sum.lost / 100);
     },
     someMinutes,
   );

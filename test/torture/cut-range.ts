@@ -46,6 +46,8 @@ export interface CutSum {
   readonly lost: number;
   /** Of the lost, what an event speaks of. */
   readonly told: number;
+  /** Of the lost, what none speaks of though a segment that lies there begins behind it. */
+  readonly passedOver: Readonly<Record<DiskModel, number>>;
   readonly repeats: number;
   /** Cuts after which an event of severity `error` was told. */
   readonly alarmed: readonly CutAlarm[];
@@ -77,6 +79,7 @@ const sum = {
   copies: ops.filter(({ kind }) => kind === 'rename').length,
   lost: 0,
   told: 0,
+  passedOver: { journal: 0, posix: 0 },
   repeats: 0,
   events: {} as Record<string, number>,
 };
@@ -112,10 +115,16 @@ async function judged(
   sum.cuts += 1;
   try {
     const drained = await restart(files, { twice });
-    const { lost, told, wrong, repeats } = ledger.judge(drained, at, cacheOps === undefined);
+    const { lost, untold, wrong, repeats } = ledger.judge(drained, at, cacheOps === undefined);
+    const told = lost.length - untold.length;
+    const lastBegins = Math.max(
+      0,
+      ...[...files.keys()].map((path) => Number(/\/(\d{12})-[^/]*\.db$/.exec(path)?.[1] ?? 0)),
+    );
     sum.accepted += ledger.acceptedBefore(at);
     sum.lost += lost.length;
     sum.told += told;
+    sum.passedOver[model] += untold.filter((id) => Number(id.split('/')[1]) < lastBegins).length;
     sum.repeats += repeats;
     for (const { event, severity } of drained.events) {
       const name = `${event} ${severity}`;

@@ -51,10 +51,10 @@ export function cutOne(log: string, range: CutRange): Promise<CutSum> {
 
 /** For a person: one line of figures, then what was wrong, the first of each kind. */
 export function reportOf(sum: CutSum): string {
-  const { cuts, accepted, lost, told, repeats, failedStarts, wrong, losing, alarmed } = sum;
+  const { cuts, accepted, lost, told, passedOver, repeats, failedStarts, wrong, losing, alarmed } = sum;
   const events = Object.entries(sum.events).map(([name, count]) => `${count} ${name}`);
   return [
-    `${cuts} cuts: ${failedStarts.length} failed to start, ${losing.length} lost something (${lost} of ${accepted} accepted entries, ${told} of them told), ${repeats} repeats, ${wrong.length} wrong`,
+    `${cuts} cuts: ${failedStarts.length} failed to start, ${losing.length} lost something (${lost} of ${accepted} accepted entries, ${told} of them told, ${passedOver.journal + passedOver.posix} passed over), ${repeats} repeats, ${wrong.length} wrong`,
     `events: ${events.join(', ') || 'none'}`,
     ...firstOf('failed to start', failedStarts),
     ...firstOf('wrong', wrong),
@@ -86,6 +86,10 @@ function added(sums: readonly CutSum[]): CutSum {
     copies: sums[0]?.copies ?? 0,
     lost: number((sum) => sum.lost),
     told: number((sum) => sum.told),
+    passedOver: {
+      journal: number((sum) => sum.passedOver.journal),
+      posix: number((sum) => sum.passedOver.posix),
+    },
     repeats: number((sum) => sum.repeats),
     events,
   };

@@ -40,8 +40,8 @@ export interface Drained {
 export interface CutVerdict {
   /** Accepted, not delivered, not given again. */
   readonly lost: readonly string[];
-  /** Of these, what the events speak of. */
-  readonly told: number;
+  /** Of these, what no event speaks of. */
+  readonly untold: readonly string[];
   /** Everything that must never be: altered, unexpected, unmarked, too many repeats, disorder, reused names. */
   readonly wrong: readonly string[];
   readonly repeats: number;
@@ -157,7 +157,7 @@ export class Ledger {
       if (!isBefore(this.#delivered.get(id), at) && !kept.has(id) && !this.#isToldBefore(id, accepted.n, at))
         lost.push(id);
     }
-    return { lost, told: lost.filter((id) => isTold(id, events)).length, wrong, repeats };
+    return { lost, untold: lost.filter((id) => !isTold(id, events)), wrong, repeats };
   }
 
   /** Dropped to make room, and told so by the recorded process. */
