@@ -1,12 +1,12 @@
 import type { Seq } from '../agent/reading.ts';
-import { heldFromIn } from './dating.ts';
-import type { WrongBoot } from './dating.ts';
+import { heldFromIn } from './dating/dating.ts';
+import type { WrongBoot } from './dating/dating.ts';
 import { laneOf } from './protocol.ts';
 import type { Described, ReadFrame, ReadFrames, ReadRequest } from './protocol.ts';
 import type { Settled } from './ranges.ts';
-import { damagedRowsIn } from './segment-errors.ts';
-import type { Shelf } from './shelf.ts';
-import type { Shelves } from './shelves.ts';
+import { damagedRowsIn } from './segments/segment-errors.ts';
+import type { Shelf } from './segments/shelf.ts';
+import type { Shelves } from './segments/shelves.ts';
 
 /** Bytes of frames that one answer to a reader may hold. */
 const mostReadBytes = 4 * 1024 * 1024;

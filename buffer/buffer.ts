@@ -1,6 +1,6 @@
 import type { Clock } from '../agent/clock.ts';
 import type { GatewayEvent, HeldDue, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
-import type { Fill } from './fill.ts';
+import type { Fill } from './room/fill.ts';
 import type { Wear } from './wear.ts';
 
 /** Whole frames of one lane, in order. `entries` are those not settled yet; `first`…`last` spans the frames in full. */

@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import type { DeadLetter } from './protocol.ts';
 import { streamOf } from './protocol.ts';
-import { sizeOf } from './segment-files.ts';
+import { sizeOf } from './segments/segment-files.ts';
 
 export const deadLettersFile = 'dead-letters.db';
 

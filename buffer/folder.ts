@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { codeOf } from './segment-errors.ts';
+import { codeOf } from './segments/segment-errors.ts';
 
 /** A folder, made with those above it if missing, so that a power cut leaves it: its name is on disk when this returns. */
 export function makeFolder(path: string): void {

@@ -1,5 +1,5 @@
 import type { Stream } from '../agent/reading.ts';
-import type { Numbered } from './frame.ts';
+import type { Numbered } from './frames/frame.ts';
 import type { Drop } from './protocol.ts';
 
 /** What is gathered for the next commit; `promise` is what the `append` of each entry returned. */

@@ -1,9 +1,9 @@
 import { BufferError } from '../agent/errors.ts';
 import type { Kept, Seq, Stream } from '../agent/reading.ts';
 import type { Batch } from './buffer.ts';
-import { FrameDecoder } from './decoder.ts';
-import type { HeldReadings } from './held.ts';
-import type { Points } from './points.ts';
+import { FrameDecoder } from './frames/decoder.ts';
+import type { HeldReadings } from './dating/held.ts';
+import type { Points } from './frames/points.ts';
 import { laneOf, waitsForDate } from './protocol.ts';
 import type { DamagedFrame, ReadFrames, ReadRequest } from './protocol.ts';
 import { without } from './ranges.ts';

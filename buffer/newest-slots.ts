@@ -1,9 +1,9 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Kept, KeptReading, Note, Reading, Seq } from '../agent/reading.ts';
 import type { LastTotal } from './buffer.ts';
-import type { TrustedInstant } from './dating.ts';
-import type { Dates, Numbered, Undated } from './frame.ts';
-import { laterSlotMs, packLaterSlot } from './later-slot.ts';
+import type { TrustedInstant } from './dating/dating.ts';
+import type { Dates, Numbered, Undated } from './frames/frame.ts';
+import { laterSlotMs, packLaterSlot } from './frames/later-slot.ts';
 import type { Wear } from './wear.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { GatewayEvent, Kind, Seq, Stream } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
-import type { WrongBoot } from './dating.ts';
+import type { WrongBoot } from './dating/dating.ts';
 import type { Settled } from './ranges.ts';
 
 /** A lane's number in files and messages: part of the format, so never renumbered. */

@@ -1,5 +1,5 @@
 import type { Seq } from '../agent/reading.ts';
-import { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, ByteWriter } from './frames/bytes.ts';
 
 export interface Range {
   readonly first: Seq;

@@ -4,18 +4,18 @@ import { BufferError } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { readBacklog, readNewestSlots } from './backlog.ts';
-import { datingOnReadOnlyDisk } from './dating-file.ts';
-import type { WrongBoot } from './dating.ts';
+import { datingOnReadOnlyDisk } from './dating/dating-file.ts';
+import type { WrongBoot } from './dating/dating.ts';
 import { isReadOnly } from './folder.ts';
 import { lockOnReadOnlyDisk } from './lock.ts';
 import type { DamagedFrame, DeadLetter, Opened, ReadFrames, ReadRequest, Space, StoreOptions } from './protocol.ts';
-import { quarantineFolder } from './quarantine.ts';
+import { quarantineFolder } from './damage/quarantine.ts';
 import { Settled } from './ranges.ts';
-import { seqsAhead } from './segment-files.ts';
-import type { Shelf } from './shelf.ts';
-import { Shelves } from './shelves.ts';
+import { seqsAhead } from './segments/segment-files.ts';
+import type { Shelf } from './segments/shelf.ts';
+import { Shelves } from './segments/shelves.ts';
 import { newEpoch, Store } from './store.ts';
-import { Telling } from './telling.ts';
+import { Telling } from './damage/telling.ts';
 
 /** Dead letters may take so much of memory. */
 const mostLetterBytes = 4 * 1024 * 1024;

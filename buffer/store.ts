@@ -2,14 +2,14 @@ import { randomInt } from 'node:crypto';
 import { streams } from '../agent/reading.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import { readBacklog, readNewestSlots } from './backlog.ts';
-import { Ballast } from './ballast.ts';
-import { DatingFile } from './dating-file.ts';
-import { joinedRows, offsetIn } from './dating.ts';
-import type { WrongBoot } from './dating.ts';
+import { Ballast } from './room/ballast.ts';
+import { DatingFile } from './dating/dating-file.ts';
+import { joinedRows, offsetIn } from './dating/dating.ts';
+import type { WrongBoot } from './dating/dating.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { isReadOnly, makeFolder } from './folder.ts';
 import { Lock } from './lock.ts';
-import { Mending } from './mending.ts';
+import { Mending } from './damage/mending.ts';
 import type {
   Commit,
   Committed,
@@ -24,16 +24,16 @@ import type {
   Space,
   StoreOptions,
 } from './protocol.ts';
-import { Quarantine } from './quarantine.ts';
+import { Quarantine } from './damage/quarantine.ts';
 import { Settled } from './ranges.ts';
-import { removeUnfinished } from './segment-copy.ts';
-import { Shelf } from './shelf.ts';
-import { Shelves } from './shelves.ts';
-import { ballastBytes, segmentBytes } from './sizes.ts';
-import { withDrops } from './thin.ts';
-import { Thinning } from './thinning.ts';
-import { Telling } from './telling.ts';
-import { Undecodable } from './undecodable.ts';
+import { removeUnfinished } from './segments/segment-copy.ts';
+import { Shelf } from './segments/shelf.ts';
+import { Shelves } from './segments/shelves.ts';
+import { ballastBytes, segmentBytes } from './room/sizes.ts';
+import { withDrops } from './room/thin.ts';
+import { Thinning } from './room/thinning.ts';
+import { Telling } from './damage/telling.ts';
+import { Undecodable } from './damage/undecodable.ts';
 import { writtenByThread } from './wear.ts';
 
 const mostSegmentAgeMs = 3_600_000;

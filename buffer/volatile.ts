@@ -1,7 +1,7 @@
 import type { GatewayEvent, Seq, Stream } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
 import type { Stamp } from '../agent/clock.ts';
-import type { Numbered } from './frame.ts';
+import type { Numbered } from './frames/frame.ts';
 import type { Gathering } from './gathering.ts';
 import type { Commit, Descriptor } from './protocol.ts';
 import { Settled } from './ranges.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { BufferView } from '../../buffer/view.ts';
+import { BufferView } from '../../buffer/view/view.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { BufferError, UsageError } from '../errors.ts';
 import type { CommandArgs, Io, Option } from './command.ts';

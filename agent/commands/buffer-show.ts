@@ -1,7 +1,7 @@
-import { commitsOf } from '../../buffer/view-entries.ts';
-import type { ViewedEntry } from '../../buffer/view-entries.ts';
-import type { BufferView, ViewedSegment } from '../../buffer/view.ts';
-import { walText } from '../../buffer/wal-look.ts';
+import { commitsOf } from '../../buffer/view/view-entries.ts';
+import type { ViewedEntry } from '../../buffer/view/view-entries.ts';
+import type { BufferView, ViewedSegment } from '../../buffer/view/view.ts';
+import { walText } from '../../buffer/damage/wal-look.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { messageOf, UsageError } from '../errors.ts';
 import { streams } from '../reading.ts';

@@ -1,7 +1,7 @@
-import { laneStats } from '../../buffer/view-lanes.ts';
-import { wearOf } from '../../buffer/view-wear.ts';
-import type { BufferView } from '../../buffer/view.ts';
-import { walText } from '../../buffer/wal-look.ts';
+import { laneStats } from '../../buffer/view/view-lanes.ts';
+import { wearOf } from '../../buffer/view/view-wear.ts';
+import type { BufferView } from '../../buffer/view/view.ts';
+import { walText } from '../../buffer/damage/wal-look.ts';
 import { deviceWear } from '../../buffer/wear.ts';
 import { messageOf } from '../errors.ts';
 import { asked, folderOption, looking, noBufferYet } from './buffer-folder.ts';

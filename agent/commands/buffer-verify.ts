@@ -1,7 +1,7 @@
-import { auditDeadLetters, auditSegment } from '../../buffer/view-damage.ts';
-import type { Damaged, Missing } from '../../buffer/view-damage.ts';
-import type { BufferView } from '../../buffer/view.ts';
-import { walText } from '../../buffer/wal-look.ts';
+import { auditDeadLetters, auditSegment } from '../../buffer/view/view-damage.ts';
+import type { Damaged, Missing } from '../../buffer/view/view-damage.ts';
+import type { BufferView } from '../../buffer/view/view.ts';
+import { walText } from '../../buffer/damage/wal-look.ts';
 import { streams } from '../reading.ts';
 import { asked, folderOption, looking, noBufferYet } from './buffer-folder.ts';
 import { fileArgument, type Command } from './command.ts';

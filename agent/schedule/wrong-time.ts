@@ -6,7 +6,7 @@ import { fromFullHour, type Schedule, SlotSet } from './slots.ts';
 const HOUR_MS = 3_600_000;
 /** Oftener than this a counter is not read for the sake of a slot that may come to lie there. */
 const LEAST_MS = 30_000;
-/** A later answer than the buffer keeps the rule of (buffer/later-slot.ts) has no slot. */
+/** A later answer than the buffer keeps the rule of (buffer/frames/later-slot.ts) has no slot. */
 const MOST_LATE_MS = 655_000;
 /** Between two runs of the process the same instant may be told so much apart. */
 const ROUNDING_MS = 500;

@@ -3,7 +3,7 @@
  * readings, how many a commit, how many commits an hour (then the segment is sealed by its age; 0: by its size alone).
  */
 import type { Stamp } from '../../agent/clock.ts';
-import { FrameEncoder } from '../../buffer/encoder.ts';
+import { FrameEncoder } from '../../buffer/frames/encoder.ts';
 import { NewestSlots } from '../../buffer/newest-slots.ts';
 import { Store } from '../../buffer/store.ts';
 import { backlogPoints, backlogReading } from './backlog-site.ts';

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Stamp } from '../../agent/clock.ts';
 import { streams } from '../../agent/reading.ts';
-import { FrameEncoder } from '../../buffer/encoder.ts';
+import { FrameEncoder } from '../../buffer/frames/encoder.ts';
 import { NewestSlots } from '../../buffer/newest-slots.ts';
 import { laneOf } from '../../buffer/protocol.ts';
 import { Store } from '../../buffer/store.ts';

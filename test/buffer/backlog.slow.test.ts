@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import { laneStats } from '../../buffer/view-lanes.ts';
-import { BufferView } from '../../buffer/view.ts';
+import { laneStats } from '../../buffer/view/view-lanes.ts';
+import { BufferView } from '../../buffer/view/view.ts';
 import { segmentsOpened } from '../support/segments-opened.ts';
 import { noShim } from '../torture/shim.ts';
 

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { FrameEncoder } from '../../buffer/encoder.ts';
+import { FrameEncoder } from '../../buffer/frames/encoder.ts';
 import { Store } from '../../buffer/store.ts';
 import { DamagedSite, keepEvents, read } from '../support/damaged-site.ts';
 import { FakeClock } from '../support/fake-clock.ts';

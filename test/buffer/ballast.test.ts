@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Ballast, ballastFile } from '../../buffer/ballast.ts';
-import { fillOf } from '../../buffer/fill.ts';
-import type { Fill } from '../../buffer/fill.ts';
-import { ballastBytes, reservedBytes, takesUpToBytes, thinFromBytes } from '../../buffer/sizes.ts';
+import { Ballast, ballastFile } from '../../buffer/room/ballast.ts';
+import { fillOf } from '../../buffer/room/fill.ts';
+import type { Fill } from '../../buffer/room/fill.ts';
+import { ballastBytes, reservedBytes, takesUpToBytes, thinFromBytes } from '../../buffer/room/sizes.ts';
 
 let folder: string;
 beforeEach(() => {

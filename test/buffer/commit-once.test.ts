@@ -1,7 +1,7 @@
 import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { FrameEncoder } from '../../buffer/encoder.ts';
+import { FrameEncoder } from '../../buffer/frames/encoder.ts';
 import { Store } from '../../buffer/store.ts';
 import { BufferFolder } from '../support/buffer-folder.ts';
 import { FakeClock } from '../support/fake-clock.ts';

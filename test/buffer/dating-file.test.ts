@@ -1,8 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DatingFile, datingIn, datingOnReadOnlyDisk } from '../../buffer/dating-file.ts';
-import type { WrongBoot } from '../../buffer/dating.ts';
+import { DatingFile, datingIn, datingOnReadOnlyDisk } from '../../buffer/dating/dating-file.ts';
+import type { WrongBoot } from '../../buffer/dating/dating.ts';
 import { dice, harms } from '../support/damaged-site.ts';
 import { fastFolder } from '../torture/record.ts';
 

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Stamp } from '../../agent/clock.ts';
 import type { Note, Reading } from '../../agent/reading.ts';
-import { corrected, decodeFrame, encodeFrame, keep } from '../../buffer/frame.ts';
-import type { Numbered } from '../../buffer/frame.ts';
+import { corrected, decodeFrame, encodeFrame, keep } from '../../buffer/frames/frame.ts';
+import type { Numbered } from '../../buffer/frames/frame.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 
 const anchor: Stamp = { boot: 'b-1', bootMs: 5_000_000, wallMs: Date.parse('2026-11-22T13:15:01Z'), trust: 'synced' };

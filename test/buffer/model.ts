@@ -17,7 +17,7 @@ import { BufferFull } from '../../agent/errors.ts';
 import type { GatewayEvent, Kept, Seq, Stream } from '../../agent/reading.ts';
 import type { Batch, Buffer, BufferLimits, WhenFull } from '../../buffer/buffer.ts';
 import { openBuffer } from '../../buffer/open.ts';
-import { parseSegmentName } from '../../buffer/segment-files.ts';
+import { parseSegmentName } from '../../buffer/segments/segment-files.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 import { isInLastCommit } from './last-commit.ts';

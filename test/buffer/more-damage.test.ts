@@ -2,7 +2,7 @@ import { globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent, Seq } from '../../agent/reading.ts';
-import { FrameEncoder } from '../../buffer/encoder.ts';
+import { FrameEncoder } from '../../buffer/frames/encoder.ts';
 import type { ReadFrames } from '../../buffer/protocol.ts';
 import { Store } from '../../buffer/store.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Points } from '../../buffer/points.ts';
-import { packDescriptors } from '../../buffer/segment-format.ts';
+import { Points } from '../../buffer/frames/points.ts';
+import { packDescriptors } from '../../buffer/segments/segment-format.ts';
 import { pointInfo } from '../support/readings.ts';
 
 const described = (id: number, unit: string) => ({

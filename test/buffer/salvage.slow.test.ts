@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sealedIn } from '../../buffer/sealed-list.ts';
+import { sealedIn } from '../../buffer/segments/sealed-list.ts';
 import { DamagedSite, dice, harm, harms, read, toldAsLost } from '../support/damaged-site.ts';
 import { listSegments, relist, sealedLines } from '../support/sealed-lines.ts';
 

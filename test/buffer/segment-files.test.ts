@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { endBefore, seqsAhead } from '../../buffer/segment-files.ts';
+import { endBefore, seqsAhead } from '../../buffer/segments/segment-files.ts';
 
 const own = { first: 100, epoch: '1-aaaaaaaa', starts: 1 };
 

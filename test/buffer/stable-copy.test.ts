@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { stableCopy } from '../../buffer/stable-copy.ts';
+import { stableCopy } from '../../buffer/segments/stable-copy.ts';
 
 let folder: string;
 let file: string;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent, Note, Reading, Seq, Stream } from '../../agent/reading.ts';
 import type { Batch, Buffer } from '../../buffer/buffer.ts';
-import { FrameEncoder } from '../../buffer/encoder.ts';
+import { FrameEncoder } from '../../buffer/frames/encoder.ts';
 import { laneOf } from '../../buffer/protocol.ts';
 import type { Drop, RoomMade } from '../../buffer/protocol.ts';
 import { Store } from '../../buffer/store.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../agent/reading.ts';
-import { FrameEncoder } from '../../buffer/encoder.ts';
+import { FrameEncoder } from '../../buffer/frames/encoder.ts';
 import { laneOf } from '../../buffer/protocol.ts';
 import { Store } from '../../buffer/store.ts';
 import { BufferFolder } from '../support/buffer-folder.ts';

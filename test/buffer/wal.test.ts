@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { examineWal, playedBack } from '../../buffer/wal.ts';
-import type { WalFindings } from '../../buffer/wal.ts';
-import { lookAtWal } from '../../buffer/wal-look.ts';
+import { examineWal, playedBack } from '../../buffer/damage/wal.ts';
+import type { WalFindings } from '../../buffer/damage/wal.ts';
+import { lookAtWal } from '../../buffer/damage/wal-look.ts';
 
 const frameBytes = 24 + 4096;
 const none = new Uint8Array(0);

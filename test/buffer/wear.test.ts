@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { BufferView } from '../../buffer/view.ts';
-import { wearOf } from '../../buffer/view-wear.ts';
+import { BufferView } from '../../buffer/view/view.ts';
+import { wearOf } from '../../buffer/view/view-wear.ts';
 import { bytesPerDay, deviceWear, WearMeter, writtenByThread } from '../../buffer/wear.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
 import { reading } from '../support/readings.ts';

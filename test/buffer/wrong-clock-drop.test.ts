@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Trust } from '../../agent/clock.ts';
 import type { GatewayEvent } from '../../agent/reading.ts';
 import type { Buffer } from '../../buffer/buffer.ts';
-import { thinFromBytes } from '../../buffer/sizes.ts';
+import { thinFromBytes } from '../../buffer/room/sizes.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { pointInfo, reading } from '../support/readings.ts';

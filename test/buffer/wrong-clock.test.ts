@@ -2,7 +2,7 @@ import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../agent/reading.ts';
-import { laterSlotMs, packLaterSlot } from '../../buffer/later-slot.ts';
+import { laterSlotMs, packLaterSlot } from '../../buffer/frames/later-slot.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { began, Pi } from '../support/pi.ts';

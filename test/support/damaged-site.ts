@@ -3,8 +3,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import type { GatewayEvent, Kept, Seq } from '../../agent/reading.ts';
 import { streams } from '../../agent/reading.ts';
-import { FrameDecoder } from '../../buffer/decoder.ts';
-import { FrameEncoder } from '../../buffer/encoder.ts';
+import { FrameDecoder } from '../../buffer/frames/decoder.ts';
+import { FrameEncoder } from '../../buffer/frames/encoder.ts';
 import { laneOf } from '../../buffer/protocol.ts';
 import { Store } from '../../buffer/store.ts';
 import { fastFolder } from '../torture/record.ts';

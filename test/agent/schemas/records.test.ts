@@ -7,7 +7,7 @@ import type { ClockMark, EventName, Kept, Kind, Quality, TimeSource } from '../.
 import { publishedSchema, type PublishedSchema } from '../../../agent/schemas/published.ts';
 import { outRecord, statusRecord, type StatusRecord } from '../../../agent/status/record.ts';
 import { eventBody, jsonEncoding, jsonPreview } from '../../../agent/uplink/encodings.ts';
-import { keep } from '../../../buffer/frame.ts';
+import { keep } from '../../../buffer/frames/frame.ts';
 import { editor } from '../../support/editor.ts';
 import { deviceState, goodLane, wellStatus } from '../../support/gateway-status.ts';
 import { pointInfo, reading } from '../../support/readings.ts';
