@@ -367,7 +367,7 @@ describe('the buffer', () => {
     const buffer = await site.opened();
     await buffer.append('meter-readings', counted(0, 1));
     expect(await drain(buffer, 'meter-readings', 1)).toHaveLength(1);
-    expect(site.events.map((event) => event.event)).toEqual(['quarantine']);
+    expect(site.events.map((event) => event.event)).toEqual(['possible-loss', 'quarantine']);
     expect(existsSync(join(site.path, 'quarantine', '000000000001-1-aaaaaaaa.db'))).toBe(true);
   });
 
