@@ -12,6 +12,8 @@ export class Unkept {
   readonly #signal: AbortSignal;
   /** What came last of points of which it was refused. */
   readonly #refused = new Map<string, Observation>();
+  /** One after the other: what is said once more must not come behind what is newer. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(host: Pick<DriverHost, 'push'>, signal: AbortSignal) {
     this.#host = host;
@@ -29,7 +31,17 @@ export class Unkept {
   }
 
   /** Resolves when it is on disk, or refused for want of room. Rejects for any other reason. */
-  async push(seen: readonly Observation[]): Promise<void> {
+  push(seen: readonly Observation[]): Promise<void> {
+    return this.#inTurn(() => this.#pushAll(seen));
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => {});
+    return mine;
+  }
+
+  async #pushAll(seen: readonly Observation[]): Promise<void> {
     // There may be room for meter readings and none for others: what is refused for one must not be held against the other.
     const groups = Map.groupBy(seen, ({ point }) => `${point.stream} ${point.device}`);
     await Promise.all([...groups.values()].map((group) => this.#push(group)));
@@ -56,10 +68,14 @@ export class Unkept {
   async again(): Promise<void> {
     for (const [first, ...others] of Map.groupBy(this.all(), ({ point }) => point.stream).values()) {
       if (first === undefined) continue;
-      await this.push([first]);
+      await this.#sayAgain([first]);
       if (this.#refused.has(keyOf(first))) continue;
-      await this.push(others.filter((one) => this.#refused.get(keyOf(one)) === one));
+      await this.#sayAgain(others);
     }
+  }
+
+  #sayAgain(old: readonly Observation[]): Promise<void> {
+    return this.#inTurn(() => this.#pushAll(old.filter((one) => this.#refused.get(keyOf(one)) === one)));
   }
 }
 

@@ -140,3 +140,26 @@ it('where one stream has room and another has none, only the other has a gap', a
   await wire.send(wire.message(3, 'b', 3));
   expect(host.told()).toEqual(['a 1', 'a 2', 'b BadDataLost', 'b 3']);
 });
+
+it('what was refused is not said once more behind what came after it', async () => {
+  const { wire, host, subscriptions } = await run();
+  host.isFull = true;
+  await wire.send(wire.message(1, 'a', 1, 1_000));
+  await wire.send(wire.message(2, 'b', 1, 1_000));
+  host.isFull = false;
+  const push = host.push.bind(host);
+  const onDisk = Promise.withResolvers<void>();
+  host.push = async (seen) => {
+    await onDisk.promise;
+    await push(seen);
+  };
+  await wire.send(wire.message(3, 'a', 2, 2_000));
+  const looked = subscriptions.recheck();
+  await wire.send(wire.message(4, 'b', 2, 2_000));
+  onDisk.resolve();
+  await looked;
+  await wire.send(wire.message(5, 'c', 3, 3_000));
+  const told = host.told();
+  expect(told.filter((one) => one.startsWith('a'))).toEqual(['a BadDataLost', 'a 2']);
+  expect(told.filter((one) => one.startsWith('b'))).toEqual(['b BadDataLost', 'b 2']);
+});
