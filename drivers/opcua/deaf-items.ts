@@ -1,14 +1,15 @@
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
 import type { Item, Live } from './handover.ts';
+import type { MinuteLook } from './minute-look.ts';
 import { observeRead } from './observe.ts';
 import type { OpcUaPoint } from './plan.ts';
 import type { Seen, Wire } from './wire.ts';
 
 interface Options {
-  readonly wire: Pick<Wire, 'mostReads' | 'read'>;
+  readonly wire: Pick<Wire, 'mostReads'>;
+  readonly look: MinuteLook;
   readonly host: Pick<DriverHost, 'clock'>;
-  readonly signal: AbortSignal;
   /** With what the server says of it. */
   readonly complete: (point: OpcUaPoint) => OpcUaPoint;
 }
@@ -43,7 +44,7 @@ export class DeafItems {
 
   /** One look. Resolves with those that are to be made anew. */
   async find(all: readonly Held[], live: ReadonlyMap<number, Live>): Promise<readonly Held[]> {
-    const { wire, host, signal, complete } = this.#options;
+    const { wire, look, host, complete } = this.#options;
     const { bootMs } = host.clock.now();
     const quiet = all.filter(({ item }) => this.#isDue(item, live.get(item.subscriptionId), bootMs));
     const deaf: Held[] = [];
@@ -51,7 +52,8 @@ export class DeafItems {
       const some = quiet.slice(from, from + wire.mostReads);
       const before = some.map(({ item }) => item.last);
       const targets = some.map(({ item }) => ({ nodeId: item.target?.nodeId ?? '' }));
-      const seen = await wire.read(targets, signal, true);
+      const seen = await look.read(targets, true);
+      if (seen === null) break;
       for (const [at, held] of some.entries()) {
         const one = seen[at];
         const { last, subscriptionId } = held.item;

@@ -2,6 +2,7 @@ import { unanswered } from '../../agent/reading.ts';
 import type { Observation } from '../../agent/reading.ts';
 import type { DriverHost } from '../driver.ts';
 import type { Item } from './handover.ts';
+import type { MinuteLook } from './minute-look.ts';
 import type { OpcUaPoint } from './plan.ts';
 import type { Revised } from './revised.ts';
 import { ServiceFault, refusesDeadband, takesNoMore } from './service-fault.ts';
@@ -12,7 +13,7 @@ interface Options {
   readonly wire: Wire;
   readonly host: DriverHost;
   readonly push: (seen: readonly Observation[]) => Promise<void>;
-  readonly signal: AbortSignal;
+  readonly look: MinuteLook;
   /** The server watches no more than it does: it stays with the item, whose status says why. */
   readonly unwatched: (item: Item) => void;
   readonly watched: (item: Item) => void;
@@ -83,14 +84,15 @@ export class Items {
    * watched the old one may watch nothing.
    */
   async recheck(): Promise<void> {
-    const { wire, host, push } = this.#options;
+    const { wire, host, push, look } = this.#options;
     const items = [...this.#items].flatMap(([handle, item]) => (item.target === null ? [] : [{ handle, item }]));
     const again: { handle: number; item: Item }[] = [];
     const gone: Observation[] = [];
     for (let from = 0; from < items.length; from += wire.mostReads) {
       const some = items.slice(from, from + wire.mostReads);
       const asked = some.map(({ item }) => ({ nodeId: item.target?.nodeId ?? '', attributeId: dataType }));
-      const seen = await wire.read(asked, this.#options.signal);
+      const seen = await look.read(asked);
+      if (seen === null) break;
       for (const [at, each] of some.entries()) {
         const { item } = each;
         const status = seen[at]?.status.name ?? 'BadUnexpectedError';
@@ -114,10 +116,13 @@ export class Items {
   /** A node that was made anew is another one: what watched the old one watches nothing. */
   async renew(again: readonly { readonly handle: number; readonly item: Item }[]): Promise<void> {
     const { wire } = this.#options;
-    for (const [subscriptionId, group] of Map.groupBy(again, ({ item }) => item.subscriptionId)) {
+    // Another look may have come first.
+    const current = again.filter(({ handle, item }) => this.#items.get(handle) === item);
+    for (const [subscriptionId, group] of Map.groupBy(current, ({ item }) => item.subscriptionId)) {
       for (const { handle } of group) this.#items.delete(handle);
       const old = group.flatMap(({ item }) => item.itemId ?? []);
-      if (old.length > 0) await wire.unmonitor(subscriptionId, old);
+      for (let from = 0; from < old.length; from += wire.mostItems)
+        await wire.unmonitor(subscriptionId, old.slice(from, from + wire.mostItems));
       await this.monitor(group.map(({ item }) => ({ ...item, itemId: null })));
     }
   }

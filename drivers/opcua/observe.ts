@@ -11,9 +11,9 @@ export function observeRead(point: OpcUaPoint, seen: Seen, asked: Stamp, at: Sta
   return { ...valued(point, seen, at), ...dateRead(seen, asked, at) };
 }
 
-/** What the server sent by itself. */
-export function observePushed(point: OpcUaPoint, seen: Seen, at: Stamp): Observation {
-  return { ...valued(point, seen, at), ...datePushed(seen, at, point.subscribed?.publishingMs ?? 0) };
+/** What the server sent by itself, every `publishingMs`. */
+export function observePushed(point: OpcUaPoint, seen: Seen, at: Stamp, publishingMs: number): Observation {
+  return { ...valued(point, seen, at), ...datePushed(seen, at, publishingMs) };
 }
 
 /** Values before this one are gone: that is said first, at the same time. A gap is told as a gap. */

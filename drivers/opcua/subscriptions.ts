@@ -8,6 +8,7 @@ import { DeafItems } from './deaf-items.ts';
 import { AnewError } from './handover.ts';
 import type { Item, Left, Live, Wanted } from './handover.ts';
 import { afterGap, lostData, observePushed } from './observe.ts';
+import { MinuteLook } from './minute-look.ts';
 import type { OpcUaPoint } from './plan.ts';
 import { revisedText } from './revised.ts';
 import { Items, isUnwatched, vanished } from './items.ts';
@@ -71,7 +72,8 @@ export class Subscriptions {
     this.#options = options;
     const { wire, host, read, failed, connection, complete } = options;
     const { signal } = this.#stopping;
-    this.#deaf = new DeafItems({ wire, host, signal, complete });
+    const look = new MinuteLook({ connection, wire, host, signal });
+    this.#deaf = new DeafItems({ wire, look, host, complete });
     this.#unkept = new Unkept(host, signal);
     const push = (seen: readonly Observation[]): Promise<void> => this.#unkept.push(seen);
     this.#standIn = new StandIn({
@@ -86,7 +88,7 @@ export class Subscriptions {
       wire,
       host,
       push,
-      signal,
+      look,
       unwatched: (item) => this.#standIn.add(item),
       watched: (item) => this.#standIn.remove(item),
     });
@@ -326,13 +328,18 @@ export class Subscriptions {
     // Whoever saw first that it vanished has told it.
     if (item === undefined || (vanished.test(item.status) && vanished.test(seen.status.name))) return [];
     item.status = seen.status.name;
-    const observation = observePushed(this.#options.complete(item.point), seen, at);
+    const observation = observePushed(this.#options.complete(item.point), seen, at, this.#publishingMsOf(item));
     const before = this.#doubtful.get(item.point);
     this.#doubtful.delete(item.point);
     item.last = observation;
     this.#unheard.delete(item);
     const isGap = seen.overflowed || (before !== undefined && !isRepeated(before, observation));
     return isGap ? [afterGap(observation), observation] : [observation];
+  }
+
+  /** As asked, or as the server has it: a value may have waited for that long. */
+  #publishingMsOf({ subscriptionId, subscribed }: Item): number {
+    return Math.max(subscribed.publishingMs, this.#live.get(subscriptionId)?.publishingMs ?? 0);
   }
 
   async #watch(): Promise<void> {

@@ -95,6 +95,8 @@ export interface Wire {
   readonly mostItems: number;
   readonly mostPaths: number;
   readonly mostBrowses: number;
+  /** So long one answer is waited for. */
+  readonly timeoutMs: number;
   /** So long the server keeps a session of which it hears nothing. */
   readonly keptMs: number;
   readonly ended: Promise<Error | undefined>;
@@ -209,6 +211,7 @@ class OpenWire implements Wire {
   mostItems = mostAtOnce;
   mostPaths = mostAtOnce;
   mostBrowses = mostAtOnce;
+  readonly timeoutMs: number;
   readonly keptMs: number;
   readonly ended: Promise<Error | undefined>;
   readonly inUse: readonly InUse[];
@@ -236,6 +239,7 @@ class OpenWire implements Wire {
     this.#plan = plan;
     this.#end = end;
     this.ended = end.promise;
+    this.timeoutMs = plan.timeoutMs;
     this.keptMs = session.timeout;
     session.on('session_closed', () => end.end(new LinkError(`${plan.endpoint}: the server closed the session`)));
   }

@@ -24,12 +24,15 @@ export class ScriptedWire implements Wire {
   readonly mostPaths = 2;
   readonly inUse = [];
   readonly mostBrowses = 2;
+  readonly timeoutMs = 5_000;
   readonly keptMs = 60_000;
   openedAt: ServerNow | null = null;
   readonly ended = new Promise<undefined>(() => {});
   readonly handles = new Map<string, number>();
   readonly acknowledged: number[] = [];
   readonly unmonitored: number[] = [];
+  /** How many items it was asked to watch. */
+  monitored = 0;
   readonly gone = new Set<string>();
   /** What it has no room to watch. */
   readonly full = new Set<string>();
@@ -67,10 +70,17 @@ export class ScriptedWire implements Wire {
     this.asked++;
     return Promise.resolve(this.has);
   }
+  /** It publishes no more often. */
+  leastPublishingMs = 0;
   /** That of five seconds is 8. */
   subscribe = (publishingMs: number): ReturnType<Wire['subscribe']> =>
-    Promise.resolve({ subscriptionId: publishingMs === 5_000 ? 8 : 7, publishingMs, ...this.promises });
+    Promise.resolve({
+      subscriptionId: publishingMs === 5_000 ? 8 : 7,
+      publishingMs: Math.max(publishingMs, this.leastPublishingMs),
+      ...this.promises,
+    });
   monitor(_: number, targets: readonly MonitoredTarget[]): ReturnType<Wire['monitor']> {
+    this.monitored += targets.length;
     const created = targets.map(({ nodeId, clientHandle }) => {
       const status = this.gone.has(nodeId) ? unknown : this.full.has(nodeId) ? tooMany : good;
       if (status === good) this.handles.set(nodeId, clientHandle);

@@ -8,6 +8,7 @@ import { Listener, planOf } from './support.ts';
 async function started(
   gone: readonly string[] = [],
   intervals: Readonly<Record<string, number>> = {},
+  slowMs = 0,
 ): Promise<{
   wire: ScriptedWire;
   host: Listener;
@@ -16,6 +17,7 @@ async function started(
   said: () => string[];
 }> {
   const wire = new ScriptedWire();
+  wire.leastPublishingMs = slowMs;
   for (const name of gone) wire.gone.add(`ns=1;s=${name}`);
   const names = ['a', 'b', 'c'];
   const plan = planOf(4840, [
@@ -94,6 +96,14 @@ describe('messages of a subscription', () => {
     expect(failures).toEqual([]);
   });
 
+  it('of a server that publishes more slowly than asked date what waited by when the server looked', async () => {
+    const { wire, host } = await started([], {}, 60_000);
+    const { changes, ...message } = wire.message(1, 'a', 1);
+    const serverMs = host.clock.now().wallMs - 50_000;
+    await wire.send({ ...message, changes: changes.map((one) => ({ ...one, seen: { ...one.seen, serverMs } })) });
+    expect(host.of('a')[0]).toMatchObject({ timeSource: 'server', timeMs: serverMs });
+  });
+
   it('that did not arrive are asked for once more, and come in their place', async () => {
     const { wire, said, failures } = await started();
     await wire.send(wire.message(1, 'a', 1));
@@ -161,5 +171,37 @@ describe('a node', () => {
     await subscriptions.recheck();
     expect(said()).toEqual(['b 9']);
     expect(wire.unmonitored).toEqual([old + 100]);
+  });
+
+  it('that two looks find at the same time is watched once', async () => {
+    const { wire, said, subscriptions } = await started(['b']);
+    const asked = Promise.withResolvers<void>();
+    const read = wire.read.bind(wire);
+    wire.read = async (...ask) => {
+      await asked.promise;
+      return read(...ask);
+    };
+    wire.gone.clear();
+    const looks = [subscriptions.recheck(), subscriptions.recheck()];
+    asked.resolve();
+    const before = wire.monitored;
+    await Promise.all(looks);
+    expect(wire.monitored - before).toBe(1);
+    expect(said()).toEqual(['b BadNodeIdUnknown']);
+  });
+
+  it('that was made anew with all others is given up in requests that the server takes', async () => {
+    const { wire, subscriptions } = await started();
+    const requests: number[] = [];
+    const unmonitor = wire.unmonitor.bind(wire);
+    wire.unmonitor = (id, itemIds) => {
+      requests.push(itemIds.length);
+      return unmonitor(id, itemIds);
+    };
+    for (const name of ['a', 'b', 'c']) wire.gone.add(`ns=1;s=${name}`);
+    await subscriptions.recheck();
+    wire.gone.clear();
+    await subscriptions.recheck();
+    expect(requests).toEqual([2, 1]);
   });
 });
