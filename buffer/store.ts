@@ -117,6 +117,7 @@ export class Store {
     for (const [lane, settled] of (options.as?.settled ?? []).entries()) this.#settled[lane]?.addAll(settled);
     this.#shelves.takeStock(clean ? floor - 1 : null);
     this.#undecodable.tellEarlier();
+    this.#telling.keepRest();
     // Then every number in use must be known.
     if (options.as)
       for (const shelf of this.#shelves.all.filter(({ isExamined, isCondemned }) => !isExamined && !isCondemned))
@@ -190,6 +191,7 @@ export class Store {
     if (commit.dating.length > 0) this.date(commit.dating);
     const active = this.#ensureActive(Math.min(...commit.frames.map((frame) => frame.first)));
     const settled = commit.drops.length === 0 ? this.#settled : withDrops(this.#settled, commit.drops);
+    this.#keepUntold();
     this.#guarded(active, () => active.commit(commit, (id) => this.#describe(id), settled));
     // Committed it is. Nothing from here on may throw, or the same frames would be committed again.
     this.#thinning.dropped(commit.drops);
@@ -272,6 +274,7 @@ export class Store {
     if (this.#unwritten === 0 && !this.#shelves.hasToldMore) return;
     this.#leaveSickActive();
     const active = this.#ensureActive(this.#nextSeq);
+    this.#keepUntold();
     this.#guarded(active, () => active.commitSettled(this.#settled));
     this.#unwritten = 0;
     this.#shelves.hasToldMore = false;
@@ -313,6 +316,7 @@ export class Store {
     this.#shelves.unlinkSettled(this.#slotsFrom);
     this.#undecodable.tell();
     this.#mending.end();
+    this.#telling.keepRest();
     this.#shelves.park();
     this.#dead.close();
     this.#dating.close();
@@ -333,7 +337,15 @@ export class Store {
   mend(): boolean {
     // A segment that a reader found damaged is written anew: from then on it is another file.
     this.#leaveSickActive();
-    return this.#mending.step((bytes) => this.space().bytes + bytes <= this.#maxBytes);
+    const hasMore = this.#mending.step((bytes) => this.space().bytes + bytes <= this.#maxBytes);
+    this.#telling.keepRest();
+    return hasMore;
+  }
+
+  /** What counts as settled without being delivered is kept before a commit says so, or a power cut would take who knows. */
+  #keepUntold(): void {
+    this.#undecodable.keepRest();
+    this.#telling.keepRest();
   }
 
   /** What was taken away, or found damaged by a reader, is not written to any more. */

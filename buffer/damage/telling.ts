@@ -14,6 +14,7 @@ export class Telling {
   /** No commit is known to hold them. By what they say; `number`: the how manieth it was. */
   readonly #waiting = new Map<string, { readonly event: GatewayEvent; readonly number: number }>();
   #told = 0;
+  #isBehind = false;
 
   constructor(tell: (event: GatewayEvent) => void) {
     this.#tell = tell;
@@ -32,6 +33,12 @@ export class Telling {
     if (!this.#pass(event)) return;
     const { size } = this.#waiting;
     if (size <= mostOneByOne || Number.isInteger(Math.log2(size))) this.#keep();
+    else this.#isBehind = true;
+  }
+
+  /** All that was told is on disk: before a commit says that it is settled, and before anything else is done. */
+  keepRest(): void {
+    if (this.#isBehind) this.#keep();
   }
 
   /** The first `heard` of all that were told are in a commit that returned. Never throws. */
@@ -52,6 +59,7 @@ export class Telling {
   }
 
   #keep(): void {
+    this.#isBehind = false;
     this.#untold?.keep(new Map([...this.#waiting].map(([said, { event }]) => [said, event])));
   }
 }

@@ -13,6 +13,7 @@ export class Undecodable {
   readonly #untold: Untold<Found>;
   #found: Found | null = null;
   #frames = 0;
+  #isBehind = false;
 
   constructor(folder: string, shelves: Shelves, quarantine: Quarantine) {
     this.#shelves = shelves;
@@ -47,7 +48,14 @@ export class Undecodable {
       this.#frames = 0;
     }
     // A whole segment may be like that: not a sync for each.
-    if (Number.isInteger(Math.log2(++this.#frames))) this.#untold.keep(new Map([[segment, this.#found]]));
+    this.#isBehind = true;
+    if (Number.isInteger(Math.log2(++this.#frames))) this.keepRest();
+  }
+
+  /** All that is not told yet is on disk: before a commit says that it is settled. */
+  keepRest(): void {
+    if (this.#isBehind && this.#found !== null) this.#untold.keep(new Map([[this.#found.segment, this.#found]]));
+    this.#isBehind = false;
   }
 
   tell(): void {

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { syncFolder } from '../folder.ts';
@@ -39,7 +39,8 @@ export class Untold<Found> {
     try {
       const handle = openSync(`${this.#file}.tmp`, 'w');
       try {
-        writeSync(handle, check(json) + json);
+        // Whole or not at all: a full disk may take a part of one write.
+        writeFileSync(handle, check(json) + json);
         fsyncSync(handle);
       } finally {
         closeSync(handle);

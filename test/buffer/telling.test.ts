@@ -39,7 +39,10 @@ function started(path: string) {
     ];
     store.commit({ frames, described: [], slots: null, dating: [], maxBytes: null, drops: [], heard });
   };
-  return { told, commit, killed: () => folder.crashed(path) };
+  const mended = (): void => {
+    while (store.mend());
+  };
+  return { told, commit, mended, killed: () => folder.crashed(path) };
 }
 
 const losses = (told: readonly GatewayEvent[]): unknown[] =>
@@ -63,6 +66,16 @@ describe('a loss of which no file tells any more', () => {
     expect(losses(third.told)).toEqual([[1, 5]]);
     third.commit(third.told.length);
     expect(losses(started(third.killed()).told)).toEqual([]);
+  });
+
+  it('is told again with all others, however many a start has told', () => {
+    const names = Array.from({ length: 100 }, (_, index) => `${String(100 + index).padStart(12, '0')}-3-abcdefgh.db`);
+    for (const name of names) writeFileSync(join(folder.path, name), 'something else '.repeat(900));
+    const { told, commit, mended, killed } = started(folder.path);
+    mended();
+    expect(losses(told).length).toBeGreaterThanOrEqual(99);
+    commit(0);
+    expect(losses(started(killed()).told)).toEqual(losses(told));
   });
 
   it('is told once by starts whose commits come to an end', async () => {

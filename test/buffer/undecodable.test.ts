@@ -65,6 +65,16 @@ describe('a frame that cannot be decoded', () => {
     store.close([]);
   });
 
+  it('is told with all those that were found before a commit said that they are settled', () => {
+    const { store, commit } = opened(folder.path);
+    commit(0);
+    for (const first of [5, 10, 15])
+      store.tellDamaged({ lane: laneOf('meter-readings'), segment: 'none', first, last: first + 4, why: 'no version' });
+    commit(0);
+    expect(opened(folder.crashed()).told).toMatchObject([{ facts: { firstSeq: 5, lastSeq: 19, count: 15 } }]);
+    store.close([]);
+  });
+
   it('is told by the next start, if it was found as the buffer closed', () => {
     const { store, commit } = opened(folder.path);
     commit(0);
