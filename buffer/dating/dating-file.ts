@@ -1,5 +1,6 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../../agent/errors.ts';
 import { DatingRows, datingRowsIn } from './dating-rows.ts';
 import type { SoundRows } from './dating-rows.ts';
 import type { WrongBoot } from './dating.ts';
@@ -47,11 +48,17 @@ export class DatingFile {
     this.#tell = tell;
     this.#files = datingFiles.map((name) => new DatingRows(join(folder, name)));
     const troubles: string[] = [];
+    const unread: unknown[] = [];
     const found = this.#files.map((one) => {
-      const rows = readOrPutAside(one, (trouble) => troubles.push(trouble));
+      const rows = readOrPutAside(one, (trouble, error) => {
+        troubles.push(trouble);
+        if (!isDamage(error)) unread.push(error);
+      });
       if (rows !== null && rows.damaged > 0) troubles.push(`${rows.damaged} rows of ${one.file} are damaged`);
       return rows;
     });
+    // What may pass passes over nothing that the other does not tell.
+    if (unread.length > 0 && !found.some(isWhole)) throw unread[0];
     for (const trouble of troubles) tell(`${trouble}: ${found.some(isWhole) ? rescued : consequence}`);
     const boots = merged(found);
     this.#boots = new Map(boots.map((boot) => [boot.boot, boot]));
@@ -105,13 +112,12 @@ export class DatingFile {
   }
 }
 
-/** null: it is not there, or was damaged and is put aside. */
-function readOrPutAside(one: DatingRows, tell: (trouble: string) => void): SoundRows | null {
+/** null: it is not there, cannot be read now, or was damaged and is put aside. */
+function readOrPutAside(one: DatingRows, tell: (trouble: string, error: unknown) => void): SoundRows | null {
   try {
     return one.read();
   } catch (error) {
-    if (!isDamage(error)) throw error;
-    tell(putAside(one.file));
+    tell(isDamage(error) ? putAside(one.file) : `${one.file} cannot be read (${messageOf(error)})`, error);
     return null;
   }
 }

@@ -54,6 +54,9 @@ export class DatingRows {
     written.put(boots);
     written.close();
     this.close();
+    // Of a write that was cut short: it would be played back into the new one.
+    rmSync(`${this.file}-journal`, { force: true });
+    syncFolder(dirname(this.file));
     renameSync(written.file, this.file);
     syncFolder(dirname(this.file));
   }

@@ -1,5 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DatingFile, datingIn, datingOnReadOnlyDisk } from '../../buffer/dating/dating-file.ts';
 import type { WrongBoot } from '../../buffer/dating/dating.ts';
@@ -80,6 +81,32 @@ describe('how readings are dated', () => {
         // Each of them alone is enough again.
         for (const one of names) expect({ seed, ...alone(one) }).toEqual({ seed, boots: after, told: [] });
       }
+    });
+  });
+
+  describe.each(names)('of %s that cannot be read now', (name) => {
+    it('is taken from the other, and the file made anew', () => {
+      kept(boots);
+      const locked = new Database(join(folder, name));
+      locked.exec('BEGIN EXCLUSIVE');
+      try {
+        const { boots: found, told } = started();
+        expect(found).toEqual(boots);
+        expect(told).toEqual([expect.stringMatching(`${name} cannot be read.*a second file tells`)]);
+        expect(started()).toEqual({ boots, told: [] });
+      } finally {
+        locked.close();
+      }
+    });
+
+    it('ends the start where the other does not tell all of it, since it may be read again', () => {
+      kept(boots);
+      rmSync(join(folder, names.find((other) => other !== name) ?? ''));
+      const locked = new Database(join(folder, name));
+      locked.exec('BEGIN EXCLUSIVE');
+      expect(started).toThrow(/locked/);
+      locked.close();
+      expect(started()).toEqual({ boots, told: [] });
     });
   });
 
