@@ -45,6 +45,8 @@ export class OpcUaSession implements Session {
   readonly #reads: ReadQueue;
   readonly #subscriptions: Subscriptions;
   #hasHinted = false;
+  /** Before that what is not watched is on its way to be. */
+  #isSetUp = false;
   #silences = 0;
   /** Whether the next session may claim its subscriptions. */
   #keeps = false;
@@ -97,6 +99,7 @@ export class OpcUaSession implements Session {
           found.point.subscribed === null ? [] : [{ ...found, subscribed: found.point.subscribed }],
         );
       await session.#subscriptions.start(subscribed, (await before?.left()) ?? null);
+      session.#isSetUp = true;
       session.#tellElements(session.#subscriptions.vanished());
       void session.#warn(plan.connection);
       return session;
@@ -163,6 +166,7 @@ export class OpcUaSession implements Session {
 
   /** What a browse path did not find, or does not find any more, may be there by now, as another node. */
   async #recheck(): Promise<void> {
+    if (!this.#isSetUp) return;
     const gone = new Set([...this.#subscriptions.vanished(), ...this.#vanished]);
     this.#vanished.clear();
     const lost = [...this.#targets].filter(

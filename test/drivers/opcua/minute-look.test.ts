@@ -47,6 +47,34 @@ describe('a look at the nodes, once a minute', () => {
     expect(await session.ended).toBeUndefined();
   });
 
+  it('asks for nothing that is on its way, at a server that takes long to set all up', async () => {
+    const plc = await startOpcUaServer();
+    server = plc;
+    plc.variable('a', 'Double', 1);
+    const host = new Listener();
+    const sleep = host.clock.sleep.bind(host.clock);
+    host.clock.sleep = (ms, signal) => sleep(ms === defaults.lookMs ? 50 : ms, signal);
+    const plan = planOf(plc.port, [{ id: 'PLC', points: { a: { nodeId: 'nsu=urn:site:plc;s=a' } } }]);
+    const asked = (what: string): number => plc.requests.filter(({ name }) => name === what).length;
+    let answer = (): void => {};
+    plc.gate = ({ name }, later) => {
+      if (name !== 'CreateMonitoredItemsRequest') return true;
+      answer = later;
+      return false;
+    };
+    const opening = driver.open(plan, host, never);
+    await until(() => asked('CreateMonitoredItemsRequest') > 0);
+    const before = asked('ReadRequest');
+    await until(() => asked('ReadRequest') > before + 4);
+    expect(asked('CreateMonitoredItemsRequest')).toBe(1);
+    plc.gate = () => true;
+    answer();
+    const session = await opening;
+    await until(() => host.of('a').length === 1);
+    expect(asked('CreateMonitoredItemsRequest')).toBe(1);
+    await session.close();
+  });
+
   it('is given up before the library gives the link up', async () => {
     const wire = new ScriptedWire();
     wire.read = (_, signal) =>
