@@ -283,10 +283,15 @@ export class Shelves {
     };
   }
 
-  /** Entries of the frame that begins with `first`. */
+  /** Entries of the frame that begins with `first`; where nobody can say it now, the most that they can be. */
   countOf({ segment, lane, first, last }: DamagedFrame): number {
     const shelf = this.#all.find(({ name }) => name === segment);
-    return (shelf && this.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
+    try {
+      return (shelf && this.use(shelf, () => shelf.countAt(lane, first))) ?? last - first + 1;
+    } catch {
+      // Whoever tells of the frame is not asked again.
+      return last - first + 1;
+    }
   }
 
   /** Lets go of all handles. */

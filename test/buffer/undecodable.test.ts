@@ -1,9 +1,12 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '../../agent/reading.ts';
 import { FrameEncoder } from '../../buffer/frames/encoder.ts';
 import { laneOf } from '../../buffer/protocol.ts';
 import { Store } from '../../buffer/store.ts';
-import { BufferFolder } from '../support/buffer-folder.ts';
+import { BufferFolder, soon } from '../support/buffer-folder.ts';
+import { values } from '../support/drained.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const at = new FakeClock().now();
@@ -72,6 +75,23 @@ describe('a frame that cannot be decoded', () => {
       store.tellDamaged({ lane: laneOf('meter-readings'), segment: 'none', first, last: first + 4, why: 'no version' });
     commit(0);
     expect(opened(folder.crashed()).told).toMatchObject([{ facts: { firstSeq: 5, lastSeq: 19, count: 15 } }]);
+    store.close([]);
+  });
+
+  it('is told, too, where its segment cannot be asked how many entries it holds', async () => {
+    const owner = await folder.opened();
+    await owner.append('meter-readings', values(0, 5));
+    await owner.close(soon());
+    const [name = ''] = folder.segments();
+    const { store, told } = opened(folder.path);
+    store.mend();
+    const locked = new Database(join(folder.path, name));
+    locked.exec('BEGIN EXCLUSIVE');
+    const segment = name.slice(0, -'.db'.length);
+    store.tellDamaged({ lane: laneOf('meter-readings'), segment, first: 1, last: 5, why: 'no such version' });
+    locked.close();
+    store.mend();
+    expect(told).toMatchObject([{ event: 'loss', facts: { firstSeq: 1, lastSeq: 5, count: 5 } }]);
     store.close([]);
   });
 
