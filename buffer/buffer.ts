@@ -1,6 +1,7 @@
 import type { Clock } from '../agent/clock.ts';
 import type { GatewayEvent, HeldDue, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Fill } from './room/fill.ts';
+import type { WhenFull } from './room/sizes.ts';
 import type { Wear } from './wear.ts';
 
 /** Whole frames of one lane, in order. `entries` are those not settled yet; `first`…`last` spans the frames in full. */
@@ -116,12 +117,6 @@ export interface BufferStats {
   /** How long the commit under way has taken so far; 0: none is. */
   readonly committingForMs: number;
 }
-
-/**
- * What happens when the quota is reached. `thin`: the oldest sensor values are dropped, then the oldest meter readings, counted and told; `stop`:
- * nothing stored is dropped, new readings are refused.
- */
-export type WhenFull = 'thin' | 'stop';
 
 export interface BufferLimits {
   readonly maxBytes: number;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { WhenFull } from '../buffer.ts';
+import type { WhenFull } from './sizes.ts';
 import { quarantineShare } from './sizes.ts';
 
 /** `low`: below 70 % of the quota; `high`; `urgent`: from 90 % on. */

@@ -1,10 +1,11 @@
 import { BufferFull } from '../../agent/errors.ts';
 import type { Stream } from '../../agent/reading.ts';
-import type { BufferLimits, WhenFull } from '../buffer.ts';
+import type { BufferLimits } from '../buffer.ts';
 import { fillOf, fillText, keptText } from './fill.ts';
 import type { Fill } from './fill.ts';
 import type { Space } from '../protocol.ts';
 import { takesUpToBytes, thinFromBytes } from './sizes.ts';
+import type { WhenFull } from './sizes.ts';
 
 /** What may wait in memory for a stuck disk. */
 const mostWaitingBytes = 16 * 1024 * 1024;

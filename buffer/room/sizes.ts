@@ -1,5 +1,10 @@
 import type { Stream } from '../../agent/reading.ts';
-import type { WhenFull } from '../buffer.ts';
+
+/**
+ * What happens when the quota is reached. `thin`: the oldest sensor values are dropped, then the oldest meter readings, counted and told; `stop`:
+ * nothing stored is dropped, new readings are refused.
+ */
+export type WhenFull = 'thin' | 'stop';
 
 const mostSegmentBytes = 16 * 1024 * 1024;
 const reservedShare = 0.02;

@@ -1,7 +1,7 @@
 import type { Driver } from '../driver.ts';
 import type { OpcUaPlan } from './plan.ts';
 import { OpcUaSession } from './session.ts';
-import { openWire } from './wire.ts';
+import { openWire } from './open-wire.ts';
 
 export const driver: Driver<OpcUaPlan> = {
   async open(plan, host, signal, before) {

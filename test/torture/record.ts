@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { WhenFull } from '../../buffer/buffer.ts';
+import type { WhenFull } from '../../buffer/room/sizes.ts';
 import { below, randomFrom } from './random.ts';
 import { Shim } from './shim.ts';
 

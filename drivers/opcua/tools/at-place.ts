@@ -7,7 +7,7 @@ import { lookFor } from '../locate.ts';
 import { browseCommand } from '../pki/refusal.ts';
 import type { OpcUaPlan, OpcUaPoint, Place } from '../plan.ts';
 import type { Target, Wire } from '../wire.ts';
-import { openWire } from '../wire.ts';
+import { openWire } from '../open-wire.ts';
 import type { ToolUrl } from './tool-url.ts';
 
 /** What a tool has of a server: one session, whose every question has a deadline. */

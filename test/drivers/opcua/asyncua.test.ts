@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../../agent/config/grammar.ts';
 import { noAsyncua } from '../../support/asyncua.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
-import { openWire } from '../../../drivers/opcua/wire.ts';
+import { openWire } from '../../../drivers/opcua/open-wire.ts';
 import { Plant } from './plant.ts';
 import { expected, points } from './plant-values.ts';
 import { Listener, planOf, pointsOf, until } from './support.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Observation } from '../../../agent/reading.ts';
 import { driver } from '../../../drivers/opcua/index.ts';
-import { openWire } from '../../../drivers/opcua/wire.ts';
+import { openWire } from '../../../drivers/opcua/open-wire.ts';
 import { Plant, makers } from './plant.ts';
 import { expected, points } from './plant-values.ts';
 import { Listener, planOf, pointsOf, until } from './support.ts';
