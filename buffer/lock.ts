@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
@@ -96,9 +96,12 @@ function openLocked(file: string): Opened {
   try {
     return prepared(file);
   } catch (error) {
-    if (!isDamage(error)) throw isBusy(error) ? inUse(file, error) : error;
+    if (!isDamage(error) && !isUnreadable(error)) throw isBusy(error) ? inUse(file, error) : error;
     // It holds nothing that the segments do not tell more carefully.
-    for (const tail of ['', '-journal']) rmSync(file + tail, { force: true });
+    rmSync(`${file}-journal`, { force: true });
+    // Kept, but the one before: a bad sector is given to no other file.
+    if (isUnreadable(error)) renameSync(file, `${file}.unreadable`);
+    else rmSync(file);
     return prepared(file);
   }
 }
@@ -134,6 +137,11 @@ function isDamage(error: unknown): boolean {
   return (
     error instanceof Database.SqliteError && ['SQLITE_NOTADB', 'SQLITE_CORRUPT', 'SQLITE_ERROR'].includes(error.code)
   );
+}
+
+/** A bad sector (EIO is `CORRUPTFS`, os_unix.c), or a file cut short by one. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof Database.SqliteError && /^SQLITE_IOERR_(?:CORRUPTFS|READ|SHORT_READ)$/.test(error.code);
 }
 
 export function inUse(file: string, cause?: unknown): BufferError {
