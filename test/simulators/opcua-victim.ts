@@ -3,6 +3,7 @@
  *
  * Usage: opcua-victim.ts HOSTILE-PORT HONEST-PORT CONNECTIONS SECURITY-MODE STATE-DIR. Prints one JSON object at its end; an exception that nobody catches ends it with 1.
  */
+import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LinkError } from '../../agent/errors.ts';
@@ -66,7 +67,8 @@ await Promise.all(
 await sleep(500);
 over.abort();
 await honest;
-const peakMb = Math.round(process.resourceUsage().maxRSS / 1024);
+// Not `maxRSS` of the resource usage: that begins with the most that the parent had.
+const peakMb = Math.round(Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024);
 console.log(
   JSON.stringify({ opened, refused, polls, worstMs: Math.round(worstMs), stallMs: Math.round(loop.max / 1e6), peakMb }),
 );

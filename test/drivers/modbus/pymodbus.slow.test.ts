@@ -179,10 +179,13 @@ describe.skipIf(missing !== undefined)(
           const lines = existsSync(out) ? records(readFileSync(out, 'utf8').replace(/[^\n]*$/, '')) : [];
           return lines.filter(({ topic }) => readings.has(String(topic))).map((each) => each['value'] as Value);
         };
-        const all = (): boolean => known(sent()).every(({ quality }) => quality !== 'none');
+        // A slot that a busy machine could not read in its time is bad; the next one tells.
+        const all = (): boolean => known(sent()).every(({ quality }) => quality === 'good');
         for (const from = Date.now(); !all() && Date.now() - from < 40_000;) await sleep(100);
         child.kill('SIGTERM');
         await done;
+        const bad = sent().filter(({ quality }) => quality === 'bad');
+        if (bad.length > 0) console.log(`${bad.length} were bad, the first:`, bad[0]);
         expect(known(sent())).toEqual(expected);
       },
       60_000,

@@ -33,7 +33,7 @@ interface Run {
 
 /** The command, in a process of its own, which says how much memory it took at most. */
 async function browse(...argv: readonly string[]): Promise<Run> {
-  const report = `process.on('exit', () => process.stderr.write('MAXRSS ' + process.resourceUsage().maxRSS + '\\n'));`;
+  const report = `process.on('exit', () => process.stderr.write('MAXRSS ' + /VmHWM:\\s+(\\d+)/.exec(process.getBuiltinModule('node:fs').readFileSync('/proc/self/status', 'utf8'))[1] + '\\n'));`;
   const url = `opc.tcp://127.0.0.1:${proxy.port}?timeout=10s`;
   const words = ['--import', `data:text/javascript,${encodeURIComponent(report)}`, 'agent/main.ts', 'browse', url];
   proxy.seen.sentBytes = 0;
