@@ -132,8 +132,8 @@ class Demo {
     await this.#until(catchUpMs, '', () => this.#arrived() >= accepted).catch(() => undefined);
 
     const problems: string[] = [];
-    const code = await this.#child('gateway').stop(8_000);
-    if (code !== 0) problems.push(`the gateway ended with ${code}; see ${this.#child('gateway').log}`);
+    const gateway = await this.#end('gateway');
+    if (gateway.code !== 0) problems.push(`the gateway ended with ${gateway.code}; see ${gateway.log}`);
     this.#show.tell('The gateway has stopped. Counting what came of its readings.');
     this.#tap.readOn();
     const records = await this.#target.records();
@@ -141,8 +141,8 @@ class Demo {
       .size;
     await this.#until(15_000, '', () => this.#arrived() >= inTopic).catch(() => undefined);
     for (const [consumer] of consumers) {
-      const ended = await this.#child(consumer).stop(8_000);
-      if (ended !== 0) problems.push(`${consumer} ended with ${ended}; see ${this.#child(consumer).log}`);
+      const { code, log } = await this.#end(consumer);
+      if (code !== 0) problems.push(`${consumer} ended with ${code}; see ${log}`);
     }
     const verdict = judge({
       gateway: this.#station.gateway,
@@ -174,6 +174,13 @@ class Demo {
     const found = this.#running.find((child) => child.name === name);
     if (found === undefined) throw new Error(`${name} was never started`);
     return found;
+  }
+
+  /** From here on nobody minds that it does not run. */
+  async #end(name: string): Promise<{ code: number | null; log: string }> {
+    const child = this.#child(name);
+    this.#running = this.#running.filter((each) => each !== child);
+    return { code: await child.stop(8_000), log: child.log };
   }
 
   /** Throws when a part of the demo has ended by itself. */
@@ -216,7 +223,7 @@ class Demo {
     this.#backlog = this.#tap.count(consumedStreams);
   }
 
-  /** An empty `what`: nobody will read the reason. */
+  /** Throws when it takes too long, or a part of the demo ends meanwhile. An empty `what`: nobody will read the reason. */
   async #until(withinMs: number, what: string, isSo: () => boolean): Promise<void> {
     const deadlineMs = Date.now() + withinMs;
     while (!isSo()) {

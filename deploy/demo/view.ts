@@ -34,6 +34,7 @@ export interface Style {
 /** With an ANSI colour, or in the terminal's own. */
 type Line = [text: string, color?: number | undefined];
 
+/** HH:MM:SS in the time zone of this machine. */
 export function clockTime(timeMs: number): string {
   const time = new Date(timeMs);
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
