@@ -9,6 +9,7 @@ export function makeFolder(path: string): void {
   for (let made = path; made.length >= topmost.length; made = dirname(made)) syncFolder(dirname(made));
 }
 
+/** Names in this folder are on disk when it returns. Throws what the system says. */
 export function syncFolder(folder: string): void {
   const handle = openSync(folder, 'r');
   try {

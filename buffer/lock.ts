@@ -144,6 +144,7 @@ function isUnreadable(error: unknown): boolean {
   return error instanceof Database.SqliteError && /^SQLITE_IOERR_(?:CORRUPTFS|READ|SHORT_READ)$/.test(error.code);
 }
 
+/** BufferError `BUFFER_IN_USE`, with what to do. */
 export function inUse(file: string, cause?: unknown): BufferError {
   return new BufferError(
     'BUFFER_IN_USE',

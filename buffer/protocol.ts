@@ -8,6 +8,7 @@ export function laneOf(stream: Stream): number {
   return streams.indexOf(stream);
 }
 
+/** Throws RangeError for a lane that there is none of. */
 export function streamOf(lane: number): Stream {
   const stream = streams[lane];
   if (stream === undefined) throw new RangeError(`lane ${lane} is not known`);

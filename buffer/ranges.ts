@@ -104,6 +104,7 @@ export function encodeSettled(lanes: readonly Settled[]): Buffer {
   return Buffer.from(writer.done());
 }
 
+/** Reads what `encodeSettled` wrote. Throws RangeError when the bytes end early. */
 export function decodeSettled(bytes: Uint8Array): Settled[] {
   const reader = new ByteReader(bytes);
   return Array.from({ length: reader.unsigned() }, () => {

@@ -11,15 +11,18 @@ export function decimalOf(text: string): Decimal {
   return { digits: BigInt(whole + fraction), exponent: Number(exponent) - fraction.length };
 }
 
+/** Exact. */
 export function times(a: Decimal, b: Decimal): Decimal {
   return { digits: a.digits * b.digits, exponent: a.exponent + b.exponent };
 }
 
+/** Exact. */
 export function plus(a: Decimal, b: Decimal): Decimal {
   const exponent = Math.min(a.exponent, b.exponent);
   return { digits: digitsAt(a, exponent) + digitsAt(b, exponent), exponent };
 }
 
+/** By value: 1.50 equals 1.5. */
 export function equal(a: Decimal, b: Decimal): boolean {
   const exponent = Math.min(a.exponent, b.exponent);
   return digitsAt(a, exponent) === digitsAt(b, exponent);

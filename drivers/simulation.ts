@@ -57,6 +57,7 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
+/** By its text: no name is looked up. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }

@@ -11,6 +11,7 @@ const mostChars = 900_000;
 /** What a device says of the unit of a point whose configuration names none. */
 export type UnitOf = (device: string, point: string) => string | null;
 
+/** What the metadata topic should say of every device of a configuration, and where it goes. */
 export function describeSite(config: SiteConfig, registry: Registry = allDrivers, unitOf: UnitOf = () => null): Wanted {
   const descriptions = config.connections.flatMap((connection) =>
     connection.devices.flatMap((device) => describeDevice(config, connection, device, registry, unitOf)),

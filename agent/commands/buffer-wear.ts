@@ -34,6 +34,7 @@ export function enduranceOf({ values: { endurance: stated } }: CommandArgs): num
   );
 }
 
+/** What is known of the wear of a disk. null: not measured, or not yet for long enough. `enduranceBytes`: the maker's figure, all that may ever be written. */
 export function wearFacts(wear: Wear | null, device: DeviceWear | null, enduranceBytes: number | null): WearFacts {
   const own = wear && bytesPerDay(wear.recent);
   const whole = device && bytesPerDay(device);

@@ -65,6 +65,7 @@ function argumentText({ name, required }: Argument): string {
   return required === true ? name : `[${name}]`;
 }
 
+/** `--every <time>`, as help and the command reference write it. */
 export function optionText(name: string, { value }: Option): string {
   return value === undefined ? `--${name}` : `--${name} ${value}`;
 }

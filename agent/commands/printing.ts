@@ -35,6 +35,7 @@ export function bytesText(bytes: number): string {
   return `${power === 0 || Number.isInteger(number) ? number : number.toFixed(1)} ${units[power] ?? ''}`;
 }
 
+/** ISO 8601 in UTC; a number beyond what a date can be stays that number. */
 export function isoText(unixMs: number): string {
   const date = new Date(unixMs);
   return Number.isNaN(date.getTime()) ? String(unixMs) : date.toISOString();

@@ -16,6 +16,7 @@ export function builtInProfiles({ families }: Registry): BuiltIn[] {
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** Does not throw: what is wrong with the file stands in its source, as a problem with its place. */
 export function readBuiltIn({ name, folder }: BuiltIn): ProfileFile {
   return readProfile(folder, name);
 }

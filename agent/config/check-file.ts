@@ -60,6 +60,7 @@ interface Context extends InspectOptions {
   readonly profileFolder: string;
 }
 
+/** Goes through a whole configuration; every problem is in `context.problems` afterwards, none is thrown. */
 export function checkFile(root: Node, context: Context): CheckedFile {
   const top = inspectObject(fileEntries, root, context);
   const connections = checkConnections(child(root, 'connections'), context);

@@ -216,6 +216,7 @@ function ipv4Fault(input: string): string {
   return parts.length > 0 && parts.length !== 4 ? '; an IPv4 address has four numbers' : '';
 }
 
+/** A TCP or UDP port: 1 to 65535. */
 export function port() {
   return integer(1, 65_535);
 }

@@ -40,6 +40,7 @@ export function readProfiles(folder: string): { readonly profiles: ProfileFile[]
   return { profiles: names.map((name) => readProfile(folder, name)), broken: null };
 }
 
+/** Does not throw: what is wrong with the name, the file or its JSON stands in the source, as a problem with its place. */
 export function readProfile(folder: string, name: string): ProfileFile {
   const file = join(folder, `${name}.json`);
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(name)) {

@@ -159,6 +159,7 @@ export function properties(node: Node): { key: string; keyNode: Node; value: Nod
   });
 }
 
+/** The elements of an array in the file; of anything else none. */
 export function items(node: Node): readonly Node[] {
   return node.type === 'array' ? (node.children ?? []) : [];
 }

@@ -6,6 +6,7 @@ export function rejectedText({ code }: UplinkError): string {
   return `one record was refused for good (${code}) and lies in the buffer's dead letters`;
 }
 
+/** What people are told of one entry that the uplink will never take. It lies in dead-letters.db. */
 export function rejected(lane: Stream, entry: Kept, error: UplinkError): GatewayEvent {
   const [device, point] = entry.form === 'reading' ? [entry.point.device, entry.point.point] : [null, null];
   const facts = { stream: lane, epoch: entry.epoch, seq: entry.seq, code: error.code, reason: error.message };
@@ -21,6 +22,7 @@ export function stalledText(code: string, rejectionsInRow: number, slowMs: numbe
   );
 }
 
+/** What people are told when a lane waits until somebody mends something. */
 export function stalled(lane: Stream, code: string, text: string): GatewayEvent {
   return { event: 'dead-letter', severity: 'error', message: `${lane}: ${text}`, facts: { stream: lane, code } };
 }

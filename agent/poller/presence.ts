@@ -15,6 +15,7 @@ const advice: Readonly<Record<string, string>> = {
     'what comes back cannot be its answer; check host, port, baud rate and parity, wiring, and that it speaks this protocol',
 };
 
+/** By its status: nobody answered, which says more about the device than about the point. */
 export function isSilence(status: string): boolean {
   return silent.has(status);
 }

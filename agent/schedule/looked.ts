@@ -21,6 +21,7 @@ export function lookAfter(last: Looked, now: Stamp): { readonly looked: Looked; 
   return { looked: { bootMs: now.bootMs, wallMs: now.wallMs, untilWallMs: Math.max(afterMs, now.wallMs) }, afterMs };
 }
 
+/** What a start knows: nothing before this instant was looked at. */
 export function firstLook({ bootMs, wallMs }: Stamp): Looked {
   return { bootMs, wallMs, untilWallMs: wallMs };
 }

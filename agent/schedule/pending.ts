@@ -51,6 +51,7 @@ export function fail(point: PointState, pending: Pending, bad: Observation): Rea
   return isNews ? [slotted(point, pending, bad)] : [];
 }
 
+/** The point's slot has its record; a poll without a slot has none to remember. */
 export function finish(point: PointState, pending: Pending): void {
   if (pending.slotMs !== null) point.done.add(pending.slotMs);
   point.pending = null;
@@ -64,6 +65,7 @@ export function pauseMs(withinMs: number): number {
   return Math.max(1_000, Math.min(withinMs / 10, 10_000));
 }
 
+/** `bad` is told once, and again after `BAD_AGAIN_MS` of it. */
 export function badIsNews(point: PointState, bootMs: number): boolean {
   return point.badToldBootMs === null || bootMs - point.badToldBootMs >= BAD_AGAIN_MS;
 }

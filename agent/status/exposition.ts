@@ -15,6 +15,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 export const expositionType = 'text/plain; version=0.0.4; charset=utf-8';
 
+/** Metrics in Prometheus's text format 0.0.4. A sample whose value is null is left out. */
 export function exposition(families: readonly Family[]): string {
   return families.map(familyText).join('');
 }

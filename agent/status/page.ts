@@ -89,6 +89,7 @@ export interface LaneLine {
   } | null;
 }
 
+/** What the status page shows, in words and in the order of the page. */
 export function statusPage(status: GatewayStatus, version: string): StatusPage {
   const { gateway, site, epoch, startedAt, now, buffer } = status;
   const wrong = ailments(status);

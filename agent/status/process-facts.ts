@@ -21,6 +21,7 @@ const resolutionMs = 100;
 const windowMs = 60_000;
 const nsPerMs = 1e6;
 
+/** What this process costs, the longest delay from now on until `close`. */
 export function watchProcess(): ProcessWatch {
   const delays = monitorEventLoopDelay({ resolution: resolutionMs });
   delays.enable();

@@ -46,6 +46,7 @@ const mostLost = 50;
 /** Lanes that this record speaks of: not of the one it goes through. */
 const own = 'gateway-status';
 
+/** One record for gateway-status, as `gateway-status.schema.json` describes it. */
 export function statusRecord(status: GatewayStatus, identity: Identity, state: StatusRecord['state']): StatusRecord {
   const { gateway, site, epoch, now, startedAt, devices, buffer, uplink } = status;
   const wrong = ailments(status);
@@ -84,6 +85,7 @@ export function gist(record: StatusRecord): string {
   return JSON.stringify([site, config, clock, state, ok, devices, devicesOk, lost, devicesLost, delivering]);
 }
 
+/** Keyed by the gateway, so that a compacted topic keeps the newest of each. */
 export function outRecord(record: StatusRecord): OutRecord {
   return { key: record.gateway, value: JSON.stringify(record), timestampMs: Date.parse(record.time) };
 }

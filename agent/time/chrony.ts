@@ -31,6 +31,7 @@ export interface Tracking {
   readonly correctionSeconds: number;
 }
 
+/** Asks for "tracking" (candm.h, REQ_TRACKING), 104 bytes. `sequence`: 32 bits that the answer repeats. */
 export function trackingRequest(sequence: number): Buffer {
   const bytes = Buffer.alloc(trackingBytes);
   bytes.writeUInt8(version, 0);

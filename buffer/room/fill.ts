@@ -18,6 +18,7 @@ export function fillOf(before: Fill, bytes: number, mostBytes: number): Fill {
   return isAbove(highShare, before !== 'low') ? 'high' : 'low';
 }
 
+/** What people read in the log and the event when this share of the quota is reached, with what to do. */
 export function fillText(fill: Fill, bytes: number, mostBytes: number, whenFull: WhenFull): string {
   const share = `${Math.round((bytes / mostBytes) * 100)} % of what readings may take of its quota`;
   if (fill === 'low') return `it holds only ${share} again`;

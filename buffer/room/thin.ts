@@ -59,6 +59,7 @@ export function maySaveRoom(settled: number, count: number): boolean {
   return settled > 0 && settled < count && settled >= count * leastSettledShare;
 }
 
+/** Whether a copy without what is settled wins enough, from `bytes` to `copyBytes`. */
 export function savesRoom(bytes: number, copyBytes: number): boolean {
   return bytes - copyBytes >= Math.max(leastGainBytes, bytes * leastGainShare);
 }

@@ -10,6 +10,7 @@ export function extentOf(frames: readonly Extent[]): Extent | null {
   return { first: first.first, last: last.last, count: countOf(frames) };
 }
 
+/** Two lanes' extents say the same; null equals null. */
 export function sameExtent(one: Extent | null, other: Extent | null): boolean {
   return one?.first === other?.first && one?.last === other?.last && one?.count === other?.count;
 }

@@ -80,6 +80,7 @@ export class SealedList {
 /** What is known of the segment of this name; null: its file must be opened. */
 export type SealedLooker = (file: string, name: string) => ListedSegment | null;
 
+/** What the list of a folder says, read once, for who does not keep it. Never throws. */
 export function sealedIn(folder: string): SealedLooker {
   return lookerIn(linesIn(join(folder, sealedListFile)));
 }

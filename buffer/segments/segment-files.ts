@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Seq } from '../../agent/reading.ts';
 
+/** `000000012345-EPOCH`: sorts by the first seq. */
 export function segmentName(first: Seq, epoch: string): string {
   return `${String(first).padStart(12, '0')}-${epoch}`;
 }
@@ -20,6 +21,7 @@ export function parseSegmentName(fileName: string): SegmentName | null {
   return match ? { first: Number(match[1]), epoch: match[2] ?? '', starts: Number(match[3]) } : null;
 }
 
+/** Bytes; 0 where there is no such file. */
 export function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }

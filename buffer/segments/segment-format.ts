@@ -100,6 +100,7 @@ export function packDescriptors(descriptors: readonly Descriptor[]): Buffer {
   return zstdCompressSync(JSON.stringify(descriptors.map(({ id, json }) => [id, json])));
 }
 
+/** Pairs of id and JSON, zstd over JSON. Throws when the bytes are neither. */
 export function unpackDescriptors(body: Uint8Array): Descriptor[] {
   const pairs = JSON.parse(zstdDecompressSync(body).toString()) as [number, string][];
   return pairs.map(([id, json]) => ({ id, json }));

@@ -84,6 +84,7 @@ function copyIfThere(from: string, to: string, copyFile: CopyFile): void {
   }
 }
 
+/** The system says ENOENT. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

@@ -33,6 +33,7 @@ const schema = `
   create table if not exists unreadable (source text, position integer, json text, primary key (source, position)) strict;
 `;
 
+/** Opens or makes a consumer's database, durable with every commit. `tables`: SQL that makes what `booking` writes to. Throws what SQLite says. */
 export function openInbox(file: string, tables: string, booking: Booking): Inbox {
   const db = new Database(file);
   db.pragma('journal_mode = WAL');

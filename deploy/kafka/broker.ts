@@ -264,6 +264,7 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
+/** A TCP port of 127.0.0.1 that was free just now. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

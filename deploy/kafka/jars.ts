@@ -15,6 +15,7 @@ const needed = `Apache Kafka 4 needs Java ${leastJava} or newer`;
 /** The class path of Apache Kafka, fetched once by Maven into `lib/jars`; or, as `missing`, why this machine cannot have it. */
 export type KafkaJars = { classPath: string } | { missing: string };
 
+/** Finds the jars or fetches them, in five minutes at most; never rejects. */
 export async function kafkaJars(): Promise<KafkaJars> {
   const java = await run('java', ['-version']).catch(() => undefined);
   if (java === undefined) return { missing: `no java on this machine (${needed})` };

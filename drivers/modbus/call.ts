@@ -147,6 +147,7 @@ export class Call implements Waiting {
   }
 }
 
+/** Nobody answered, or a gateway says that its device did not. */
 export function isSilence(outcome: Outcome): boolean {
   return outcome.kind === 'silence' || (outcome.kind === 'exception' && meansSilence(outcome.code));
 }

@@ -62,6 +62,7 @@ export function dataBytes({ table, count }: Pick<ReadRequest, 'table' | 'count'>
 
 const isBits = (table: Table): boolean => table === 'coil' || table === 'discrete';
 
+/** The whole frame, MBAP header and PDU (Modbus Messaging on TCP/IP 1.0b, 3.1.3). `transactionId`: 0 to 65535. Throws RangeError for what cannot be asked. */
 export function encodeTcp(transactionId: number, request: Request): Buffer {
   const pdu = requestPdu(request);
   const header = Buffer.alloc(headerBytes);

@@ -33,6 +33,7 @@ function isSooner(a: Waiting, b: Waiting, nowMs: number): boolean {
 
 const isLateCounter = (each: Waiting, nowMs: number): boolean => each.isCounter && isLate(each, nowMs);
 
+/** Waits for longer than the line's own work explains: counters go first. */
 export function isLate({ dueMs, spentMs }: Waiting, nowMs: number): boolean {
   return nowMs - dueMs - spentMs > lateMs;
 }

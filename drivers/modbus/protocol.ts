@@ -41,6 +41,7 @@ const exceptionStatuses: Readonly<Record<number, string>> = {
   11: 'BadNoCommunication',
 };
 
+/** The status code of a reading (DESIGN section 6) for an exception code of the device. */
 export function statusOfException(code: number): string {
   return exceptionStatuses[code] ?? 'BadDeviceFailure';
 }

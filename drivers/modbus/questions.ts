@@ -15,6 +15,7 @@ export interface Question {
 /** A foreign question holds up a line no longer than that. */
 const longestMs = 2000;
 
+/** A request as it goes over the daemon's socket; `questionOf` reads it. */
 export function questionJson(request: Request, timeoutMs: number): unknown {
   return { ...request, timeoutMs };
 }
@@ -42,6 +43,7 @@ function isNamed(value: unknown, names: object): boolean {
   return typeof value === 'string' && Object.hasOwn(names, value);
 }
 
+/** An outcome as it goes over the daemon's socket, data in hex; `outcomeOf` reads it. */
 export function outcomeJson(outcome: Outcome): unknown {
   const { at: _at, ...said } = outcome;
   return said.kind === 'data' ? { kind: 'data', data: said.data.toString('hex') } : said;

@@ -51,6 +51,7 @@ export function readyDevice(device: ModbusDevice, turn: number, everyRaw: boolea
 /** A device has few distinct slots, so few sets of points: planning them once is enough. */
 const mostKnown = 8;
 
+/** The reads that bring these points and the registers which scale them; planned once per set of points. */
 export function blocksOf(device: ReadyDevice, asked: readonly PointInfo[]): Block<ReadyPoint>[] {
   const known = device.known.find(
     (one) => one.asked.length === asked.length && one.asked.every((info, index) => info === asked[index]),

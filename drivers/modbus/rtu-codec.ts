@@ -4,6 +4,7 @@ import { identifyFunctions, readFunctions } from './protocol.ts';
 
 /** Frames of Modbus RTU: unit, PDU, CRC (Modbus over Serial Line Specification V1.02, section 2.5.1). */
 
+/** The whole frame: unit, PDU, CRC with its low byte first (Modbus over Serial Line 1.02, 2.5.1.2). Throws RangeError for what cannot be asked. */
 export function encodeRtu(request: Request): Buffer {
   const frame = Buffer.concat([Buffer.from([request.unitId]), requestPdu(request), Buffer.alloc(2)]);
   frame.writeUInt16LE(crc16(frame.subarray(0, -2)), frame.length - 2);

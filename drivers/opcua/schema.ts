@@ -102,6 +102,7 @@ export const opcuaSchema: DriverSchema<OpcUaPlan> = {
   },
 };
 
+/** `ns=2;s=Flow`, `/2:Pump/2:Speed [0,3]`: as the file names the place, with the index in an array. */
 export function placeText({ node, index }: OpcUaPoint): string {
   return index === null ? node.text : `${node.text} [${index.join(',')}]`;
 }

@@ -23,6 +23,7 @@ export const statusOf = ({ value, name }: { value: number; name: string }): Seen
   name: name.split('#')[0] ?? name,
 });
 
+/** The library's value as the contract has it; times in Unix ms, null where the server says none. */
 export function seenOf({ statusCode, sourceTimestamp, serverTimestamp, value: variant }: DataValue): Seen {
   return {
     wire: variant ? wireOf(variant) : null,
@@ -43,6 +44,7 @@ function wireOf({ dataType, arrayType, dimensions, value }: Variant): WireValue 
   };
 }
 
+/** What one NotificationMessage says: changes, gaps, the end of the subscription. */
 export function publishedOf(subscriptionId: number, message: NotificationMessage): Published {
   const changes: Published['changes'][number][] = [];
   let ended: string | null = null;

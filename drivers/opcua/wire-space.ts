@@ -56,6 +56,7 @@ const referenceTypes = {
 /** Types of references, browse names, node classes and display names (OPC UA Part 4, 5.9.2.2). */
 const resultMask = 0b01_1101;
 
+/** TranslateBrowsePathsToNodeIds (OPC UA Part 4, 5.9.4), answers in the order of the question. */
 export async function translate(session: ClientSession, asks: readonly PathAsk[]): Promise<readonly PathFound[]> {
   const results = await session.translateBrowsePath(
     asks.map(({ start, steps }) => ({

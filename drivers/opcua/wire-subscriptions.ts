@@ -36,6 +36,7 @@ const publishMs = 2 ** 31 - 1;
 /** A sign of life at least so often. */
 const keepAliveMs = 5_000;
 
+/** CreateSubscription (OPC UA Part 4, 5.14.2): asks for a sign of life every 5 s, for 60 s of life without one from here. */
 export async function subscribe(
   session: RawSession,
   publishingMs: number,
@@ -56,6 +57,7 @@ export async function subscribe(
   return { subscriptionId, publishingMs: revisedMs, alive, silentAfterMs: alive.givenMs + timeoutMs };
 }
 
+/** CreateMonitoredItems (OPC UA Part 4, 5.13.2), answers in the order of `targets`; intervals in ms. */
 export async function monitor(
   session: RawSession,
   subscriptionId: number,
@@ -107,6 +109,7 @@ export async function republish(
   return publishedOf(subscriptionId, notificationMessage);
 }
 
+/** Publish (OPC UA Part 4, 5.14.5). Resolves with the next message, whenever it comes. */
 export async function publish(session: RawSession, acknowledge: readonly Acknowledged[]): Promise<Published> {
   const request = new PublishRequest({ subscriptionAcknowledgements: [...acknowledge] });
   request.requestHeader.timeoutHint = publishMs;
@@ -116,6 +119,7 @@ export async function publish(session: RawSession, acknowledge: readonly Acknowl
   return publishedOf(subscriptionId, notificationMessage);
 }
 
+/** TransferSubscriptions (OPC UA Part 4, 5.14.7), answers in the order of the question. */
 export async function transfer(
   session: RawSession,
   subscriptionIds: readonly number[],

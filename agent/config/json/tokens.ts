@@ -45,6 +45,7 @@ const pieces: readonly (readonly [Kind, RegExp])[] = [
   ['bare', new RegExp(`[^\\s{}[\\]:,;="#'\`${curly}${odd}]+`, 'y')],
 ];
 
+/** The text of a file in tokens, in order. Never throws: what is no token of JSON is one of its own kind. */
 export function tokensOf(text: string): Token[] {
   const tokens: Token[] = [];
   for (let offset = 0; offset < text.length;) {

@@ -47,6 +47,7 @@ function decodingsOf({ table, address, words }: Window): Decodings[] {
   });
 }
 
+/** What `probe` prints of registers: the words, and every decoding of them side by side. `tookMs`: from question to answer. */
 export function wordsFound(target: Target, line: string, window: Window, tookMs: number): Finding {
   const decodings = decodingsOf(window);
   const widths = [...new Set(numberTypes.map(registersOf))];

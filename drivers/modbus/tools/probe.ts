@@ -15,6 +15,7 @@ import type { Origin, Window } from './rank.ts';
 /** How many registers around the asked ones are looked at too, for a number that is near by. */
 const neighbours = 10;
 
+/** That nobody answers is a finding too. Rejects with UsageError for a URL or a face that cannot be meant. */
 export async function probe(url: string, { display }: ProbeOptions, host: ToolHost): Promise<Finding> {
   const target = targetOf(url);
   const { table, address, count } = target;

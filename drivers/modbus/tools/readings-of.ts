@@ -36,6 +36,7 @@ const readers = new Map(
   ),
 );
 
+/** The reader of a type in a byte order; it says null for words that are no such number. */
 export function readerOf(type: NumberType, byteOrder: ByteOrder): ReadNumber {
   return readers.get(`${type} ${byteOrder}`) ?? (() => null);
 }

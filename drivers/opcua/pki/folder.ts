@@ -147,6 +147,7 @@ async function exists(file: string): Promise<boolean> {
   );
 }
 
+/** Names in this folder are on disk when it resolves. Rejects with what the system says. */
 export async function synced(folder: string): Promise<void> {
   const handle = await open(folder);
   try {

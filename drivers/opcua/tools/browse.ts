@@ -18,6 +18,7 @@ const deepest = 12;
 const usualLimit = 2_000;
 const classes: Readonly<Record<number, string>> = { 1: 'object', 2: 'variable', 4: 'method' };
 
+/** Rejects with UsageError for a URL that cannot be meant, with LinkError where there is no session. */
 export async function browse(url: string, options: BrowseOptions, host: ToolHost): Promise<Finding> {
   const asked = toolUrl(url, options.plan as OpcUaPlan | null);
   const { plan, place } = asked;

@@ -108,6 +108,7 @@ export async function readAll(
   return seen;
 }
 
+/** The text of a LocalizedText, made safe to print; null: it is none. */
 export function textIn(seen: Seen | undefined): string | null {
   const value = seen?.wire?.value as { text?: unknown } | null | undefined;
   return typeof value?.text === 'string' ? foreignText(value.text) : null;

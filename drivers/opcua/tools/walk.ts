@@ -141,6 +141,7 @@ async function takeAll(
   return true;
 }
 
+/** A NodeId with the URI of its namespace, as a configuration takes it. */
 export function textOf(nodeId: string, namespaces: readonly string[]): string {
   const [, index = '0', identifier = nodeId] = /^ns=(\d+);(.*)$/s.exec(nodeId) ?? [];
   return nodeIdText(Number(index), identifier, namespaces);
