@@ -31,7 +31,7 @@ export interface CommitsParts {
   /** What the writer says of its files with a commit. */
   readonly space: (space: Space) => void;
   /** How many events the writer has told. */
-  readonly heard: () => number;
+  readonly told: () => number;
   /** A commit returned. */
   readonly committed: () => void;
   /** There may be more to read. */
@@ -66,6 +66,9 @@ export class Commits {
   #lastCommitMs = -Infinity;
   #committing: Promise<void> | null = null;
   #writing: Sealed | null = null;
+  /** So many of the writer's events were told, and not refused, before what was sealed last. */
+  #heard = 0;
+  #isEventLost = false;
   #isBackTold = false;
   #isEnding = false;
   #wantsSlots: boolean;
@@ -159,6 +162,11 @@ export class Commits {
   /** The newest slots, totals and serial numbers have changed beside what is appended. */
   packSlots(): void {
     this.#isUnpacked = true;
+  }
+
+  /** The lane of the events has refused one, perhaps one of the writer's: no commit says any more that it holds what they tell, and the next start tells it. */
+  lostEvent(): void {
+    this.#isEventLost = true;
   }
 
   /** `commitEvery` may have changed. */
@@ -274,7 +282,7 @@ export class Commits {
   }
 
   #seal(): Sealed {
-    const { options, held, slots, quota, wear, heard } = this.#parts;
+    const { options, held, slots, quota, wear, told } = this.#parts;
     const gathering = this.#gathering;
     this.#gathering = new Gathering();
     this.#lastCommitMs = performance.now();
@@ -294,6 +302,7 @@ export class Commits {
     const maxBytes = this.isUnwritten ? null : quota.newBytes;
     const packs = !this.isUnwritten && (this.#wantsSlots || this.#isUnpacked || maxBytes !== null);
     this.#isUnpacked = false;
+    if (!this.#isEventLost) this.#heard = told();
     const commit = {
       frames,
       described,
@@ -301,7 +310,7 @@ export class Commits {
       dating,
       maxBytes,
       drops: gathering.drops,
-      heard: heard(),
+      heard: this.#heard,
     };
     return { gathering, anchor, lanes, commit, shown: new Set() };
   }

@@ -34,11 +34,11 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
   const latest: Latest = {
     space: { bytes: 0, quarantineBytes: 0, segments: 0, waiting: [], held: [], writtenBytes: null },
     onVolatile: () => undefined,
-    heard: 0,
+    told: 0,
   };
   const thread = new WriterThread({
     event: (event) => {
-      latest.heard += 1;
+      latest.told += 1;
       options.event(event);
     },
     trouble: (message) => options.log?.(`buffer: ${message}`),
@@ -84,7 +84,7 @@ interface Latest {
   /** The file system became read-only, or can be written again. */
   onVolatile: (isOn: boolean) => void;
   /** How many events it has told. */
-  heard: number;
+  told: number;
 }
 
 class DurableBuffer implements Buffer {
@@ -167,7 +167,7 @@ class DurableBuffer implements Buffer {
         readers: this.#readers,
         wear: () => this.#wearNow(),
         space: (space) => (latest.space = space),
-        heard: () => latest.heard,
+        told: () => latest.told,
         committed: () => {
           this.#roomMaker.look();
           this.#quota.look();
@@ -218,6 +218,7 @@ class DurableBuffer implements Buffer {
     if (refusal) {
       this.#refused += entries.length;
       this.#lastRefused = entries.length;
+      if (stream === 'gateway-events') this.#commits.lostEvent();
       this.#roomMaker.look();
       return Promise.reject(refusal);
     }

@@ -9,6 +9,8 @@ import type { WhenFull } from './sizes.ts';
 
 /** What may wait in memory for a stuck disk. */
 const mostWaitingBytes = 16 * 1024 * 1024;
+/** The part of it that only events may use: what becomes of readings must be told. */
+const waitingEventsBytes = 1024 * 1024;
 /** A reading's fields in memory, besides its texts; and about what it takes on disk. */
 export const entryBytes = 200;
 const diskBytes = 16;
@@ -96,7 +98,8 @@ export class Quota {
       return new BufferFull(`${holds} and ${why}${this.#keptText()}`);
     }
     const bytes = waitingBytes();
-    if (bytes + count * entryBytes <= mostWaitingBytes) return null;
+    const mostBytes = mostWaitingBytes - (stream === 'gateway-events' ? 0 : waitingEventsBytes);
+    if (bytes + count * entryBytes <= mostBytes) return null;
     return new BufferFull(`${bytes} bytes of readings wait in memory for the disk at ${path}`);
   }
 

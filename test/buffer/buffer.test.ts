@@ -224,6 +224,16 @@ describe('the buffer', () => {
     await buffer.append('meter-readings', counted(0, 1));
   });
 
+  it('refuses readings when too many wait in memory for the disk, and still takes events', async () => {
+    const buffer = await site.opened();
+    const waiting = [buffer.append('meter-readings', counted(0, 75_000))];
+    const more = buffer.append('sensor-values', counted(0, 5_000));
+    const note: Note = { at: new FakeClock().now(), key: 'ps-12', json: '{"event":"loss"}' };
+    for (let events = 0; events < 4_000; events++) waiting.push(buffer.append('gateway-events', [note]));
+    await expect(more).rejects.toThrow(/bytes of readings wait in memory for the disk/);
+    await Promise.all(waiting);
+  });
+
   it('keeps a rejected entry in the dead letters and never gives it again', async () => {
     const first = await site.opened();
     await first.append('meter-readings', counted(0, 3));

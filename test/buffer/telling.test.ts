@@ -78,6 +78,28 @@ describe('a loss of which no file tells any more', () => {
     expect(losses(started(killed()).told)).toEqual(losses(told));
   });
 
+  it('is told by the next start when the buffer has no room for the event', async () => {
+    rmSync(join(folder.path, folder.segments()[0] ?? ''));
+    const note = { at, key: 'k', json: '{}' };
+    const refused: unknown[] = [];
+    /** As the daemon does: what is told before the buffer is open goes to its lane then. */
+    const daemon = async (maxBytes: number) => {
+      const path = folder.crashed();
+      const early: GatewayEvent[] = [];
+      const buffer = await folder.opened({ path, maxBytes, event: (event) => early.push(event) });
+      for (const each of early) await buffer.append('gateway-events', [note]).catch(() => refused.push(each.facts));
+      return { path, buffer, losses: losses(early) };
+    };
+    const full = await daemon(10_000);
+    expect(full.losses).toEqual([[1, 5]]);
+    expect(refused).toHaveLength(1);
+    // Room comes, and commits with it: none of them holds the event.
+    full.buffer.adjust({ maxBytes: 64_000_000, commitEveryMs: 20 });
+    for (let commits = 0; commits < 3; commits++) await full.buffer.append('gateway-events', [note]);
+    await full.buffer.close(soon());
+    expect(losses(started(full.path).told)).toEqual([[1, 5]]);
+  });
+
   it('is told once by starts whose commits come to an end', async () => {
     rmSync(join(folder.path, folder.segments()[0] ?? ''));
     for (let start = 0; start < 2; start++) {
