@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import type { BufferLimits, WriterPulse } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
 import type { DriverHost } from '../drivers/driver.ts';
@@ -34,6 +35,8 @@ export interface GatewayParts {
   readonly log: Log;
   /** Every accepted sequence number, when its commit has returned. */
   readonly tap?: (epoch: string, stream: Stream, seqs: readonly Seq[]) => void;
+  /** The writer thread, begun while the configuration was read. */
+  readonly worker?: Worker;
 }
 
 export interface Gateway {
@@ -85,6 +88,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     event: tell,
     log: (message) => log.warning(message),
     ...(parts.tap ? { tap: parts.tap } : {}),
+    ...(parts.worker ? { worker: parts.worker } : {}),
   });
   events.open(buffer);
   clock.notBefore(buffer.newestTrustedMs);

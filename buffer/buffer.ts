@@ -1,3 +1,4 @@
+import type { Worker } from 'node:worker_threads';
 import type { Clock } from '../agent/clock.ts';
 import type { GatewayEvent, HeldDue, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Fill } from './room/fill.ts';
@@ -132,6 +133,8 @@ export interface BufferOptions extends BufferLimits {
   /** Folder of the segment files; made if missing. */
   readonly path: string;
   readonly clock: Clock;
+  /** What `beginWriter` gave, for this buffer alone; else a thread is begun here. */
+  readonly worker?: Worker;
   /** Loss, quarantine, dead letters: told here, never thrown. */
   readonly event: (event: GatewayEvent) => void;
   /** Trouble that the buffer goes on with by itself, for the log. */

@@ -19,7 +19,7 @@ import type { Range } from './ranges.ts';
 import { lockWithoutWriting } from './read-only-lock.ts';
 import { RoomMaker } from './room/room-maker.ts';
 import { dropEvents } from './room/thin.ts';
-import { WriterThread } from './thread.ts';
+import { beginWriter, WriterThread } from './thread.ts';
 import { WearMeter } from './wear.ts';
 import type { Wear } from './wear.ts';
 
@@ -36,7 +36,7 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
     onVolatile: () => undefined,
     told: 0,
   };
-  const thread = new WriterThread({
+  const thread = new WriterThread(options.worker ?? beginWriter(), {
     event: (event) => {
       latest.told += 1;
       options.event(event);

@@ -18,6 +18,22 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/**
+ * Begins a writer thread for a buffer that is opened soon: what it loads, it loads while others load. It opens nothing by itself, and does not keep the process
+ * alive before a buffer takes it.
+ */
+export function beginWriter(): Worker {
+  // `tsc` rewrites imports, not this URL.
+  const own = import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js';
+  const worker = new Worker(new URL(own, import.meta.url), {
+    name: 'buffer-writer',
+    // It holds frames for moments only; left alone, V8 lets young garbage grow to tens of MB before it looks.
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  });
+  worker.unref();
+  return worker;
+}
+
 /** The main thread's end of the writer thread: calls with answers, and settlements without. */
 export class WriterThread {
   /** The thread ended without being asked to. */
@@ -30,14 +46,9 @@ export class WriterThread {
   #folder: string | null = null;
   #isEnded = false;
 
-  constructor(listener: ThreadListener) {
-    // `tsc` rewrites imports, not this URL.
-    const own = import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js';
-    this.#worker = new Worker(new URL(own, import.meta.url), {
-      name: 'buffer-writer',
-      // It holds frames for moments only; left alone, V8 lets young garbage grow to tens of MB before it looks.
-      resourceLimits: { maxYoungGenerationSizeMb: 8 },
-    });
+  constructor(worker: Worker, listener: ThreadListener) {
+    this.#worker = worker;
+    worker.ref();
     this.#worker.on('message', (message: FromWriter) => this.#heard(message, listener));
     this.failed = new Promise((resolve) => {
       const fail = (error: Error): void => {

@@ -1,4 +1,5 @@
 import { openSync, writeSync } from 'node:fs';
+import { beginWriter } from '../../buffer/thread.ts';
 import { aborted, firesAfter } from '../aborted.ts';
 import { builtAtMs } from '../build-time.ts';
 import { same } from '../config/same.ts';
@@ -55,8 +56,15 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     let reload: (() => Promise<void>) | null = null;
     const reloads = new Reloads(async () => reload?.());
     io.onHangup?.(() => reloads.request());
+    const worker = beginWriter();
     const warnings: string[] = [];
-    let config = configured(args, io, { noSecrets: false, again: true, warning: (text) => warnings.push(text) });
+    let config: SiteConfig;
+    try {
+      config = configured(args, io, { noSecrets: false, again: true, warning: (text) => warnings.push(text) });
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
     const log = openLog({ stream: io.stderr, clock, env: io.env, json: args.values['json'] === true });
     for (const text of warnings) log.warning(text, {}, null);
@@ -66,7 +74,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     let status: StatusServer | null = null;
     let control: ControlServer | null = null;
     try {
-      const gateway = await opened(config, { clock, log, ...tapOf(args) }, notify, io.signal);
+      const gateway = await opened(config, { clock, log, worker, ...tapOf(args) }, notify, io.signal);
       notify.ready();
       void beat({ gateway, notify, clock, log, signal: io.signal });
       const serve = async ({ status: listen }: SiteConfig): Promise<StatusServer | null> =>
