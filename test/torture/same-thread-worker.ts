@@ -40,6 +40,11 @@ export class Worker extends EventEmitter {
     else this.#deliver(copy);
   }
 
+  /** No thread, so nothing that would keep the process alive. */
+  ref(): void {}
+
+  unref(): void {}
+
   terminate(): Promise<number> {
     this.#isEnded = true;
     ports.delete(this.#start);
