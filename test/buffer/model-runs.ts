@@ -29,6 +29,6 @@ const found = await fc.check(steps, {
   interruptAfterTimeLimit: forMs,
   endOnFailure: true,
 });
-const fault = found.failed ? (fc.defaultReportMessage(found) ?? 'failed') : null;
+const fault = found.failed ? `${String(found.errorInstance)}\n${fc.defaultReportMessage(found) ?? ''}` : null;
 // Writers of crashed buffers are still there: what plays their threads cannot end them.
 process.stdout.write(JSON.stringify({ runs: found.numRuns, fault } satisfies ModelSum), () => process.exit());
