@@ -59,17 +59,25 @@ export function examineWal(wal: Uint8Array | null, shm: Uint8Array): WalFindings
   return header === null ? withoutHeader(wal, notInFile) : withHeader(wal, header, index);
 }
 
-/** Nothing is played back; what lies behind belongs together by its salts. */
+/**
+ * Nothing is played back. SQLite syncs a header before it writes any frame, so where there are frames the header was whole once, and no power cut leaves them without it.
+ * What lies behind belongs together by its salts.
+ */
 function withoutHeader(wal: Uint8Array, notInFile: number): WalFindings {
-  const salts = wal.subarray(headerBytes + 8, headerBytes + 16);
-  const header: Header = { pageBytes: usualPageBytes, isBigEndian: false, salts, sum: [0, 0] };
-  const frames = [...framesOf(wal, header)].filter(({ isOwn }) => isOwn);
-  const isLost = frames.some(({ isCommit }) => isCommit) || notInFile > 0;
-  return {
-    verdict: isLost ? 'damaged' : 'sound',
-    readable: 0,
-    unreadable: isLost ? Math.max(frames.length, notInFile) : 0,
-  };
+  const header: Header = { pageBytes: usualPageBytes, isBigEndian: false, salts: saltsOf(wal), sum: [0, 0] };
+  const frames = [...framesOf(wal, header)];
+  const own = frames.filter(({ isOwn }) => isOwn).length;
+  const isLost = frames.length > 0 || notInFile > 0;
+  return { verdict: isLost ? 'damaged' : 'sound', readable: 0, unreadable: isLost ? Math.max(own, notInFile, 1) : 0 };
+}
+
+/** Those of the first two neighbours that agree: whatever took the header may have taken the first frame's as well. */
+function saltsOf(wal: Uint8Array): Uint8Array {
+  const step = frameHeaderBytes + usualPageBytes;
+  const at = (frame: number): Uint8Array => wal.subarray(frame + 8, frame + 16);
+  for (let frame = headerBytes; frame + step + frameHeaderBytes <= wal.length; frame += step)
+    if (sameBytes(at(frame), at(frame + step)) && at(frame).some((byte) => byte !== 0)) return at(frame);
+  return at(headerBytes);
 }
 
 function withHeader(wal: Uint8Array, header: Header, index: Index | null): WalFindings {

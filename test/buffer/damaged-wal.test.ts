@@ -126,6 +126,15 @@ const flipped =
     for (const tail of without) rmSync(segment + tail);
   };
 
+const zeroed =
+  (at: number, count: number, ...without: string[]) =>
+  (segment: string): void => {
+    const bytes = readFileSync(`${segment}-wal`);
+    bytes.fill(0, at - (at % 512), at - (at % 512) + count);
+    writeFileSync(`${segment}-wal`, bytes);
+    for (const tail of without) rmSync(segment + tail);
+  };
+
 const walBytes = (): number => readFileSync(join(left, `${name}-wal`)).length;
 
 /** Seeded: a failing place can be made again. */
@@ -191,6 +200,16 @@ describe('damage to a WAL', () => {
         expect(given).toBeLessThan(accepted);
         expect(events.map(({ event }) => event)).toContain('possible-loss');
       }
+  });
+
+  it('ends no start, and what is not given is told, wherever sectors read as zeros', () => {
+    for (const at of [0, 4096, ...places(20, 11)])
+      for (const bytes of [512, 8192])
+        for (const without of [[], ['-shm']]) {
+          const { silent, given, events } = started(zeroed(at, bytes, ...without));
+          expect({ at, bytes, without, silent }).toEqual({ at, bytes, without, silent: [] });
+          if (given < accepted) expect(events.map(({ event }) => event)).toContain('possible-loss');
+        }
   });
 
   it.each<[string, (segment: string) => void]>([

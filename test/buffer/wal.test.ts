@@ -147,6 +147,29 @@ describe('a WAL whose index is lost', () => {
   });
 });
 
+describe('a WAL whose header is lost with what lies behind it, and its index as well', () => {
+  it.each([512, 4096, 8192, 20_000])('is damaged: %i bytes of zeros', (bytes) => {
+    commit(20);
+    writer.pragma('wal_checkpoint(RESTART)');
+    commit(12);
+    const { readable } = examineWal(wal(), none);
+    const found = examineWal(
+      changed((all) => all.fill(0, 0, bytes)),
+      none,
+    );
+    expect(found).toMatchObject({ verdict: 'damaged', readable: 0 });
+    const [most, least] = [readable, readable - Math.ceil(bytes / frameBytes)];
+    expect(found.unreadable).toBeGreaterThanOrEqual(least);
+    expect(found.unreadable).toBeLessThanOrEqual(most);
+  });
+
+  it('is damaged, too, where nothing else was in it', () => {
+    const zeros = new Uint8Array(start(1));
+    expect(examineWal(zeros, none)).toEqual({ verdict: 'damaged', readable: 0, unreadable: 1 });
+    expect(examineWal(zeros.subarray(0, 32), none)).toMatchObject({ verdict: 'sound' });
+  });
+});
+
 describe('a WAL that is played back in memory', () => {
   function everything(db: Database.Database): unknown {
     const tables = db.prepare('SELECT name FROM sqlite_master').all();
