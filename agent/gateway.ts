@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { Worker } from 'node:worker_threads';
 import type { BufferLimits, WriterPulse } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
+import type { WriterHost } from '../buffer/thread.ts';
 import type { DriverHost } from '../drivers/driver.ts';
 import { aborted } from './aborted.ts';
 import { Announcer } from './assets/announcer.ts';
@@ -36,7 +36,7 @@ export interface GatewayParts {
   /** Every accepted sequence number, when its commit has returned. */
   readonly tap?: (epoch: string, stream: Stream, seqs: readonly Seq[]) => void;
   /** The writer thread, begun while the configuration was read. */
-  readonly worker?: Worker;
+  readonly writer?: WriterHost;
 }
 
 export interface Gateway {
@@ -88,7 +88,7 @@ export async function startGateway(first: SiteConfig, parts: GatewayParts): Prom
     event: tell,
     log: (message) => log.warning(message),
     ...(parts.tap ? { tap: parts.tap } : {}),
-    ...(parts.worker ? { worker: parts.worker } : {}),
+    ...(parts.writer ? { writer: parts.writer } : {}),
   });
   events.open(buffer);
   clock.notBefore(buffer.newestTrustedMs);

@@ -1,8 +1,8 @@
-import type { Worker } from 'node:worker_threads';
 import type { Clock } from '../agent/clock.ts';
 import type { GatewayEvent, HeldDue, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Fill } from './room/fill.ts';
 import type { WhenFull } from './room/sizes.ts';
+import type { WriterHost } from './thread.ts';
 import type { Wear } from './wear.ts';
 
 /** Whole frames of one lane, in order. `entries` are those not settled yet; `first`…`last` spans the frames in full. */
@@ -134,7 +134,7 @@ export interface BufferOptions extends BufferLimits {
   readonly path: string;
   readonly clock: Clock;
   /** What `beginWriter` gave, for this buffer alone; else a thread is begun here. */
-  readonly worker?: Worker;
+  readonly writer?: WriterHost;
   /** Loss, quarantine, dead letters: told here, never thrown. */
   readonly event: (event: GatewayEvent) => void;
   /** Trouble that the buffer goes on with by itself, for the log. */

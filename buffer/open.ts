@@ -36,7 +36,7 @@ export async function openBuffer(options: BufferOptions): Promise<Buffer> {
     onVolatile: () => undefined,
     told: 0,
   };
-  const thread = new WriterThread(options.worker ?? beginWriter(), {
+  const thread = new WriterThread(options.writer ?? beginWriter(), {
     event: (event) => {
       latest.told += 1;
       options.event(event);

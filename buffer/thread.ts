@@ -13,6 +13,18 @@ export interface ThreadListener {
   volatile(isOn: boolean): void;
 }
 
+/** What runs a `Writer`: a worker thread, but for tests that start thousands. */
+export interface WriterHost {
+  on(name: 'message', hear: (message: FromWriter) => void): unknown;
+  once(name: 'error', hear: (cause: unknown) => void): unknown;
+  once(name: 'exit', hear: (code: number) => void): unknown;
+  postMessage(message: ToWriter): void;
+  /** Keeps the process alive, as it does from its beginning. */
+  ref(): void;
+  unref(): void;
+  terminate(): Promise<number>;
+}
+
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -22,9 +34,9 @@ interface Waiting {
  * Begins a writer thread for a buffer that is opened soon: what it loads, it loads while others load. It opens nothing by itself, and does not keep the process
  * alive before a buffer takes it.
  */
-export function beginWriter(): Worker {
+export function beginWriter(): WriterHost {
   // `tsc` rewrites imports, not this URL.
-  const own = import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js';
+  const own = import.meta.url.endsWith('.ts') ? './writer-thread.ts' : './writer-thread.js';
   const worker = new Worker(new URL(own, import.meta.url), {
     name: 'buffer-writer',
     // It holds frames for moments only; left alone, V8 lets young garbage grow to tens of MB before it looks.
@@ -38,7 +50,7 @@ export function beginWriter(): Worker {
 export class WriterThread {
   /** The thread ended without being asked to. */
   readonly failed: Promise<Error>;
-  readonly #worker: Worker;
+  readonly #host: WriterHost;
   readonly #waiting = new Map<number, Waiting>();
   #number = 0;
   #askedAtMs: number | null = null;
@@ -46,19 +58,19 @@ export class WriterThread {
   #folder: string | null = null;
   #isEnded = false;
 
-  constructor(worker: Worker, listener: ThreadListener) {
-    this.#worker = worker;
-    worker.ref();
-    this.#worker.on('message', (message: FromWriter) => this.#heard(message, listener));
+  constructor(host: WriterHost, listener: ThreadListener) {
+    this.#host = host;
+    host.ref();
+    this.#host.on('message', (message: FromWriter) => this.#heard(message, listener));
     this.failed = new Promise((resolve) => {
       const fail = (error: Error): void => {
         if (!this.#isEnded) resolve(error);
         this.#end(error);
       };
-      this.#worker.once('error', (cause) =>
+      this.#host.once('error', (cause) =>
         fail(new BufferError('WRITER_DIED', "the buffer's writer thread died", { cause })),
       );
-      this.#worker.once('exit', (code) =>
+      this.#host.once('exit', (code) =>
         fail(new BufferError('WRITER_DIED', `the buffer's writer thread ended with code ${code}`)),
       );
     });
@@ -103,7 +115,7 @@ export class WriterThread {
   /** Ends the thread, whatever it is doing; what still waits for an answer is rejected. */
   async terminate(): Promise<void> {
     this.#end(new BufferError('CLOSED', 'the buffer is closed'));
-    await this.#worker.terminate();
+    await this.#host.terminate();
   }
 
   #end(error: Error): void {
@@ -113,7 +125,7 @@ export class WriterThread {
   }
 
   #post(message: ToWriter): void {
-    this.#worker.postMessage(message);
+    this.#host.postMessage(message);
   }
 
   #heard(message: FromWriter, listener: ThreadListener): void {

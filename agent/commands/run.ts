@@ -56,13 +56,13 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     let reload: (() => Promise<void>) | null = null;
     const reloads = new Reloads(async () => reload?.());
     io.onHangup?.(() => reloads.request());
-    const worker = beginWriter();
+    const writer = beginWriter();
     const warnings: string[] = [];
     let config: SiteConfig;
     try {
       config = configured(args, io, { noSecrets: false, again: true, warning: (text) => warnings.push(text) });
     } catch (error) {
-      await worker.terminate();
+      await writer.terminate();
       throw error;
     }
     const clock = systemClock({ source: timeSource(config.clock.source), builtAtMs });
@@ -74,7 +74,7 @@ For audits: whoever holds it can prove that nothing accepted was lost`,
     let status: StatusServer | null = null;
     let control: ControlServer | null = null;
     try {
-      const gateway = await opened(config, { clock, log, worker, ...tapOf(args) }, notify, io.signal);
+      const gateway = await opened(config, { clock, log, writer, ...tapOf(args) }, notify, io.signal);
       notify.ready();
       void beat({ gateway, notify, clock, log, signal: io.signal });
       const serve = async ({ status: listen }: SiteConfig): Promise<StatusServer | null> =>

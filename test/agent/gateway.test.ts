@@ -11,6 +11,7 @@ import { systemClock } from '../../agent/time/system-clock.ts';
 import type { SystemClock } from '../../agent/time/system-clock.ts';
 import { timeSource } from '../../agent/time/time-sources.ts';
 import { run } from '../support/command-line.ts';
+import { SameThreadWriter } from '../support/same-thread-writer.ts';
 import { startCountingServer } from '../simulators/modbus-raw-server.ts';
 import type { CountingServer } from '../simulators/modbus-raw-server.ts';
 
@@ -63,7 +64,7 @@ async function started(file: string, afterCheck: () => void = () => undefined): 
   const { config, problems } = loadConfig(file, { env: {} });
   if (!config) throw new Error(problems.map(({ message }) => message).join('\n'));
   afterCheck();
-  const gateway = await startGateway(config, { clock, log: quiet });
+  const gateway = await startGateway(config, { clock, log: quiet, writer: new SameThreadWriter() });
   running.push(gateway);
   return gateway;
 }
@@ -140,7 +141,7 @@ describe('the gateway', () => {
     const { config } = loadConfig(site({ uplink: { kafka: { brokers: ['127.0.0.1:1'], tls: { ca } } } }), { env: {} });
     if (!config) throw new Error('no configuration');
     rmSync(ca);
-    await expect(startGateway(config, { clock, log: quiet })).rejects.toThrow('ca.pem');
+    await expect(startGateway(config, { clock, log: quiet, writer: new SameThreadWriter() })).rejects.toThrow('ca.pem');
     await sleep(300);
     const polls = meters.polls(1);
     expect(polls).toBeGreaterThan(0);

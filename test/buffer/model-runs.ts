@@ -1,6 +1,5 @@
 /**
- * Runs the buffer beside its model for a while: `model-runs.ts OPTIONS` (JSON, below). Loaded behind `../torture/same-thread.ts`: thousands of starts, each with
- * a thread of its own, take most of the time, and V8 down now and then (`Check failed: jit_page.has_value()`). One JSON value on standard output.
+ * Runs the buffer beside its model for a while: `model-runs.ts OPTIONS` (JSON, below). One JSON value on standard output.
  */
 import fc from 'fast-check';
 import { stepsOf } from './model-steps.ts';

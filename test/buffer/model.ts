@@ -22,6 +22,7 @@ import { openBuffer } from '../../buffer/open.ts';
 import { parseSegmentName } from '../../buffer/segments/segment-files.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { pointInfo, reading } from '../support/readings.ts';
+import { SameThreadWriter } from '../support/same-thread-writer.ts';
 import { isInLastCommit } from './last-commit.ts';
 
 export const lanes = ['meter-readings', 'sensor-values'] as const;
@@ -155,6 +156,7 @@ export class BufferModel {
       path: this.#folder,
       ...this.#limits,
       clock: this.#clock,
+      writer: new SameThreadWriter(),
       event: (event) => this.#hear(event, names),
       tap: (epoch, stream, seqs) => this.#committed(epoch, stream, seqs),
     });

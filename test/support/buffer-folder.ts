@@ -5,6 +5,7 @@ import type { GatewayEvent } from '../../agent/reading.ts';
 import type { Buffer, BufferOptions } from '../../buffer/buffer.ts';
 import { openBuffer } from '../../buffer/open.ts';
 import { FakeClock } from './fake-clock.ts';
+import { SameThreadWriter } from './same-thread-writer.ts';
 
 export const soon = (): AbortSignal => AbortSignal.timeout(8_000);
 
@@ -21,6 +22,7 @@ export class BufferFolder {
       maxBytes: 64_000_000,
       commitEveryMs: 20,
       clock: new FakeClock(),
+      writer: new SameThreadWriter(),
       event: (event) => this.events.push(event),
       ...some,
     });

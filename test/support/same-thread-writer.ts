@@ -1,43 +1,27 @@
 import { EventEmitter } from 'node:events';
+import type { FromWriter, ToWriter } from '../../buffer/protocol.ts';
+import type { WriterHost } from '../../buffer/thread.ts';
+import { Writer } from '../../buffer/writer.ts';
 
-/** A writer's end of the line, as far as writers use it. */
-export interface Port {
-  on(name: 'message', hear: (message: unknown) => void): void;
-  postMessage(message: unknown): void;
-}
-
-/** By start: handed to the module that plays `node:worker_threads` to that writer. */
-export const ports = new Map<string, Port>();
-
-/** Stands in for a worker thread: the module is loaded anew, its messages are cloned and come in order, one a turn. */
-export class Worker extends EventEmitter {
-  readonly #hears: ((message: unknown) => void)[] = [];
-  readonly #early: unknown[] = [];
-  readonly #start: string;
+/**
+ * Runs a buffer's writer in the thread of the test: messages are cloned and come in order, one a turn, as between threads. For whoever opens many buffers:
+ * a thread takes 50 ms to start, and a process that starts and ends threads all the time is now and then ended by V8 (`Check failed:
+ * jit_page.has_value()`, SIGTRAP). The daemon starts one in its life; it has its own in the tests that run it.
+ */
+export class SameThreadWriter extends EventEmitter implements WriterHost {
+  readonly #writer: Writer;
   #isEnded = false;
 
-  constructor(url: URL) {
+  constructor() {
     super();
-    this.#start = String(Math.random()).slice(2);
-    ports.set(this.#start, {
-      on: (_, hear) => {
-        this.#hears.push(hear);
-        for (const message of this.#early.splice(0)) this.#deliver(message);
-      },
-      postMessage: (message) => {
-        const copy = structuredClone(message);
-        setImmediate(() => {
-          if (!this.#isEnded) this.emit('message', copy);
-        });
-      },
+    this.#writer = new Writer({
+      post: (message) => this.#soon(message, (copy: FromWriter) => this.emit('message', copy)),
+      fail: (error) => this.emit('error', error),
     });
-    import(`${url.href}?${this.#start}`).catch((error: unknown) => this.emit('error', error));
   }
 
-  postMessage(message: unknown): void {
-    const copy = structuredClone(message);
-    if (this.#hears.length === 0) this.#early.push(copy);
-    else this.#deliver(copy);
+  postMessage(message: ToWriter): void {
+    this.#soon(message, (copy) => this.#writer.hear(copy));
   }
 
   /** No thread, so nothing that would keep the process alive. */
@@ -45,15 +29,17 @@ export class Worker extends EventEmitter {
 
   unref(): void {}
 
+  /** What the writer has open stays open, as no thread ends with it: the folder of one that was not closed is to be copied, not opened again. */
   terminate(): Promise<number> {
     this.#isEnded = true;
-    ports.delete(this.#start);
+    this.#writer.rest();
     return Promise.resolve(0);
   }
 
-  #deliver(message: unknown): void {
+  #soon<Message>(message: Message, take: (copy: Message) => void): void {
+    const copy = structuredClone(message);
     setImmediate(() => {
-      if (!this.#isEnded) for (const hear of this.#hears) hear(message);
+      if (!this.#isEnded) take(copy);
     });
   }
 }

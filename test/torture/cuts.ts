@@ -3,9 +3,8 @@ import { fileURLToPath } from 'node:url';
 import type { CutFault, CutRange, CutSum } from './cut-range.ts';
 
 const cutRange = fileURLToPath(new URL('cut-range.ts', import.meta.url));
-const sameThread = new URL('same-thread.ts', import.meta.url).href;
 
-/** Cuts of one process: each start leaves a module behind. */
+/** Cuts of one process: what a failed start has open stays open. */
 const mostPerProcess = 1_250;
 const processes = 2;
 
@@ -34,7 +33,7 @@ export async function cutPower(
 
 /** A process of its own cuts one range. */
 export function cutOne(log: string, range: CutRange): Promise<CutSum> {
-  const child = spawn(process.execPath, [`--import=${sameThread}`, cutRange, log, JSON.stringify(range)], {
+  const child = spawn(process.execPath, [cutRange, log, JSON.stringify(range)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said = { stdout: '', stderr: '' };

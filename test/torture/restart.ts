@@ -5,6 +5,7 @@ import type { GatewayEvent, Kept, Note, Reading, Stream } from '../../agent/read
 import { streams } from '../../agent/reading.ts';
 import { openBuffer } from '../../buffer/open.ts';
 import { pointInfo, reading } from '../support/readings.ts';
+import { SameThreadWriter } from '../support/same-thread-writer.ts';
 import { idOf } from './content.ts';
 import type { Drained } from './ledger.ts';
 import { restartQuota } from './quota.ts';
@@ -44,6 +45,7 @@ async function drain(path: string): Promise<Drained> {
     maxBytes: restartQuota,
     commitEveryMs: 1,
     clock,
+    writer: new SameThreadWriter(),
     event: (event) => events.push(event),
     log: (message) => trouble.push(message),
   });

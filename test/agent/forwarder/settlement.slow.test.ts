@@ -11,6 +11,7 @@ import { jsonEncoding } from '../../../agent/uplink/encodings.ts';
 import type { UplinkFactory } from '../../../agent/uplink/uplink.ts';
 import { openBuffer } from '../../../buffer/open.ts';
 import { pointInfo, reading } from '../../support/readings.ts';
+import { SameThreadWriter } from '../../support/same-thread-writer.ts';
 
 const flow = pointInfo({ point: 'flow', kind: 'gauge', stream: 'sensor-values' });
 const lanes = ['meter-readings', 'sensor-values'] as const;
@@ -30,6 +31,7 @@ describe('forwarders on a real buffer', () => {
           const clock = systemClock({ source: timeSource('trusted'), builtAtMs: 0 });
           const events: string[] = [];
           const buffer = await openBuffer({
+            writer: new SameThreadWriter(),
             path: folder,
             maxBytes: 1_000_000,
             commitEveryMs: 0,
@@ -78,6 +80,7 @@ describe('forwarders on a real buffer', () => {
           await buffer.close(AbortSignal.timeout(5_000));
           // The next start finds nothing to send, and one segment at most: the one that knows so.
           const again = await openBuffer({
+            writer: new SameThreadWriter(),
             path: folder,
             maxBytes: 1_000_000,
             commitEveryMs: 0,
