@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     include: [slow ? 'test/**/*.slow.test.ts' : 'test/**/*.test.ts'],
     exclude: slow ? [] : ['test/**/*.slow.test.ts'],
+    setupFiles: process.env['SLUICE_SEED'] === undefined ? [] : ['test/support/seeded.ts'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     // One more than the cores that CI has: much of the time is waiting for disks, brokers and children.
