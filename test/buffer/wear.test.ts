@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BufferView } from '../../buffer/view/view.ts';
+import { beginWriter } from '../../buffer/thread.ts';
 import { wearOf } from '../../buffer/view/view-wear.ts';
 import { bytesPerDay, deviceWear, WearMeter, writtenByThread } from '../../buffer/wear.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
@@ -54,7 +55,8 @@ describe('what the buffer has written', () => {
       const site = new BufferFolder();
       onTestFinished(() => site.remove());
       const before = writtenByProcess();
-      const buffer = await site.opened();
+      // What is counted is the thread's.
+      const buffer = await site.opened({ writer: beginWriter() });
       for (let value = 0; value < 10; value++) await buffer.append('meter-readings', [reading({ value })]);
       const { writtenBytes, wear } = buffer.stats();
       // Each commit syncs a page of the WAL at least.
@@ -62,7 +64,7 @@ describe('what the buffer has written', () => {
       expect(writtenBytes).toBeLessThanOrEqual(writtenByProcess() - before);
       expect(wear?.total.bytes).toBe(writtenBytes);
       await buffer.close(soon());
-      const second = await site.opened();
+      const second = await site.opened({ writer: beginWriter() });
       const goneOn = second.stats().wear?.total.bytes ?? 0;
       expect(goneOn).toBeGreaterThan(second.stats().writtenBytes ?? 0);
       await second.append('meter-readings', [reading({})]);
