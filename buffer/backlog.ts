@@ -4,7 +4,7 @@ import type { WrongBoot } from './dating/dating.ts';
 import { laneOf } from './protocol.ts';
 import type { Described, ReadFrame, ReadFrames, ReadRequest } from './protocol.ts';
 import type { Settled } from './ranges.ts';
-import { damagedRowsIn } from './segments/segment-errors.ts';
+import { codeOf, damagedRowsIn, isUnreadable } from './segments/segment-errors.ts';
 import type { Shelf } from './segments/shelf.ts';
 import type { Shelves } from './segments/shelves.ts';
 
@@ -91,7 +91,7 @@ export function readNewestSlots(
 } {
   const heldFrom = heldFromIn(boots);
   for (const shelf of shelves.all.filter(isReady).toReversed()) {
-    const slots = shelves.use(shelf, () => shelf.slots());
+    const slots = useAtStart(shelves, shelf, () => shelf.slots());
     if (slots)
       return { from: shelf, slots: slots.body, slotFrames: readMeters(shelves, Math.min(slots.seq, heldFrom - 1)) };
   }
@@ -103,14 +103,23 @@ function readMeters(shelves: Shelves, after: Seq): ReadFrames {
   const frames: ReadFrame[] = [];
   const described: Described[] = [];
   for (const shelf of shelves.all.filter((one) => isReady(one) && (one.lanes[lane]?.last ?? 0) > after))
-    shelves.use(shelf, () => {
-      for (const { first, last } of shelf.framesAfter(lane, after)) {
-        const frame = readFrame(shelf, lane, first, last, null);
-        if (frame) frames.push(frame);
-      }
+    useAtStart(shelves, shelf, () => {
+      const found = shelf.framesAfter(lane, after).map(({ first, last }) => readFrame(shelf, lane, first, last, null));
       described.push(shelves.descriptors(shelf, 0));
+      frames.push(...found.filter((frame) => frame !== null));
     });
   return { frames, through: after, described };
+}
+
+/** A reader asks again each second; a start must not end because a part of the disk fails. Row by row, what can be read of it is found later. */
+function useAtStart<T>(shelves: Shelves, shelf: Shelf, use: () => T): T | undefined {
+  try {
+    return shelves.use(shelf, use);
+  } catch (error) {
+    if (!isUnreadable(error) && codeOf(error) !== 'DISK_FAILED') throw error;
+    if (!shelf.isDistrusted) shelf.distrust();
+    return undefined;
+  }
 }
 
 function readFrame(shelf: Shelf, lane: number, first: Seq, last: Seq, settled: Settled | null): ReadFrame | null {

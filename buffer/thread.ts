@@ -19,9 +19,8 @@ export interface WriterHost {
   once(name: 'error', hear: (cause: unknown) => void): unknown;
   once(name: 'exit', hear: (code: number) => void): unknown;
   postMessage(message: ToWriter): void;
-  /** Keeps the process alive, as it does from its beginning. */
+  /** Keeps the process alive from now on. */
   ref(): void;
-  unref(): void;
   terminate(): Promise<number>;
 }
 

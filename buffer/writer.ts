@@ -48,7 +48,7 @@ export class Writer {
     this.#mendSoon();
   }
 
-  /** Does nothing any more by itself. */
+  /** Begins nothing any more by itself. */
   rest(): void {
     for (const timer of [this.#settledTimer, this.#spaceTimer, this.#mendTimer, ...this.#failedCommits.values()])
       if (timer) clearTimeout(timer);

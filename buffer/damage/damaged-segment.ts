@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { BufferError } from '../../agent/errors.ts';
 import { streams } from '../../agent/reading.ts';
@@ -185,7 +185,9 @@ export class DamagedSegment implements SegmentRows {
   /** Every page of a file that begins at `from`, `step` bytes apart, each behind `before` bytes of its own. */
   #search(file: number, from: number, step: number, before: number): void {
     const pages = Math.max(1, Math.floor(chunkBytes / step));
-    for (let at = from; ; at += pages * step) {
+    // By its size: a disk that gives nothing does not say where the file ends.
+    const { size } = fstatSync(file);
+    for (let at = from; at < size; at += pages * step) {
       const chunk = bytesUpTo(file, at, pages * step);
       if (chunk?.length === 0) return;
       for (let place = 0; place + step <= pages * step; place += step) {

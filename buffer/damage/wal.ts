@@ -10,7 +10,7 @@ export interface WalFindings {
   readonly verdict: 'sound' | 'unsure' | 'damaged';
   /** Frames that SQLite plays back. */
   readonly readable: number;
-  /** Frames behind them that can still be told to have been there. */
+  /** Frames behind them that can still be told to have been there; where the header is lost, and the index too, at most. */
   readonly unreadable: number;
 }
 
@@ -56,19 +56,22 @@ export function examineWal(wal: Uint8Array | null, shm: Uint8Array): WalFindings
   if (wal === null || wal.length < headerBytes)
     return { verdict: notInFile > 0 ? 'damaged' : 'sound', readable: 0, unreadable: Math.max(0, notInFile) };
   const header = headerOf(wal);
-  return header === null ? withoutHeader(wal, notInFile) : withHeader(wal, header, index);
+  return header === null ? withoutHeader(wal, index, notInFile) : withHeader(wal, header, index);
 }
 
 /**
- * Nothing is played back. SQLite syncs a header before it writes any frame, so where there are frames the header was whole once, and no power cut leaves them without it.
- * What lies behind belongs together by its salts.
+ * Nothing is played back. SQLite syncs a header before it writes any frame, so where there are frames the header was whole once, and no power cut leaves them without it
+ * (on a disk that tears no sector: the header of the next round is written over the last one's). What lies behind belongs together by its salts.
  */
-function withoutHeader(wal: Uint8Array, notInFile: number): WalFindings {
-  const header: Header = { pageBytes: usualPageBytes, isBigEndian: false, salts: saltsOf(wal), sum: [0, 0] };
-  const frames = [...framesOf(wal, header)];
+function withoutHeader(wal: Uint8Array, index: Index | null, notInFile: number): WalFindings {
+  const salts = saltsOf(wal);
+  const frames = [...framesOf(wal, { pageBytes: usualPageBytes, isBigEndian: false, salts, sum: [0, 0] })];
   const own = frames.filter(({ isOwn }) => isOwn).length;
-  const isLost = frames.length > 0 || notInFile > 0;
-  return { verdict: isLost ? 'damaged' : 'sound', readable: 0, unreadable: isLost ? Math.max(own, notInFile, 1) : 0 };
+  const end = frames.findLastIndex(({ isOwn }) => isOwn) + 1;
+  const isAllInFile =
+    index !== null && notInFile === 0 && own > 0 && sameBytes(index.salts, salts) && end <= index.frames;
+  if (notInFile === 0 && (frames.length === 0 || isAllInFile)) return { verdict: 'sound', readable: 0, unreadable: 0 };
+  return { verdict: 'damaged', readable: 0, unreadable: notInFile > 0 ? notInFile : Math.max(own, 1) };
 }
 
 /** Those of the first two neighbours that agree: whatever took the header may have taken the first frame's as well. */

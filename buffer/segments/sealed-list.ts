@@ -47,11 +47,12 @@ export class SealedList {
     return this.#bytes;
   }
 
-  /** Gives what it says of a segment. */
-  read(): SealedLooker {
+  /** Gives what it says of a segment, as long as that is the file that was noted; and what it said of one of that name. */
+  read(): { readonly of: SealedLooker; readonly once: (name: string) => SealedFacts | null } {
     const lines = linesIn(this.#file);
     this.#lines = lines.length;
-    return lookerIn(lines);
+    const last = new Map(lines.map((line) => [line.segment, line]));
+    return { of: lookerIn(lines), once: (name) => last.get(name) ?? null };
   }
 
   /** `live`: the names of all segments. */
@@ -83,6 +84,11 @@ export type SealedLooker = (file: string, name: string) => ListedSegment | null;
 /** What the list of a folder says, read once, for who does not keep it. Never throws. */
 export function sealedIn(folder: string): SealedLooker {
   return lookerIn(linesIn(join(folder, sealedListFile)));
+}
+
+/** A segment of this name was sealed once, whatever became of the file. */
+export function wasSealed(folder: string, name: string): boolean {
+  return linesIn(join(folder, sealedListFile)).some(({ segment }) => segment === name);
 }
 
 function lookerIn(lines: readonly Line[]): SealedLooker {

@@ -29,7 +29,9 @@ export function isSalvageable(error: unknown): boolean {
  * pass: then nothing is condemned.
  */
 export function isDamage(error: unknown): boolean {
-  if (error instanceof Database.SqliteError) return /^SQLITE_(NOTADB|CORRUPT|ERROR|SCHEMA|MISMATCH)/.test(error.code);
+  // A short read: the file ends within a page.
+  if (error instanceof Database.SqliteError)
+    return /^SQLITE_(NOTADB|CORRUPT|ERROR|SCHEMA|MISMATCH|IOERR_SHORT_READ)/.test(error.code);
   if (error instanceof BufferError) return damageCodes.has(error.code);
   return error instanceof RangeError || error instanceof SyntaxError;
 }

@@ -11,7 +11,9 @@ import type { DamagedFrame, Described, Space } from '../protocol.ts';
 import type { Quarantine } from '../damage/quarantine.ts';
 import type { Settled } from '../ranges.ts';
 import { SealedList } from './sealed-list.ts';
+import type { SealedFacts } from './sealed-list.ts';
 import type { Extent } from './segment-format.ts';
+import { endOf } from './extents.ts';
 import { endBefore, fileTails, parseSegmentName } from './segment-files.ts';
 import { isDamage, isSalvageable, isUnreadable, mayPass } from './segment-errors.ts';
 import { Shelf } from './shelf.ts';
@@ -91,7 +93,7 @@ export class Shelves {
       const isAlone = !beside.has(`${name}-wal`) && !beside.has(`${name}-journal`);
       const shelf = shelves[at];
       const isKnown = at < names.length - 1 && isAlone && shelf !== undefined && !untold.has(shelf.name);
-      return isKnown ? listed(shelf.file, shelf.name) : null;
+      return isKnown ? listed.of(shelf.file, shelf.name) : null;
     });
     const unlisted = shelves.filter((_, at) => known[at] === null);
     const damaged = this.#damagedWals(unlisted, untold);
@@ -111,7 +113,7 @@ export class Shelves {
       }
       const damage = damaged.get(shelf.name);
       shelf.isDamaged = damage?.wal.verdict === 'damaged';
-      this.#takeStockOf(shelf, next === undefined);
+      this.#takeStockOf(shelf, next === undefined ? listed.once(shelf.name) : 'older');
       if (damage !== undefined)
         wals.push(() => {
           // Where the next one is of another start, its numbers may be those that the WAL lost; and what a start knew of the end that did not come to tell.
@@ -309,7 +311,8 @@ export class Shelves {
     for (const event of walEvents(damage, shelf, { firstSeq, lastSeq, readMs })) this.#tell(event);
   }
 
-  #takeStockOf(shelf: Shelf, isNewest: boolean): void {
+  /** `sealed`: of the newest what the list said of it once. */
+  #takeStockOf(shelf: Shelf, sealed: SealedFacts | 'older' | null): void {
     try {
       shelf.stock();
       this.#all.push(shelf);
@@ -317,7 +320,8 @@ export class Shelves {
     } catch (error) {
       shelf.park();
       // A kill between the making of a file and its first commit leaves an empty one. What a WAL beside it held has been copied, and is told.
-      const isRuin = isNewest && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
+      const isRuin = sealed === null && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
+      if (sealed !== null && sealed !== 'older') shelf.knownEnd ??= endOf(sealed.lanes);
       if (isRuin && (shelf.knownEnd ?? 0) < shelf.firstSeq) {
         if (!this.#isReadOnly) for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
       } else if (isSalvageable(error) || isUnreadable(error)) {

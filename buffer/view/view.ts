@@ -18,7 +18,7 @@ import { quarantineFolder } from '../damage/quarantine.ts';
 import { Settled } from '../ranges.ts';
 import { parseSegmentName, sizeOf } from '../segments/segment-files.ts';
 import { SegmentFile } from '../segments/segment.ts';
-import { sealedIn } from '../segments/sealed-list.ts';
+import { sealedIn, wasSealed } from '../segments/sealed-list.ts';
 import type { ListedSegment, SealedLooker } from '../segments/sealed-list.ts';
 import { isMissing, stableCopy } from '../segments/stable-copy.ts';
 import { lookAtWal } from '../damage/wal-look.ts';
@@ -115,7 +115,11 @@ export class BufferView {
           const code = error instanceof BufferError ? error.code : '';
           if (code === 'NO_COPY' || code === 'NEVER_STILL') throw error;
           // Made, and nothing committed to it yet.
-          const isRuin = wal === null && code === 'EMPTY_SEGMENT' && segment === this.segments.at(-1);
+          const isRuin =
+            wal === null &&
+            code === 'EMPTY_SEGMENT' &&
+            segment === this.segments.at(-1) &&
+            !wasSealed(folder, segment.name);
           if (isRuin) empty.add(segment.name);
           else unreadable.push({ segment: segment.name, why: messageOf(error) });
         }

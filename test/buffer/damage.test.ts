@@ -8,6 +8,7 @@ import {
   rmSync,
   rmdirSync,
   statSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -21,6 +22,7 @@ import type { Clock } from '../../agent/clock.ts';
 import type { Stream } from '../../agent/reading.ts';
 import type { Buffer } from '../../buffer/buffer.ts';
 import { BufferFolder, soon } from '../support/buffer-folder.ts';
+import { dice } from '../support/damaged-site.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 
 const sensor = pointInfo({ point: 'flow', kind: 'gauge', stream: 'sensor-values' });
@@ -107,6 +109,20 @@ describe('damage', () => {
     const buffer = await site.opened();
     expect(await drain(buffer, 'meter-readings', 120)).toEqual(all(3));
     expect(site.told('loss')).toEqual([]);
+  });
+
+  it('to the end of the newest segment, cut within a page of a long value, ends no start', async () => {
+    const before = await site.opened();
+    await before.append('sensor-values', [reading({ point: sensor, value: 1 })]);
+    const next = dice(7);
+    const text = Array.from({ length: 12_000 }, () => String.fromCharCode(33 + next(90))).join('');
+    await before.append('meter-readings', [reading({ value: 2, text })]);
+    await before.close(soon());
+    const file = join(site.path, site.segments().at(-1) ?? '');
+    truncateSync(file, statSync(file).size - 1000);
+    const buffer = await site.opened();
+    expect(await drain(buffer, 'sensor-values', 1)).toEqual([1]);
+    await expect.poll(() => site.told('loss')).toMatchObject([{ facts: { stream: 'meter-readings', count: 1 } }]);
   });
 
   it('to the lock file makes everything doubtful and nothing else', async () => {

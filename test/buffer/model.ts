@@ -23,6 +23,7 @@ import { parseSegmentName } from '../../buffer/segments/segment-files.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { pointInfo, reading } from '../support/readings.ts';
 import { SameThreadWriter } from '../support/same-thread-writer.ts';
+import { sealedLines } from '../support/sealed-lines.ts';
 import { isInLastCommit } from './last-commit.ts';
 
 export const lanes = ['meter-readings', 'sensor-values'] as const;
@@ -107,6 +108,7 @@ export class BufferModel {
   #buffer: Buffer | null = null;
   #work: Promise<unknown>[] = [];
   #fault: string | null = null;
+  #isDamaged = false;
   /** The newest commit of all. */
   #newest = { epoch: '', commit: 0 };
 
@@ -259,6 +261,7 @@ export class BufferModel {
   }
 
   async #check(lane: Lane, first: Seq, last: Seq, entries: readonly Kept[]): Promise<void> {
+    const untilMs = performance.now() + mostTellingMs;
     let previous = first - 1;
     for (const entry of entries) {
       const id = `${entry.epoch}/${entry.seq}`;
@@ -280,15 +283,15 @@ export class BufferModel {
     for (const [id, one] of this.#accepted) {
       if (one.lane !== lane || one.settled !== 'no' || one.isSeenLost || one.seq < first || one.seq > last) continue;
       if (entries.some(({ epoch, seq }) => id === `${epoch}/${seq}`)) continue;
-      if (await this.#isTold(one)) one.isSeenLost = true;
+      if (this.#fault !== null) return;
+      if (await this.#isTold(one, untilMs)) one.isSeenLost = true;
       else this.#break(`${id} is missing in ${lane} from ${first} to ${last}, and no event tells it`);
     }
   }
 
-  /** Frames that cannot be decoded are passed over first and told in one event for many, when the writer has nothing to do (`undecodable.ts`). */
-  async #isTold(entry: Accepted): Promise<boolean> {
-    for (const untilMs = performance.now() + mostTellingMs; !entry.isExcused && performance.now() < untilMs;)
-      await setTimeout(10);
+  /** All else is told before the batch; frames that cannot be decoded, which only damage makes, in one event for many when the writer has nothing to do (`undecodable.ts`). */
+  async #isTold(entry: Accepted, untilMs: number): Promise<boolean> {
+    while (this.#isDamaged && !entry.isExcused && performance.now() < untilMs) await setTimeout(10);
     return entry.isExcused;
   }
 
@@ -339,6 +342,8 @@ export class BufferModel {
     this.#pending = { 'meter-readings': [], 'sensor-values': [] };
     this.#buffer = null;
     for (const damage of damages) this.#damage(damage);
+    if (damages.length > 0) this.#isDamaged = true;
+    this.#excuseEmptied();
     await this.#open();
   }
 
@@ -384,6 +389,18 @@ export class BufferModel {
     const span = name.endsWith('-wal') ? spanOf(name, segmentsIn(this.#folder)) : null;
     if (span !== null) this.#excuse(span);
     truncateSync(path, place);
+  }
+
+  /** An empty newest segment looks like one that a power cut left before its first commit, unless the list of sealed ones names it: then nothing tells what it held. */
+  #excuseEmptied(): void {
+    const names = segmentsIn(this.#folder);
+    const newest = names.at(-1) ?? '';
+    const list = join(this.#folder, 'sealed.list');
+    if (newest === '' || statSync(join(this.#folder, newest)).size > 0) return;
+    if (existsSync(join(this.#folder, `${newest}-wal`))) return;
+    const isNamed = existsSync(list) && sealedLines(this.#folder).some(([name]) => `${name}.db` === newest);
+    const span = isNamed ? null : spanOf(newest, names);
+    if (span !== null) this.#excuse(span);
   }
 
   /** A file that is not there tells nothing: what it alone held may be missing without a word. */

@@ -131,6 +131,20 @@ describe('the list of sealed segments', () => {
     expect(read(folder, site.accepted, seed % 2 === 0)).toMatchObject({ altered: [], silent: [] });
   });
 
+  it('tells that an emptied newest segment is no ruin of a start that was cut short', () => {
+    const folder = listed();
+    const newest = site.segments(folder).at(-1) ?? '';
+    rmSync(join(folder, 'lock.db'));
+    writeFileSync(join(folder, newest), '');
+    const view = BufferView.open(folder);
+    expect(view?.unreadable).toMatchObject([{ segment: newest.replace('.db', '') }]);
+    view?.close();
+    const { silent, given, events } = read(folder, site.accepted);
+    expect(silent).toEqual([]);
+    expect(given).toBeLessThan(site.accepted);
+    expect(events.map(({ event }) => event)).toContain('loss');
+  });
+
   it('leaves damage no longer untold than until there is a quiet moment, with no reader', () => {
     const folder = listed();
     const [name = ''] = site.segments(folder).slice(2);

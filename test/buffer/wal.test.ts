@@ -163,6 +163,35 @@ describe('a WAL whose header is lost with what lies behind it, and its index as 
     expect(found.unreadable).toBeLessThanOrEqual(most);
   });
 
+  it('has lost what its index says, not what lies behind of an earlier round', () => {
+    commit(300);
+    writer.pragma('wal_checkpoint(RESTART)');
+    commit(1);
+    const lost = left((copy) => {
+      const bytes = readFileSync(`${copy}-wal`);
+      writeFileSync(`${copy}-wal`, bytes.fill(0, 0, 8192));
+    });
+    const { readable } = examineWal(wal(), none);
+    expect(lost).toEqual({ found: { verdict: 'damaged', readable: 0, unreadable: readable }, rows: rows - 1 });
+  });
+
+  it('is sound where its index tells that all of it is in the file, and knows of all of it', () => {
+    commit(10);
+    writer.pragma('wal_checkpoint(PASSIVE)');
+    const headless = (copy: string): void => {
+      const bytes = readFileSync(`${copy}-wal`);
+      writeFileSync(`${copy}-wal`, bytes.fill(0, 0, 512));
+    };
+    expect(left(headless)).toEqual({ found: { verdict: 'sound', readable: 0, unreadable: 0 }, rows });
+    const old = readFileSync(`${file}-shm`);
+    commit(3);
+    const { found } = left((copy) => {
+      headless(copy);
+      writeFileSync(`${copy}-shm`, old);
+    });
+    expect(found.verdict).toBe('damaged');
+  });
+
   it('is damaged, too, where nothing else was in it', () => {
     const zeros = new Uint8Array(start(1));
     expect(examineWal(zeros, none)).toEqual({ verdict: 'damaged', readable: 0, unreadable: 1 });

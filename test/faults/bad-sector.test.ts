@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Lock } from '../../buffer/lock.ts';
+import { DamagedSite } from '../support/damaged-site.ts';
 import { noShim, Shim } from '../torture/shim.ts';
 
 const start = `
@@ -37,5 +38,32 @@ describe.skipIf(noShim !== undefined)('a bad sector under the lock file', () => 
       shim.remove();
     }
     expect(existsSync(join(folder, 'lock.db.unreadable'))).toBe(true);
+  });
+});
+
+const startAll = `
+  const { Store } = await import(${JSON.stringify(new URL('../../buffer/store.ts', import.meta.url).href)});
+  const store = new Store({ path: process.argv[1], maxBytes: 64_000_000 }, () => undefined);
+  const { waiting } = store.opened();
+  process.stdout.write(String(waiting[0]));
+`;
+
+describe.skipIf(noShim !== undefined)('a bad sector under what a start reads of the newest segment', () => {
+  it.each([1, 2, 3, 4, 5, 6, 8, 12, 16])('ends no start (from read %i on)', (nth) => {
+    const site = new DamagedSite();
+    site.fill(1);
+    const newest = site.segments().at(-1) ?? '';
+    const shim = new Shim({ folder: site.folder, rules: [`read ${newest} from=${nth} EIO`] });
+    try {
+      const said = execFileSync(process.execPath, ['--input-type=module', '--eval', startAll, site.folder], {
+        timeout: 20_000,
+        env: { ...process.env, ...shim.env },
+        encoding: 'utf8',
+      });
+      expect(Number(said)).toBeGreaterThan(0);
+    } finally {
+      shim.remove();
+      site.remove();
+    }
   });
 });

@@ -16,24 +16,34 @@ export class SameThreadWriter extends EventEmitter implements WriterHost {
     super();
     this.#writer = new Writer({
       post: (message) => this.#soon(message, (copy: FromWriter) => this.emit('message', copy)),
-      fail: (error) => this.emit('error', error),
+      fail: (error) => this.#die(error),
     });
   }
 
   postMessage(message: ToWriter): void {
-    this.#soon(message, (copy) => this.#writer.hear(copy));
+    this.#soon(message, (copy) => {
+      try {
+        this.#writer.hear(copy);
+      } catch (error) {
+        this.#die(error);
+      }
+    });
   }
 
   /** No thread, so nothing that would keep the process alive. */
   ref(): void {}
-
-  unref(): void {}
 
   /** What the writer has open stays open, as no thread ends with it: the folder of one that was not closed is to be copied, not opened again. */
   terminate(): Promise<number> {
     this.#isEnded = true;
     this.#writer.rest();
     return Promise.resolve(0);
+  }
+
+  #die(error: unknown): void {
+    void this.terminate();
+    this.emit('error', error);
+    this.emit('exit', 1);
   }
 
   #soon<Message>(message: Message, take: (copy: Message) => void): void {
