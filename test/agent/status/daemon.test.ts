@@ -90,12 +90,22 @@ describe('a daemon', () => {
     await expect
       .poll(async () => (await metrics())('sluice_devices', { presence: 'lost' }), { timeout: 20_000 })
       .toBe(1);
-    await expect.poll(async () => (await metrics())('sluice_buffer_waiting_entries'), { timeout: 20_000 }).toBe(0);
+    // It is lost a moment before its last `bad` is kept, and what was sent is in the file a moment before it is counted.
+    const apart = async (): Promise<Record<string, number>> => {
+      const rest = await metrics();
+      const of = (lane: string, name: string): number => rest(name, { lane }) - delivered(lane);
+      return {
+        waiting: rest('sluice_buffer_waiting_entries'),
+        sensorsDelivered: of('sensor-values', 'sluice_lane_delivered_records_total'),
+        sensorsAccepted: of('sensor-values', 'sluice_buffer_accepted_entries_total'),
+        eventsDelivered: of('gateway-events', 'sluice_lane_delivered_records_total'),
+        eventsAccepted: of('gateway-events', 'sluice_buffer_accepted_entries_total'),
+      };
+    };
+    await expect
+      .poll(apart, { timeout: 20_000 })
+      .toEqual({ waiting: 0, sensorsDelivered: 0, sensorsAccepted: 0, eventsDelivered: 0, eventsAccepted: 0 });
     const rest = await metrics();
-    for (const lane of ['sensor-values', 'gateway-events']) {
-      expect(rest('sluice_lane_delivered_records_total', { lane })).toBe(delivered(lane));
-      expect(rest('sluice_buffer_accepted_entries_total', { lane })).toBe(delivered(lane));
-    }
     const readings = delivered('sensor-values') + delivered('meter-readings');
     expect(Math.abs(rest('sluice_device_readings_total') - readings)).toBeLessThanOrEqual(1);
     expect(rest('sluice_events_total', { event: 'device-lost' })).toBe(1);
