@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { BufferLimits, WriterPulse } from '../buffer/buffer.ts';
+import type { BufferLimits } from '../buffer/buffer.ts';
 import { openBuffer } from '../buffer/open.ts';
-import type { WriterHost } from '../buffer/thread.ts';
+import type { WriterHost, WriterPulse } from '../buffer/thread.ts';
 import type { DriverHost } from '../drivers/driver.ts';
 import { aborted } from './aborted.ts';
 import { Announcer } from './assets/announcer.ts';

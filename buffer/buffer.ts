@@ -2,7 +2,7 @@ import type { Clock } from '../agent/clock.ts';
 import type { GatewayEvent, HeldDue, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
 import type { Fill } from './room/fill.ts';
 import type { WhenFull } from './room/sizes.ts';
-import type { WriterHost } from './thread.ts';
+import type { WriterHost, WriterPulse } from './thread.ts';
 import type { Wear } from './wear.ts';
 
 /** Whole frames of one lane, in order. `entries` are those not settled yet; `first`…`last` spans the frames in full. */
@@ -76,14 +76,6 @@ export interface LastTotal {
   /** Register map and serial number by the configuration of then. */
   readonly map: string;
   readonly serial: string | null;
-}
-
-/** The writer thread as it looks from outside. */
-export interface WriterPulse {
-  /** How long the question now waiting has waited; 0: none does. */
-  readonly silentMs: number;
-  /** The thread computes at this moment. Otherwise it waits: for work, or in a system call for the disk. */
-  readonly isComputing: boolean;
 }
 
 export interface BufferStats {

@@ -2,7 +2,7 @@ import type { Server } from 'node:net';
 import { BufferError, messageOf } from '../agent/errors.ts';
 import { streams } from '../agent/reading.ts';
 import type { HeldDue, Kept, Note, Reading, Seq, Stream } from '../agent/reading.ts';
-import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal, WriterPulse } from './buffer.ts';
+import type { Batch, Buffer, BufferLimits, BufferOptions, BufferStats, LastTotal } from './buffer.ts';
 import { Commits } from './commits.ts';
 import type { Bounds } from './dating/dating.ts';
 import { FrameDecoder } from './frames/decoder.ts';
@@ -20,6 +20,7 @@ import { lockWithoutWriting } from './read-only-lock.ts';
 import { RoomMaker } from './room/room-maker.ts';
 import { dropEvents } from './room/thin.ts';
 import { beginWriter, WriterThread } from './thread.ts';
+import type { WriterPulse } from './thread.ts';
 import { WearMeter } from './wear.ts';
 import type { Wear } from './wear.ts';
 

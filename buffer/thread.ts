@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { BufferError } from '../agent/errors.ts';
-import type { WriterPulse } from './buffer.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
 import type { Call, DamagedFrame, FromWriter, Space, ToWriter, WriterCalls } from './protocol.ts';
 
@@ -22,6 +21,14 @@ export interface WriterHost {
   /** Keeps the process alive from now on. */
   ref(): void;
   terminate(): Promise<number>;
+}
+
+/** The writer thread as it looks from outside. */
+export interface WriterPulse {
+  /** How long the question now waiting has waited; 0: none does. */
+  readonly silentMs: number;
+  /** The thread computes at this moment. Otherwise it waits: for work, or in a system call for the disk. */
+  readonly isComputing: boolean;
 }
 
 interface Waiting {

@@ -1,4 +1,4 @@
-import type { WriterPulse } from '../../buffer/buffer.ts';
+import type { WriterPulse } from '../../buffer/thread.ts';
 import type { GatewayStatus } from './facts.ts';
 
 /** Beyond what a loop promised: a machine short of breath is no hang. */
