@@ -58,13 +58,13 @@ describe('the buffer', () => {
   });
 
   it('commits the first reading of a quiet spell at once and keeps commitEvery between the next', async () => {
-    const buffer = await site.opened({ commitEveryMs: 300 });
+    const buffer = await site.opened({ commitEveryMs: 2_000 });
     const began = performance.now();
     await buffer.append('meter-readings', counted(0, 1));
     const first = performance.now() - began;
     await buffer.append('meter-readings', counted(1, 1));
-    expect(first).toBeLessThan(250);
-    expect(performance.now() - began).toBeGreaterThanOrEqual(300);
+    expect(first).toBeLessThan(1_500);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(2_000);
     expect(buffer.stats().commits).toBe(2);
   });
 

@@ -100,7 +100,8 @@ describe.skipIf(noShim !== undefined)('a daemon on a disk', () => {
       const [quick, slow] = [lateness(from, slowFrom), lateness(slowFrom, slowTo)];
       console.log({ quick, slow });
       expect(slow.polls).toBeGreaterThan(150);
-      expect(slow.p99Ms).toBeLessThan(quick.p99Ms + 50);
+      // A poll that waited for the disk would be late by seconds; a busy machine makes one late by less.
+      expect(slow.p99Ms).toBeLessThan(quick.p99Ms + 250);
     },
   );
 
