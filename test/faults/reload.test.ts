@@ -146,9 +146,10 @@ function delivered(): Delivered[] {
 
 /** All but metadata: a tombstone has no identity, whether it comes right is another test's. */
 function recordsIn(name: string): Delivered[] {
+  // A file that the next reload left before anything came is empty.
   return readFileSync(join(folder, name), 'utf8')
-    .trim()
     .split('\n')
+    .filter((line) => line !== '')
     .flatMap((line) => {
       const { topic, key, value } = JSON.parse(line) as { topic: string; key: string; value: unknown };
       return topic === 'asset-metadata' ? [] : [{ place: `${name} ${topic}`, key, value: JSON.stringify(value) }];
