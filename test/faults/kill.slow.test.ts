@@ -1,6 +1,9 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noKafka } from '../support/kafka.ts';
+import { noShim, Shim } from '../torture/shim.ts';
 import { acceptedIds, gapsIn, judge } from './checker.ts';
 import { FaultSite, pollsOf } from './site.ts';
 import type { DeliveredRecord } from './site.ts';
@@ -18,21 +21,35 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-describe.skipIf(noKafka !== undefined)(`kill -9 at random moments, ${kills} times`, () => {
+describe.skipIf((noKafka ?? noShim) !== undefined)(`kill -9 at random moments, ${kills} times`, () => {
   let site: FaultSite;
+  let shim: Shim | undefined;
   let delivered: DeliveredRecord[];
   let exitCode: number | null;
+  /** Of the daemons that ended inside a commit. */
+  const ends: (number | null)[] = [];
   const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000);
   const random = randomFrom(seed);
 
   beforeAll(async () => {
     console.log(`SLUICE_SEED=${seed}`);
     site = await FaultSite.start({ meters: 3, pollEveryMs, commitEveryMs });
+    const folder = join(site.folder, 'state');
+    mkdirSync(folder);
+    shim = new Shim({ folder, seed });
     for (let kill = 0; kill < kills; kill++) {
+      const isInCommit = kill % 4 === 3;
+      if (isInCommit) {
+        // For certain inside a commit: written, not yet synced or told.
+        shim.setRules([`sync *-wal nth=${2 + Math.floor(random() * 10)} exit`]);
+        site.daemon.start(shim.env);
+        ends.push(await site.daemon.ended);
+        continue;
+      }
       site.daemon.start();
       await sleep(50 + random() * 1950);
-      // Every other kill waits for the next write to a WAL, to fall inside the commit: written, not yet synced or told.
-      if (kill % 2 === 1) await site.daemon.nextCommitBegins();
+      // These wait for the next write to a WAL, to fall about there.
+      if (kill % 4 === 1) await site.daemon.nextCommitBegins();
       await site.daemon.end('SIGKILL');
     }
     site.daemon.start();
@@ -41,10 +58,14 @@ describe.skipIf(noKafka !== undefined)(`kill -9 at random moments, ${kills} time
     delivered = await site.delivered();
   }, 180_000);
 
-  afterAll(() => site?.remove());
+  afterAll(async () => {
+    await site?.remove();
+    shim?.remove();
+  });
 
   it('delivers every accepted sequence number, repeats only what is marked, and keeps the order of each device', () => {
     expect(exitCode).toBe(0);
+    expect(new Set(ends)).toEqual(new Set([137]));
     const verdict = judge(acceptedIds(site.daemon.tap(), 'ps-12'), delivered);
     console.log({ ...verdict, lost: verdict.lost.length });
     expect(verdict.accepted).toBeGreaterThan(kills * 5);

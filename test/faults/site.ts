@@ -27,7 +27,7 @@ export class FaultSite {
   readonly meters: CountingServer;
   readonly daemon: Daemon;
   readonly units: readonly number[];
-  readonly #folder: string;
+  readonly folder: string;
 
   private constructor(
     broker: FaultSite['broker'],
@@ -38,8 +38,8 @@ export class FaultSite {
     this.broker = broker;
     this.meters = meters;
     this.units = units;
-    this.#folder = mkdtempSync(join(tmpdir(), 'sluice-faults-'));
-    this.daemon = new Daemon(this.#folder, {
+    this.folder = mkdtempSync(join(tmpdir(), 'sluice-faults-'));
+    this.daemon = new Daemon(this.folder, {
       gateway: 'ps-12',
       connections: { panel: { driver: 'modbus-tcp', host: '127.0.0.1', port: meters.port } },
       devices: units.map((unitId) => ({
@@ -80,7 +80,7 @@ export class FaultSite {
     await this.daemon.end('SIGKILL');
     await this.meters.close();
     await this.broker.remove();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
