@@ -36,6 +36,13 @@ export interface ClientSettings {
 }
 
 const quietMs = 300_000;
+/** A session of which the server hears nothing for so long is to end. */
+export const sessionMs = 60_000;
+/**
+ * The library renews a channel when three quarters of its life are over, and no later than this. Alone, a life of more than 44 days, or of 2^32 - 1 ms as "for ever", is more than
+ * a timer can wait: it goes off at once, and the channel is renewed hundreds of times a second.
+ */
+const renewMs = 3_600_000;
 
 /**
  * A client of the library that is connected to nothing yet. It keeps no certificates: neither the library's folder in the home directory nor any other
@@ -58,7 +65,8 @@ export function newClient({ applicationUri, timeoutMs, secured, userFor = null }
     transportTimeout: quietMs,
     // Ours ends first: a request that was given up is then forgotten in the library too.
     defaultTransactionTimeout: timeoutMs + 10_000,
-    requestedSessionTimeout: 60_000,
+    requestedSessionTimeout: sessionMs,
+    tokenRenewalInterval: renewMs,
     securityMode: MessageSecurityMode[secured?.securityMode ?? 'None'],
     securityPolicy: SecurityPolicy[secured?.securityPolicy ?? 'None'],
     ...(serverCertificate && { serverCertificate }),

@@ -4,13 +4,14 @@ import type { NodeId, OPCUAClient } from 'node-opcua-client';
 import { contained } from '../../agent/escapes.ts';
 import { LinkError, messageOf } from '../../agent/errors.ts';
 import type { DriverHost } from '../driver.ts';
+import { sessionMs } from './client.ts';
 import { Ending } from './ending.ts';
 import { prepareEntry } from './entry.ts';
 import type { InUse } from './pki/expiry.ts';
 import type { OpcUaPlan } from './plan.ts';
 import { ServiceFault, endsSession, faultOf, hasNone, inHalves, whyNotOpened } from './service-fault.ts';
 import { noAnswerWithin } from './unreachable.ts';
-import { limitOf, mostAtOnce, namesOf, seenOf, timeOf } from './wire-said.ts';
+import { limitOf, mostAtOnce, namesOf, revisedOr, seenOf, timeOf } from './wire-said.ts';
 import { browse, browseOn, translate } from './wire-space.ts';
 import type { BrowseAsk, Browsed, PathAsk, PathFound } from './wire-space.ts';
 import { monitor, publish, republish, subscribe, transfer } from './wire-subscriptions.ts';
@@ -139,7 +140,8 @@ class OpenWire implements Wire {
     this.#end = end;
     this.ended = end.promise;
     this.timeoutMs = plan.timeoutMs;
-    this.keptMs = session.timeout;
+    // The library itself puts right what is less than 100 ms.
+    this.keptMs = revisedOr(session.timeout, sessionMs);
     session.on('session_closed', () => end.end(new LinkError(`${plan.endpoint}: the server closed the session`)));
   }
 

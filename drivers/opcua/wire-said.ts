@@ -11,8 +11,11 @@ export const timeOf = (value: unknown): number | null => (value instanceof Date 
 
 export const limitOf = (seen: Seen | undefined): number => {
   const stated = seen?.wire?.value;
-  return typeof stated === 'number' && stated > 0 ? Math.min(stated, mostAtOnce) : mostAtOnce;
+  return typeof stated === 'number' && stated >= 1 ? Math.min(Math.floor(stated), mostAtOnce) : mostAtOnce;
 };
+
+/** A Duration (OPC UA Part 3, 8.13: ms, a Double) that a server revised; what is none is as if it had kept to what was asked. */
+export const revisedOr = (stated: number, askedMs: number): number => (stated >= 0 ? stated : askedMs);
 
 /** Info type DataValue, and its bit Overflow (OPC UA Part 4, 7.39.1). */
 const overflowed = 0x0480;

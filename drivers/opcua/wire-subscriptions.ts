@@ -16,7 +16,7 @@ import type {
   TransferSubscriptionsResponse,
 } from 'node-opcua-client';
 import type { Subscribed } from './plan.ts';
-import { publishedOf, statusOf } from './wire-said.ts';
+import { publishedOf, revisedOr, statusOf } from './wire-said.ts';
 import type {
   Acknowledged,
   CreatedItem,
@@ -52,7 +52,8 @@ export async function subscribe(
     publishingEnabled: true,
     priority: 0,
   });
-  const { subscriptionId, revisedPublishingInterval: revisedMs, revisedMaxKeepAliveCount: count } = made;
+  const { subscriptionId, revisedMaxKeepAliveCount: count } = made;
+  const revisedMs = revisedOr(made.revisedPublishingInterval, publishingMs);
   const alive = { askedMs: publishingMs * keepAliveCount, givenMs: revisedMs * count };
   return { subscriptionId, publishingMs: revisedMs, alive, silentAfterMs: alive.givenMs + timeoutMs };
 }
@@ -78,13 +79,13 @@ export async function monitor(
       },
     })),
   });
-  return targets.map((_, at) => {
+  return targets.map((target, at) => {
     const result = results?.[at];
     const { statusCode, monitoredItemId = 0, revisedSamplingInterval = 0, revisedQueueSize = 0 } = result ?? {};
     return {
       status: statusCode ? statusOf(statusCode) : { code: 0x80010000, name: 'BadUnexpectedError' },
       itemId: monitoredItemId,
-      samplingMs: revisedSamplingInterval,
+      samplingMs: revisedOr(revisedSamplingInterval, target.samplingMs),
       queueSize: revisedQueueSize,
     };
   });
