@@ -4,9 +4,14 @@ import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import type { DeadLetter } from './protocol.ts';
 import { streamOf } from './protocol.ts';
+import { isDamage } from './segments/segment-errors.ts';
 import { sizeOf } from './segments/segment-files.ts';
 
 export const deadLettersFile = 'dead-letters.db';
+/** As `columnsOf` in segment-format.ts. */
+const columns = ['epoch', 'seq', 'stream', 'reason', 'key', 'value', 'wallMs', 'crc']
+  .map((name) => `${name} AS ${name}`)
+  .join(', ');
 
 /** A letter as it lies on disk; of one that is not sound nothing may be believed. */
 export interface KeptLetter extends Omit<DeadLetter, 'lane'> {
@@ -18,7 +23,7 @@ export interface KeptLetter extends Omit<DeadLetter, 'lane'> {
 export function* lettersIn(file: string): Generator<KeptLetter> {
   const db = new Database(file, { fileMustExist: true });
   try {
-    const rows = db.prepare('SELECT * FROM letters ORDER BY wallMs, seq').iterate();
+    const rows = db.prepare(`SELECT ${columns} FROM letters ORDER BY wallMs, seq`).iterate();
     for (const row of rows as Iterable<Omit<KeptLetter, 'isSound'> & { crc: number }>) {
       const { epoch, seq, stream, reason, key, value, wallMs, crc } = row;
       const isSound = crc === crcOf([epoch, seq, stream, reason, key, value, wallMs]);
@@ -50,8 +55,7 @@ export class DeadLetters {
       this.#insert(letter);
     } catch (error) {
       this.close();
-      if (!(error instanceof Database.SqliteError) || !['SQLITE_NOTADB', 'SQLITE_CORRUPT'].includes(error.code))
-        throw error;
+      if (!isDamage(error)) throw error;
       const aside = `${this.#file}.damaged-${letter.wallMs}`;
       renameSync(this.#file, aside);
       this.#tell(`The file of dead letters was damaged and lies in ${aside} now; a new one was begun.`);

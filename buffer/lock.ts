@@ -154,7 +154,9 @@ export function inUse(file: string, cause?: unknown): BufferError {
 }
 
 function read(db: Database.Database): LockState | undefined {
-  const row = db.prepare('SELECT json, crc FROM state WHERE id = 1').get() as { json: string; crc: number } | undefined;
+  const row = db.prepare('SELECT json AS json, crc AS crc FROM state WHERE id = 1').get() as
+    | { json: string; crc: number }
+    | undefined;
   if (!row || row.crc !== crc32(`lock state ${row.json}`)) return undefined;
   const state = JSON.parse(row.json) as LockState;
   return { ...state, doubtful: streams.map((_, lane) => state.doubtful[lane] ?? 0) };

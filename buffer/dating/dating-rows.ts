@@ -116,7 +116,7 @@ interface Row {
 }
 
 function soundRows(db: Database.Database): SoundRows {
-  const rows = db.prepare('SELECT json, crc FROM boots').all() as Row[];
+  const rows = db.prepare('SELECT json AS json, crc AS crc FROM boots').all() as Row[];
   const sound = rows.filter(isSound);
   return { boots: sound.map(({ json }) => JSON.parse(json) as WrongBoot), damaged: rows.length - sound.length };
 }

@@ -33,7 +33,8 @@ export function isDamage(error: unknown): boolean {
   if (error instanceof Database.SqliteError)
     return /^SQLITE_(NOTADB|CORRUPT|ERROR|SCHEMA|MISMATCH|IOERR_SHORT_READ)/.test(error.code);
   if (error instanceof BufferError) return damageCodes.has(error.code);
-  return error instanceof RangeError || error instanceof SyntaxError;
+  // What a decoder throws at bytes that nobody wrote.
+  return error instanceof RangeError || error instanceof SyntaxError || error instanceof TypeError;
 }
 
 /** The disk did not give some of the file. That may pass; where it does not, the rest may still be read. */

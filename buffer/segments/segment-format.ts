@@ -45,6 +45,14 @@ export const checkedFields: Readonly<Record<string, readonly string[]>> = {
   removed: ['lane', 'first', 'last', 'count'],
 };
 
+/**
+ * For a SELECT: what the CRC covers, and the CRC. Named twice each: where a flipped bit made another name of a column, SQLite fails instead of giving rows that lack it, and where it
+ * made a capital of a letter, which is the same name to SQLite, the rows have ours.
+ */
+export function columnsOf(table: string): string {
+  return [...(checkedFields[table] ?? []), 'crc'].map((name) => `${name} AS ${name}`).join(', ');
+}
+
 /** Where a frame (or, as a summary, all frames of a lane) lies, without its bytes. */
 export interface Extent {
   readonly first: Seq;

@@ -13,6 +13,7 @@ import { sizeOf } from './segment-files.ts';
 import {
   applicationId,
   checkedFields,
+  columnsOf,
   formatVersion,
   mostVersion,
   packDescriptors,
@@ -191,12 +192,12 @@ export class SegmentFile implements SegmentRows {
   /** What this segment knows to be settled: its newest sound row of each kind. Positions only grow, so the union of all that is found holds. */
   settled(): Settled[][] {
     const found: Settled[][] = [];
-    for (const row of this.#rows<FrameRow>('SELECT settled, crc FROM settlements ORDER BY n DESC')) {
+    for (const row of this.#rows<FrameRow>(`SELECT ${columnsOf('settlements')} FROM settlements ORDER BY n DESC`)) {
       if (row.crc !== this.#crc('settlements', [row.settled])) continue;
       found.push(decodeSettled(row.settled));
       break;
     }
-    for (const row of this.#rows<FrameRow>('SELECT * FROM frames ORDER BY first DESC')) {
+    for (const row of this.#rows<FrameRow>(`SELECT ${columnsOf('frames')} FROM frames ORDER BY first DESC`)) {
       if (!this.#isSound(row)) continue;
       found.push(decodeSettled(row.settled));
       break;
@@ -211,30 +212,32 @@ export class SegmentFile implements SegmentRows {
 
   /** The frame as it lies on disk, or null if it is damaged. */
   row(first: Seq): FrameRow | null {
-    const row = this.#prepared('SELECT * FROM frames WHERE first = ?').get(first) as FrameRow | undefined;
+    const row = this.#prepared(`SELECT ${columnsOf('frames')} FROM frames WHERE first = ?`).get(first) as
+      | FrameRow
+      | undefined;
     return row && this.#isSound(row) ? row : null;
   }
 
   /** Bytes of every frame's row, by its `first`. */
   frameBytes(): Map<Seq, number> {
     const rows = this.#rows<{ first: number; bytes: number }>(
-      'SELECT first, length(body) + length(settled) + 24 AS bytes FROM frames',
+      'SELECT first AS first, length(body) + length(settled) + 24 AS bytes FROM frames',
     );
     return new Map([...rows].map(({ first, bytes }) => [first, bytes]));
   }
 
   /** Sound rows, as they lie on disk. */
   descriptorRows(): DescriptorRow[] {
-    const rows = this.#prepared('SELECT n, body, crc FROM descriptors ORDER BY n').all() as DescriptorRow[];
+    const rows = this.#prepared(
+      `SELECT n AS n, ${columnsOf('descriptors')} FROM descriptors ORDER BY n`,
+    ).all() as DescriptorRow[];
     return rows.filter(({ body, crc }) => crc === this.#crc('descriptors', [body]));
   }
 
   /** What was taken out of this segment when it was written anew. Empty for any other. */
   removed(): RemovedRun[] {
     if (!this.#hasTable('removed')) return [];
-    const rows = this.#rows<RemovedRun & { crc: number }>(
-      'SELECT lane, first, last, count, crc FROM removed ORDER BY n',
-    );
+    const rows = this.#rows<RemovedRun & { crc: number }>(`SELECT ${columnsOf('removed')} FROM removed ORDER BY n`);
     return [...rows]
       .filter(({ lane, first, last, count, crc }) => crc === this.#crc('removed', [lane, first, last, count]))
       .map(({ lane, first, last, count }) => ({ lane, first, last, count }));
@@ -242,9 +245,9 @@ export class SegmentFile implements SegmentRows {
 
   /** Packed descriptors behind row `after`, and the last row looked at. Throws BufferError `DAMAGED_ROWS`. */
   descriptors(after: number): { packed: Uint8Array[]; last: number } {
-    const rows = this.#prepared('SELECT n, body, crc FROM descriptors WHERE n > ? ORDER BY n').all(
-      after,
-    ) as DescriptorRow[];
+    const rows = this.#prepared(
+      `SELECT n AS n, ${columnsOf('descriptors')} FROM descriptors WHERE n > ? ORDER BY n`,
+    ).all(after) as DescriptorRow[];
     const damaged = rows.filter(({ body, crc }) => crc !== this.#crc('descriptors', [body]));
     if (damaged.length > 0) throw damagedRowsIn(this.file, damaged.length);
     return { packed: rows.map(({ body }) => body), last: rows.at(-1)?.n ?? after };
@@ -253,7 +256,7 @@ export class SegmentFile implements SegmentRows {
   /** The newest packed slots and the seq up to which they speak. */
   slots(): { seq: Seq; body: Uint8Array } | null {
     for (const { seq, body, crc } of this.#rows<{ seq: number; body: Buffer; crc: number }>(
-      'SELECT * FROM slots ORDER BY seq DESC',
+      `SELECT ${columnsOf('slots')} FROM slots ORDER BY seq DESC`,
     ))
       if (crc === this.#crc('slots', [seq, body])) return { seq, body };
     return null;
@@ -262,7 +265,7 @@ export class SegmentFile implements SegmentRows {
   /** Every frame with its bytes, one at a time, in order (or the newest first). Of one that is not sound nothing may be believed. */
   *frames(newestFirst = false): Generator<Readonly<Extent> & { lane: number; body: Uint8Array; isSound: boolean }> {
     const order = newestFirst ? 'DESC' : 'ASC';
-    for (const row of this.#rows<FrameRow>(`SELECT * FROM frames ORDER BY first ${order}`)) {
+    for (const row of this.#rows<FrameRow>(`SELECT ${columnsOf('frames')} FROM frames ORDER BY first ${order}`)) {
       const { first, last, lane, count, body } = row;
       yield { first, last, lane, count, body, isSound: this.#isSound(row) };
     }
@@ -286,7 +289,7 @@ export class SegmentFile implements SegmentRows {
   index(): { lanes: Extent[][]; damagedRows: number } {
     const lanes: Extent[][] = streams.map(() => []);
     let damagedRows = 0;
-    for (const row of this.#rows<FrameRow>('SELECT * FROM frames ORDER BY first')) {
+    for (const row of this.#rows<FrameRow>(`SELECT ${columnsOf('frames')} FROM frames ORDER BY first`)) {
       const { first, last, lane, count } = row;
       const frames = lanes[lane];
       if (frames && this.#isSound(row)) frames.push({ first, last, count });
@@ -302,7 +305,10 @@ export class SegmentFile implements SegmentRows {
 
   /** The same, also where the sealing was cut short behind it: then nothing was written any more. */
   writtenSummary(): (Extent | null)[] | null {
-    const rows = this.#prepared('SELECT * FROM summary').all() as (Extent & { lane: number; crc: number })[];
+    const rows = this.#prepared(`SELECT ${columnsOf('summary')} FROM summary`).all() as (Extent & {
+      lane: number;
+      crc: number;
+    })[];
     if (rows.length !== streams.length) return null;
     const lanes: (Extent | null)[] = streams.map(() => null);
     for (const { lane, first, last, count, crc } of rows) {

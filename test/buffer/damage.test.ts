@@ -161,11 +161,19 @@ describe('damage', () => {
     expect(batch.entries.map(({ seq }) => seq)).toEqual([4]);
   });
 
-  it('to the dead letters puts their file aside and begins a new one', async () => {
-    writeFileSync(
-      join(site.path, 'dead-letters.db'),
-      'no database, whatever its name says, and long enough to have a header'.repeat(30),
-    );
+  const noDatabase = 'no database, whatever its name says, and long enough to have a header'.repeat(30);
+  it.each([
+    ['to the dead letters', (file: string) => writeFileSync(file, noDatabase)],
+    [
+      'to the name of one of their columns',
+      (file: string) => {
+        const columns =
+          'epoch TEXT, seq INTEGER, stream TEXT, rdason TEXT, key TEXT, value TEXT, wallMs INTEGER, crc INTEGER';
+        new Database(file).exec(`CREATE TABLE letters (${columns})`).close();
+      },
+    ],
+  ])('%s puts their file aside and begins a new one', async (_, harmed) => {
+    harmed(join(site.path, 'dead-letters.db'));
     const buffer = await site.opened();
     await buffer.append('meter-readings', [reading({})]);
     const batch = await buffer.next('meter-readings', 0, 10, soon());
