@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -40,7 +40,7 @@ export interface Broker {
   kill(): Promise<void>;
   /** Again on the same port and data. Resolves when it answers. */
   start(): Promise<void>;
-  /** SIGSTOP: connections stay open, nobody answers. */
+  /** SIGSTOP: connections stay open, nobody answers once this has returned. */
   pause(): void;
   resume(): void;
   createTopics(topics: readonly BrokerTopic[]): Promise<void>;
@@ -101,10 +101,33 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     start,
-    pause: () => void child?.kill('SIGSTOP'),
+    pause: () => {
+      child?.kill('SIGSTOP');
+      if (child?.pid !== undefined) waitUntilStopped(child.pid);
+    },
     resume: () => void child?.kill('SIGCONT'),
     createTopics,
   };
+}
+
+/** The signal stops a process of many threads only when one of them has taken it; on a busy machine the others answer meanwhile. */
+function waitUntilStopped(pid: number): void {
+  const tasks = `/proc/${pid}/task`;
+  for (const deadlineMs = performance.now() + 5_000; performance.now() < deadlineMs;) {
+    if (!existsSync(tasks) || readdirSync(tasks).every((task) => isStopped(`${tasks}/${task}/stat`))) return;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  }
+}
+
+/** The state stands behind the name, which is in brackets and may hold any character (proc_pid_stat(5)). */
+function isStopped(stat: string): boolean {
+  try {
+    const text = readFileSync(stat, 'latin1');
+    return text.at(text.lastIndexOf(')') + 2) === 'T';
+  } catch {
+    // A thread that has ended meanwhile.
+    return true;
+  }
 }
 
 function launch(dir: string, classPath: string): ChildProcess {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import kafkajs from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type KafkaConfig, kafkaUplink } from '../../../agent/uplink/kafka.ts';
 import type { Destination, Uplink } from '../../../agent/uplink/uplink.ts';
 import { freePort } from '../../../deploy/kafka/broker.ts';
@@ -122,12 +122,12 @@ describe.skipIf(noKafka !== undefined)('a broker that wants TLS and a password',
     const one = uplink({});
     await one.connect(never);
     broker.pause();
+    onTestFinished(() => broker.resume());
     const sending = one.send('meter-readings', [{ key: 'k', value: '"in doubt"', timestampMs: Date.now() }], never);
     await expect(sending).rejects.toMatchObject({ fate: 'retry' });
     const begun = Date.now();
     await one.close();
     expect(Date.now() - begun).toBeLessThan(1000);
-    broker.resume();
   });
 
   it.each<[string, Partial<KafkaConfig>]>([
