@@ -2,16 +2,14 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
+import { columns } from './columns.ts';
 import type { DeadLetter } from './protocol.ts';
 import { streamOf } from './protocol.ts';
 import { isDamage } from './segments/segment-errors.ts';
 import { sizeOf } from './segments/segment-files.ts';
 
 export const deadLettersFile = 'dead-letters.db';
-/** As `columnsOf` in segment-format.ts. */
-const columns = ['epoch', 'seq', 'stream', 'reason', 'key', 'value', 'wallMs', 'crc']
-  .map((name) => `${name} AS ${name}`)
-  .join(', ');
+const letterColumns = columns('epoch', 'seq', 'stream', 'reason', 'key', 'value', 'wallMs', 'crc');
 
 /** A letter as it lies on disk; of one that is not sound nothing may be believed. */
 export interface KeptLetter extends Omit<DeadLetter, 'lane'> {
@@ -23,7 +21,7 @@ export interface KeptLetter extends Omit<DeadLetter, 'lane'> {
 export function* lettersIn(file: string): Generator<KeptLetter> {
   const db = new Database(file, { fileMustExist: true });
   try {
-    const rows = db.prepare(`SELECT ${columns} FROM letters ORDER BY wallMs, seq`).iterate();
+    const rows = db.prepare(`SELECT ${letterColumns} FROM letters ORDER BY wallMs, seq`).iterate();
     for (const row of rows as Iterable<Omit<KeptLetter, 'isSound'> & { crc: number }>) {
       const { epoch, seq, stream, reason, key, value, wallMs, crc } = row;
       const isSound = crc === crcOf([epoch, seq, stream, reason, key, value, wallMs]);

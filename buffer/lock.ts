@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import type { Seq } from '../agent/reading.ts';
 import { streams } from '../agent/reading.ts';
 import { BufferError } from '../agent/errors.ts';
+import { columns } from './columns.ts';
 
 const lockFile = 'lock.db';
 
@@ -154,7 +155,7 @@ export function inUse(file: string, cause?: unknown): BufferError {
 }
 
 function read(db: Database.Database): LockState | undefined {
-  const row = db.prepare('SELECT json AS json, crc AS crc FROM state WHERE id = 1').get() as
+  const row = db.prepare(`SELECT ${columns('json', 'crc')} FROM state WHERE id = 1`).get() as
     | { json: string; crc: number }
     | undefined;
   if (!row || row.crc !== crc32(`lock state ${row.json}`)) return undefined;

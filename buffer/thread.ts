@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { BufferError } from '../agent/errors.ts';
 import type { GatewayEvent, Seq } from '../agent/reading.ts';
+import { taskState } from '../agent/task-state.ts';
 import type { Call, DamagedFrame, FromWriter, Space, ToWriter, WriterCalls } from './protocol.ts';
 
 export interface ThreadListener {
@@ -97,7 +97,7 @@ export class WriterThread {
   pulse(): WriterPulse {
     const silentMs = this.#askedAtMs === null ? 0 : performance.now() - this.#askedAtMs;
     if (this.#askedAtMs === null && !this.#isEnded) void this.#ask();
-    return { silentMs, isComputing: this.#folder !== null && stateOf(this.#folder) === 'R' };
+    return { silentMs, isComputing: this.#folder !== null && taskState(this.#folder) === 'R' };
   }
 
   async #ask(): Promise<void> {
@@ -157,15 +157,5 @@ export class WriterThread {
         listener.trouble(message.message);
         break;
     }
-  }
-}
-
-/** proc(5): the letter after the name in parentheses, which may hold parentheses; `R` runs, `S` and `D` wait. null: not to be read. */
-function stateOf(folder: string): string | null {
-  try {
-    const text = readFileSync(`${folder}/stat`, 'latin1');
-    return text.slice(text.lastIndexOf(')') + 2)[0] ?? null;
-  } catch {
-    return null;
   }
 }

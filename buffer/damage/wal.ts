@@ -68,9 +68,8 @@ function withoutHeader(wal: Uint8Array, index: Index | null, notInFile: number):
   const frames = [...framesOf(wal, { pageBytes: usualPageBytes, isBigEndian: false, salts, sum: [0, 0] })];
   const own = frames.filter(({ isOwn }) => isOwn).length;
   const end = frames.findLastIndex(({ isOwn }) => isOwn) + 1;
-  const isAllInFile =
-    index !== null && notInFile === 0 && own > 0 && sameBytes(index.salts, salts) && end <= index.frames;
-  if (notInFile === 0 && (frames.length === 0 || isAllInFile)) return { verdict: 'sound', readable: 0, unreadable: 0 };
+  const isAllKnown = index !== null && own > 0 && sameBytes(index.salts, salts) && end <= index.frames;
+  if (notInFile === 0 && (frames.length === 0 || isAllKnown)) return { verdict: 'sound', readable: 0, unreadable: 0 };
   return { verdict: 'damaged', readable: 0, unreadable: notInFile > 0 ? notInFile : Math.max(own, 1) };
 }
 

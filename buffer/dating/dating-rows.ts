@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import type { WrongBoot } from './dating.ts';
+import { columns } from '../columns.ts';
 import { syncFolder } from '../folder.ts';
 import { copyTail } from '../segments/segment-copy.ts';
 import { isDamage } from '../segments/segment-errors.ts';
@@ -116,7 +117,7 @@ interface Row {
 }
 
 function soundRows(db: Database.Database): SoundRows {
-  const rows = db.prepare('SELECT json AS json, crc AS crc FROM boots').all() as Row[];
+  const rows = db.prepare(`SELECT ${columns('json', 'crc')} FROM boots`).all() as Row[];
   const sound = rows.filter(isSound);
   return { boots: sound.map(({ json }) => JSON.parse(json) as WrongBoot), damaged: rows.length - sound.length };
 }

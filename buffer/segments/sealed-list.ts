@@ -51,8 +51,8 @@ export class SealedList {
   read(): { readonly of: SealedLooker; readonly once: (name: string) => SealedFacts | null } {
     const lines = linesIn(this.#file);
     this.#lines = lines.length;
-    const last = new Map(lines.map((line) => [line.segment, line]));
-    return { of: lookerIn(lines), once: (name) => last.get(name) ?? null };
+    const newest = newestOf(lines);
+    return { of: lookerIn(newest), once: (name) => newest.get(name) ?? null };
   }
 
   /** `live`: the names of all segments. */
@@ -71,8 +71,7 @@ export class SealedList {
   }
 
   #tidy(live: ReadonlySet<string>): void {
-    const last = new Map(linesIn(this.#file).map((line) => [line.segment, line]));
-    const kept = [...last.values()].filter(({ segment }) => live.has(segment));
+    const kept = [...newestOf(linesIn(this.#file)).values()].filter(({ segment }) => live.has(segment));
     writeFileSync(this.#file, kept.map(textOf).join(''));
     this.#lines = kept.length;
   }
@@ -83,7 +82,7 @@ export type SealedLooker = (file: string, name: string) => ListedSegment | null;
 
 /** What the list of a folder says, read once, for who does not keep it. Never throws. */
 export function sealedIn(folder: string): SealedLooker {
-  return lookerIn(linesIn(join(folder, sealedListFile)));
+  return lookerIn(newestOf(linesIn(join(folder, sealedListFile))));
 }
 
 /** A segment of this name was sealed once, whatever became of the file. */
@@ -91,10 +90,14 @@ export function wasSealed(folder: string, name: string): boolean {
   return linesIn(join(folder, sealedListFile)).some(({ segment }) => segment === name);
 }
 
-function lookerIn(lines: readonly Line[]): SealedLooker {
-  const last = new Map(lines.map((line) => [line.segment, line]));
+/** Of each segment the last line. */
+function newestOf(lines: readonly Line[]): ReadonlyMap<string, Line> {
+  return new Map(lines.map((line) => [line.segment, line]));
+}
+
+function lookerIn(newest: ReadonlyMap<string, Line>): SealedLooker {
   return (file, name) => {
-    const line = last.get(name);
+    const line = newest.get(name);
     if (line === undefined) return null;
     try {
       const { stamp, bytes } = stampOf(file);

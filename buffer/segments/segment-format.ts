@@ -1,5 +1,6 @@
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Seq } from '../../agent/reading.ts';
+import { columns } from '../columns.ts';
 import type { Descriptor } from '../protocol.ts';
 import type { Settled } from '../ranges.ts';
 
@@ -45,12 +46,9 @@ export const checkedFields: Readonly<Record<string, readonly string[]>> = {
   removed: ['lane', 'first', 'last', 'count'],
 };
 
-/**
- * For a SELECT: what the CRC covers, and the CRC. Named twice each: where a flipped bit made another name of a column, SQLite fails instead of giving rows that lack it, and where it
- * made a capital of a letter, which is the same name to SQLite, the rows have ours.
- */
+/** For a SELECT: what the CRC of a table's rows covers, and the CRC. */
 export function columnsOf(table: string): string {
-  return [...(checkedFields[table] ?? []), 'crc'].map((name) => `${name} AS ${name}`).join(', ');
+  return columns(...(checkedFields[table] ?? []), 'crc');
 }
 
 /** Where a frame (or, as a summary, all frames of a lane) lies, without its bytes. */

@@ -7,6 +7,7 @@ import type { Seq } from '../../agent/reading.ts';
 import type { Descriptor, FrameBytes } from '../protocol.ts';
 import { decodeSettled, encodeSettled } from '../ranges.ts';
 import type { Settled } from '../ranges.ts';
+import { columns } from '../columns.ts';
 import { syncFolder } from '../folder.ts';
 import { damagedRowsIn, isDamage } from './segment-errors.ts';
 import { sizeOf } from './segment-files.ts';
@@ -221,7 +222,7 @@ export class SegmentFile implements SegmentRows {
   /** Bytes of every frame's row, by its `first`. */
   frameBytes(): Map<Seq, number> {
     const rows = this.#rows<{ first: number; bytes: number }>(
-      'SELECT first AS first, length(body) + length(settled) + 24 AS bytes FROM frames',
+      `SELECT ${columns('first')}, length(body) + length(settled) + 24 AS bytes FROM frames`,
     );
     return new Map([...rows].map(({ first, bytes }) => [first, bytes]));
   }
@@ -229,7 +230,7 @@ export class SegmentFile implements SegmentRows {
   /** Sound rows, as they lie on disk. */
   descriptorRows(): DescriptorRow[] {
     const rows = this.#prepared(
-      `SELECT n AS n, ${columnsOf('descriptors')} FROM descriptors ORDER BY n`,
+      `SELECT ${columns('n')}, ${columnsOf('descriptors')} FROM descriptors ORDER BY n`,
     ).all() as DescriptorRow[];
     return rows.filter(({ body, crc }) => crc === this.#crc('descriptors', [body]));
   }
@@ -246,7 +247,7 @@ export class SegmentFile implements SegmentRows {
   /** Packed descriptors behind row `after`, and the last row looked at. Throws BufferError `DAMAGED_ROWS`. */
   descriptors(after: number): { packed: Uint8Array[]; last: number } {
     const rows = this.#prepared(
-      `SELECT n AS n, ${columnsOf('descriptors')} FROM descriptors WHERE n > ? ORDER BY n`,
+      `SELECT ${columns('n')}, ${columnsOf('descriptors')} FROM descriptors WHERE n > ? ORDER BY n`,
     ).all(after) as DescriptorRow[];
     const damaged = rows.filter(({ body, crc }) => crc !== this.#crc('descriptors', [body]));
     if (damaged.length > 0) throw damagedRowsIn(this.file, damaged.length);

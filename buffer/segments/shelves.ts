@@ -113,7 +113,8 @@ export class Shelves {
       }
       const damage = damaged.get(shelf.name);
       shelf.isDamaged = damage?.wal.verdict === 'damaged';
-      this.#takeStockOf(shelf, next === undefined ? listed.once(shelf.name) : 'older');
+      const isNewest = next === undefined;
+      this.#takeStockOf(shelf, isNewest, isNewest ? listed.once(shelf.name) : null);
       if (damage !== undefined)
         wals.push(() => {
           // Where the next one is of another start, its numbers may be those that the WAL lost; and what a start knew of the end that did not come to tell.
@@ -311,8 +312,8 @@ export class Shelves {
     for (const event of walEvents(damage, shelf, { firstSeq, lastSeq, readMs })) this.#tell(event);
   }
 
-  /** `sealed`: of the newest what the list said of it once. */
-  #takeStockOf(shelf: Shelf, sealed: SealedFacts | 'older' | null): void {
+  /** `once`: of the newest what the list said when it was sealed. */
+  #takeStockOf(shelf: Shelf, isNewest: boolean, once: SealedFacts | null): void {
     try {
       shelf.stock();
       this.#all.push(shelf);
@@ -320,8 +321,9 @@ export class Shelves {
     } catch (error) {
       shelf.park();
       // A kill between the making of a file and its first commit leaves an empty one. What a WAL beside it held has been copied, and is told.
-      const isRuin = sealed === null && error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
-      if (sealed !== null && sealed !== 'older') shelf.knownEnd ??= endOf(sealed.lanes);
+      const isEmpty = error instanceof BufferError && error.code === 'EMPTY_SEGMENT';
+      const isRuin = isEmpty && isNewest && once === null;
+      if (once !== null) shelf.knownEnd ??= endOf(once.lanes);
       if (isRuin && (shelf.knownEnd ?? 0) < shelf.firstSeq) {
         if (!this.#isReadOnly) for (const tail of fileTails) rmSync(shelf.file + tail, { force: true });
       } else if (isSalvageable(error) || isUnreadable(error)) {

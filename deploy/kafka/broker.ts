@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Kafka } from 'kafkajs';
+import { taskState } from '../../agent/task-state.ts';
 import { mendIdleTimer } from '../../agent/uplink/kafkajs-idle.ts';
 import { kafkajs } from '../../agent/uplink/kafkajs.ts';
 import { kafkaJars } from './jars.ts';
@@ -114,19 +115,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 function waitUntilStopped(pid: number): void {
   const tasks = `/proc/${pid}/task`;
   for (const deadlineMs = performance.now() + 5_000; performance.now() < deadlineMs;) {
-    if (!existsSync(tasks) || readdirSync(tasks).every((task) => isStopped(`${tasks}/${task}/stat`))) return;
+    const states = existsSync(tasks) ? readdirSync(tasks).map((task) => taskState(`${tasks}/${task}`)) : [];
+    // null: a thread that has ended meanwhile.
+    if (states.every((state) => state === 'T' || state === null)) return;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-  }
-}
-
-/** The state stands behind the name, which is in brackets and may hold any character (proc_pid_stat(5)). */
-function isStopped(stat: string): boolean {
-  try {
-    const text = readFileSync(stat, 'latin1');
-    return text.at(text.lastIndexOf(')') + 2) === 'T';
-  } catch {
-    // A thread that has ended meanwhile.
-    return true;
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noKafka } from '../support/kafka.ts';
+import { below, randomFrom } from '../torture/random.ts';
 import { noShim, Shim } from '../torture/shim.ts';
 import { acceptedIds, gapsIn, judge } from './checker.ts';
 import { FaultSite, pollsOf } from './site.ts';
@@ -12,15 +13,6 @@ const kills = 20;
 const commitEveryMs = 200;
 const pollEveryMs = 100;
 
-/** Seeded, so that a failing run can be made again: SLUICE_SEED. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
 describe.skipIf((noKafka ?? noShim) !== undefined)(`kill -9 at random moments, ${kills} times`, () => {
   let site: FaultSite;
   let shim: Shim | undefined;
@@ -28,6 +20,7 @@ describe.skipIf((noKafka ?? noShim) !== undefined)(`kill -9 at random moments, $
   let exitCode: number | null;
   /** Of the daemons that ended inside a commit. */
   const ends: (number | null)[] = [];
+  /** `SLUICE_SEED=N` repeats one. */
   const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000);
   const random = randomFrom(seed);
 
@@ -41,7 +34,7 @@ describe.skipIf((noKafka ?? noShim) !== undefined)(`kill -9 at random moments, $
       const isInCommit = kill % 4 === 3;
       if (isInCommit) {
         // For certain inside a commit: written, not yet synced or told.
-        shim.setRules([`sync *-wal nth=${2 + Math.floor(random() * 10)} exit`]);
+        shim.setRules([`sync *-wal nth=${2 + below(10, random)} exit`]);
         site.daemon.start(shim.env);
         ends.push(await site.daemon.ended);
         continue;

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCountingServer } from '../simulators/modbus-raw-server.ts';
 import type { CountingServer } from '../simulators/modbus-raw-server.ts';
+import { below, randomFrom } from '../torture/random.ts';
 import { acceptedIds, gapsIn, judge } from './checker.ts';
 import type { Delivered } from './checker.ts';
 import { Daemon } from './daemon.ts';
@@ -244,14 +245,6 @@ describe('SIGHUP under load, good and broken files', () => {
 /** Seeded, so that a failing run can be made again: SLUICE_SEED. */
 const seed = Number(process.env['SLUICE_SEED'] ?? Date.now() % 1_000_000);
 
-function randomFrom(start: number): (below: number) => number {
-  let state = start;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
 /** A mistake of the keyboard: something gone, something doubled, something strange, or the rest of the file missing. */
 function mutated(text: string, random: (below: number) => number): string {
   const at = random(text.length);
@@ -270,7 +263,8 @@ function mutated(text: string, random: (below: number) => number): string {
 }
 
 describe(`SIGHUP under load, files changed at random (SLUICE_SEED=${seed})`, () => {
-  const random = randomFrom(seed);
+  const numbers = randomFrom(seed);
+  const random = (end: number): number => below(end, numbers);
   /** Nothing but loopback is called and nothing but the own folder is written, whatever the mutation says. */
   const fixed = (text: string): boolean =>
     [...text.matchAll(/"(?:host|path|stateDir)"\s*:\s*"([^"]*)"/g)].every(
